@@ -1,0 +1,125 @@
+"""The Method protocol: how a model is made. A method knows texts, targets and arrays, nothing of projects or screens.
+
+A new method is one file with an options record and a class, and one line in the registry; the form, the help, the
+API schema and the docs are made from the field descriptions of the options record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.tasks.base import Task
+
+
+class MethodOptions(BaseModel):
+    """Options every method shares. Descriptions tell the *effect* of the knob."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int = Field(default=0, ge=0, description="Same seed, data and options give the same model on this machine.")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One split as a method sees it."""
+
+    ids: list[int]
+    texts: list[str]
+    values: list[Any]
+    """Gold values in the task's own form."""
+    texts_b: list[str] | None = None
+    """Second texts of pairs."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A frozen version, read from the run folder's snapshot."""
+
+    task: Task
+    labels: list[str]
+    """Index order of every score column."""
+    train: Rows
+    dev: Rows
+    test: Rows
+    """Read by the worker at the very end only; no method may look at it."""
+
+
+class RunContext(Protocol):
+    """What a method may ask of the run it is part of. The worker implements it over the run folder."""
+
+    directory: Path
+    cache: Path
+    """Content-addressed cache shared by all runs (embeddings)."""
+    device: str
+    """cpu, cuda:0, mps."""
+
+    def report(self, kind: str, **values: Any) -> None:
+        """Append one event (``step`` with loss, ``epoch`` with dev metrics, ``note`` ...) to events.jsonl."""
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        """Publish how far the run is; the runner derives the ETA."""
+
+    def should_stop(self) -> bool:
+        """True once the run was asked to stop: save and raise Stopped."""
+
+
+class Stopped(Exception):
+    """Raised by a method that saved its state because the run was asked to stop."""
+
+
+class Predictor(Protocol):
+    """A model in memory that scores texts."""
+
+    labels: list[str]
+
+    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """Probabilities, (len(texts), len(labels)) float32, rows summing to 1 for single-label tasks."""
+
+    def save(self, directory: Path) -> None:
+        """Write the model without pickle: safetensors, skops, JSON."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will cost, before it starts."""
+
+    seconds: float
+    memory_bytes: int
+    notes: list[str] = field(default_factory=list)
+    """E.g. the share of texts longer than the model's maximum."""
+
+
+class Method(Protocol):
+    """One way to make a model. Registered in ``core.methods`` under ``name``."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    """Plain words for the method card."""
+    summary: ClassVar[str]
+    """What it is good for and what quality to expect, one or two sentences."""
+    tasks: ClassVar[frozenset[str]]
+    """Names of the tasks it can do."""
+    needs_base: ClassVar[bool]
+    resumable: ClassVar[bool]
+    """True when the method writes checkpoints."""
+    Options: ClassVar[type[MethodOptions]]
+
+    def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
+        """Train on data.train, choose on data.dev, and return the predictor. Raises TrainingError, Stopped."""
+
+    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> Predictor:
+        """Load what ``Predictor.save`` wrote."""
+
+    def estimate(
+        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
+    ) -> Estimate:
+        """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""

@@ -1,0 +1,20 @@
+"""What is predicted: a registry of tasks by name."""
+
+from core.errors import NotFoundError
+from core.tasks.base import Task
+from core.tasks.classification import Classification
+
+_TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
+
+
+def get_task(name: str) -> Task:
+    """Return the task registered under ``name``; raises NotFoundError with the known names."""
+    try:
+        return _TASKS[name]
+    except KeyError:
+        raise NotFoundError(f"There is no task '{name}'.", f"Known tasks: {', '.join(_TASKS)}.") from None
+
+
+def all_tasks() -> list[Task]:
+    """Every registered task in the order in which the form lists them."""
+    return list(_TASKS.values())

@@ -1,0 +1,56 @@
+"""The Task protocol: what is predicted. A task knows labels and metrics, nothing of models, files or screens.
+
+A *value* is a label in the task's own form: a name for classification, a list of names for multi-label, a list of
+(start, end, name) for tagging, a string for generation. Storage keeps values encoded with label ids, so that a
+rename touches no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Task(Protocol):
+    """One kind of prediction. Registered in ``core.tasks`` under ``name``."""
+
+    name: str
+    """Registry name, e.g. ``classification``."""
+    title: str
+    """Plain words for the form."""
+    help: str
+    """One sentence: when to choose it."""
+    needs_labels: bool
+    """False for tasks whose answers are free text."""
+
+    def parse(self, cell: Any) -> Any:
+        """Turn an imported cell into a value; None when the cell is empty. Raises InputError."""
+
+    def names(self, value: Any) -> tuple[str, ...]:
+        """Label names that a value mentions, for the schema, counts and filters."""
+
+    def encode(self, value: Any, ids: Mapping[str, int]) -> tuple[str | None, list[int]]:
+        """Return (payload, label ids) for storage. The payload is None where the ids say it all.
+
+        Raises InputError for a label that is not in ``ids``.
+        """
+
+    def decode(self, payload: str | None, label_ids: Sequence[int], names: Mapping[int, str]) -> Any:
+        """Inverse of ``encode``; None when the item carries no label."""
+
+    def strata(self, values: Sequence[Any]) -> list[str]:
+        """One key a value, by which splits are stratified."""
+
+    def check_version(self, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+        """Warnings about a version's counts (split -> label -> rows). Raises RefusedError with counts and a way out."""
+
+    def targets(self, values: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
+        """Training targets, (n,) label indices for classification."""
+
+    def predictions(self, scores: np.ndarray, labels: Sequence[str]) -> list[Any]:
+        """Values from probabilities (n, len(labels))."""
+
+    def metrics(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
+        """Main figures by name, ``accuracy`` and ``macro_f1`` for classification; the first is the headline."""
