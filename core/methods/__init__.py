@@ -1,0 +1,33 @@
+"""How a model is made: a registry of methods by name. Reading it loads no numerical library."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from core.errors import NotFoundError
+from core.methods.base import Method
+
+_METHODS: dict[str, str] = {
+    "baseline": "core.methods.baseline:Baseline",
+    "features": "core.methods.features:Features",
+    "hybrid": "core.methods.hybrid:Hybrid",
+    "full": "core.methods.full:FullFineTuning",
+    "top_layers": "core.methods.top_layers:TopLayers",
+    "lora": "core.methods.lora:Lora",
+}
+"""Name -> ``module:class``, in the order in which the form lists them."""
+
+
+def get_method(name: str) -> Method:
+    """Return the method registered under ``name``; raises NotFoundError with the known names."""
+    try:
+        module, _, attribute = _METHODS[name].partition(":")
+    except KeyError:
+        raise NotFoundError(f"There is no method '{name}'.", f"Known methods: {', '.join(_METHODS)}.") from None
+    method: Method = getattr(import_module(module), attribute)()
+    return method
+
+
+def all_methods(task: str | None = None) -> list[Method]:
+    """Every registered method that can do ``task`` (all of them without one), in the order of the form."""
+    methods = [get_method(name) for name, place in _METHODS.items() if find_spec(place.partition(":")[0])]
+    return [method for method in methods if task is None or task in method.tasks]
