@@ -45,3 +45,7 @@ class Settings(BaseSettings):
         description="Seconds a stopped run has to save its work before it is killed.",
     )
     language: str = Field(default="en", description="Language of the pages on the first visit: en or zh_CN.")
+    accept_loss: bool = Field(
+        default=False,
+        description="Open a database that lost rows (start once with it, after reading the message that asks for it).",
+    )

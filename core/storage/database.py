@@ -1,0 +1,322 @@
+"""Opens, locks, checks, migrates, backs up and restores the one DuckDB file. Knows no table but its own bookkeeping.
+
+Every thread gets its own cursor (a shared connection mixes results), every write goes through one lock and one
+transaction, and a commit has reached the disk when ``transaction`` returns.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from core.errors import InputError, StorageError, WorkspaceBusyError
+from core.storage.migrations import MIGRATIONS
+
+WATCHED = ("items", "label_events")
+"""Append-only tables whose highest id must never go down."""
+
+
+def quoted(value: str | Path) -> str:
+    """A SQL string literal, for the few statements that take no bound value."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+class Database:
+    """One open workspace database. Use ``read`` and ``transaction``; close it when done."""
+
+    def __init__(self, home: Path, memory_mb: int = 1024, accept_loss: bool = False) -> None:
+        self.home = home
+        self.file = home / "whetstone.duckdb"
+        self._marks_file = home / "whetstone.marks.json"
+        self._memory_mb = memory_mb
+        self._write_lock = threading.RLock()
+        self._local = threading.local()
+        self._generation = 0
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._next_ids: dict[str, int] = {}
+        self._marks: dict[str, int] = {}
+        self._marks_written = 0.0
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"The folder {home} cannot be made: {error}.", "Set WHETSTONE_HOME.") from error
+        self._lock = FileLock(home / "whetstone.lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise WorkspaceBusyError(
+                f"Another Whetstone process has the workspace {home} open.",
+                "Close it, or set WHETSTONE_HOME to another folder.",
+            ) from None
+        try:
+            self._check_files()
+            self._connect()
+            self._migrate()
+            self._check_marks(accept_loss)
+        except BaseException:
+            self._disconnect()
+            self._lock.release()
+            raise
+
+    # ------------------------------------------------------------ open and close
+
+    def _check_files(self) -> None:
+        wal = self.file.with_name(self.file.name + ".wal")
+        if self.file.exists():
+            return
+        hint = f"Put the file back, or restore a backup: copy one from {self.home / 'backups'} to {self.file}."
+        if wal.exists():
+            raise StorageError(
+                f"The database {self.file} is missing, but its write-ahead log {wal.name} is here.", hint
+            )
+        if self._read_marks():
+            raise StorageError(f"The database {self.file} is missing, but this folder held one before.", hint)
+
+    def _connect(self) -> None:
+        config = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "memory_limit": f"{self._memory_mb}MB",
+            "temp_directory": str(self.home / "tmp"),
+            "preserve_insertion_order": "false",
+        }
+        try:
+            self._connection = duckdb.connect(str(self.file), config=config)
+        except duckdb.Error as error:
+            raise StorageError(
+                f"The database {self.file} cannot be opened: {error}",
+                f"Restore a backup from {self.home / 'backups'}, or set WHETSTONE_HOME to another folder.",
+            ) from error
+        self._generation += 1
+
+    def _disconnect(self) -> None:
+        # An open cursor of any thread keeps the old file open behind our back, so all of them are closed.
+        for handle in [*self._cursors, getattr(self, "_connection", None)]:
+            if handle is not None:
+                with suppress(duckdb.Error):
+                    handle.close()
+        self._cursors.clear()
+        self._connection = None
+        self._local = threading.local()
+
+    def _migrate(self) -> None:
+        cursor = self.cursor()
+        cursor.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, happened_at TIMESTAMP)")
+        done = {number for (number,) in cursor.execute("SELECT number FROM migrations").fetchall()}
+        newest = MIGRATIONS[-1][0]
+        if done and max(done) > newest:
+            raise StorageError(
+                f"This workspace was written by a newer Whetstone (schema {max(done)}, this one knows {newest}).",
+                "Update Whetstone.",
+            )
+        for number, sql in MIGRATIONS:
+            if number in done:
+                continue
+            with self.transaction() as write:
+                write.execute(sql)
+                write.execute("INSERT INTO migrations VALUES (?, ?)", [number, datetime.now()])
+            self.cursor().execute("CHECKPOINT")
+
+    def _check_marks(self, accept_loss: bool) -> None:
+        before = self._read_marks()
+        for table in WATCHED:
+            self._marks[table] = self._highest(table)
+            if self._marks[table] < before.get(table, 0) and not accept_loss:
+                raise StorageError(
+                    f"The database has fewer rows than before: {table} ends at {self._marks[table]}, "
+                    f"it had reached {before[table]}. The write-ahead log {self.file.name}.wal was probably removed.",
+                    f"Put the log back or restore a backup from {self.home / 'backups'}; to go on with what is "
+                    "there, start once with WHETSTONE_ACCEPT_LOSS=1.",
+                )
+        self._write_marks()
+
+    def close(self) -> None:
+        """Checkpoint, close every handle and release the workspace."""
+        with self._write_lock:
+            if self._connection is None:
+                return
+            self._write_marks()
+            with suppress(duckdb.Error):
+                self.cursor().execute("CHECKPOINT")
+            self._disconnect()
+            self._lock.release()
+
+    # ------------------------------------------------------------ reading and writing
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's own cursor."""
+        if self._connection is None:
+            raise StorageError("The workspace is closed.")
+        if getattr(self._local, "generation", None) != self._generation:
+            self._local.cursor = self._connection.cursor()
+            self._cursors.add(self._local.cursor)
+            self._local.generation = self._generation
+        return self._local.cursor
+
+    def read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one query; every value is bound."""
+        try:
+            return self.cursor().execute(sql, list(values)).fetchall()
+        except duckdb.Error as error:
+            raise self._translate(error) from error
+
+    def read_arrays(self, sql: str, values: Sequence[Any] = ()) -> dict[str, Any]:
+        """Columns of one query as numpy arrays, for whole-project scans."""
+        try:
+            return self.cursor().execute(sql, list(values)).fetchnumpy()
+        except duckdb.Error as error:
+            raise self._translate(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One write transaction: committed and on disk when the block ends, rolled back when it raises."""
+        with self._write_lock:
+            cursor = self.cursor()
+            ids_before = dict(self._next_ids)
+            try:
+                cursor.execute("BEGIN TRANSACTION")
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException as error:
+                self._next_ids = ids_before
+                with suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
+                if isinstance(error, duckdb.Error):
+                    raise self._translate(error) from error
+                raise
+            self._update_marks()
+
+    def next_ids(self, table: str, count: int = 1) -> int:
+        """Reserve ``count`` consecutive ids of a table and return the first. Call inside ``transaction``."""
+        if table not in self._next_ids:
+            floor = self.read("SELECT coalesce(max(floor), 0) FROM counters WHERE name = ?", [table])[0][0]
+            self._next_ids[table] = max(self._highest(table), floor) + 1
+        first = self._next_ids[table]
+        self._next_ids[table] += count
+        return first
+
+    def forget_highest(self, table: str) -> None:
+        """Before rows of a table are deleted on purpose: keep its ids from being used again, lower its mark.
+
+        Call inside ``transaction``; the mark is written first, so a crash here raises no false alarm.
+        """
+        top = self.next_ids(table, 0) - 1
+        self.cursor().execute("INSERT INTO counters VALUES (?, ?)", [table, top])
+        self._marks[table] = 0
+        self._write_marks()
+
+    def _highest(self, table: str) -> int:
+        return self.read(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0]  # noqa: S608 - our own table names
+
+    def _translate(self, error: duckdb.Error) -> StorageError:
+        """A driver error as ours. A database that a full disk invalidated is reopened: nothing committed is lost."""
+        text = str(error)
+        if isinstance(error, duckdb.FatalException) or "invalidated" in text:
+            self._disconnect()
+            self._connect()
+        if "No space left" in text or "disk full" in text.lower():
+            return StorageError(f"The disk of {self.home} is full; this change was not saved.", "Free some space.")
+        return StorageError(f"The database refused this: {text.splitlines()[0]}", "Nothing was changed.")
+
+    # ------------------------------------------------------------ high-water marks
+
+    def _read_marks(self) -> dict[str, int]:
+        try:
+            return {k: int(v) for k, v in json.loads(self._marks_file.read_text(encoding="utf-8")).items()}
+        except (OSError, ValueError):
+            return {}
+
+    def _update_marks(self) -> None:
+        changed = False
+        for table in WATCHED:
+            top = self._next_ids.get(table, 0) - 1
+            if top > self._marks.get(table, 0):
+                self._marks[table] = top
+                changed = True
+        # No fsync and at most one write a second: the mark must survive a kill of the process, not of the machine.
+        if changed and time.monotonic() - self._marks_written > 1:
+            self._write_marks()
+
+    def _write_marks(self) -> None:
+        partial = self._marks_file.with_suffix(".part")
+        with suppress(OSError):
+            partial.write_text(json.dumps(self._marks), encoding="utf-8")
+            partial.replace(self._marks_file)
+        self._marks_written = time.monotonic()
+
+    # ------------------------------------------------------------ backup and restore
+
+    def backup(self, target: Path) -> Path:
+        """Write a consistent copy of the database to ``target``; StorageError when that fails."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            raise InputError(f"{target} exists already.", "Choose another name.")
+        partial = target.with_name(target.name + ".part")
+        partial.unlink(missing_ok=True)
+        with self._write_lock:
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(f"ATTACH {quoted(partial)} AS copy_target")
+                try:
+                    cursor.execute(f"COPY FROM DATABASE {self.file.stem} TO copy_target")
+                finally:
+                    cursor.execute("DETACH copy_target")
+            except duckdb.Error as error:
+                partial.unlink(missing_ok=True)
+                raise self._translate(error) from error
+            finally:
+                cursor.close()
+        partial.replace(target)
+        return target
+
+    def restore(self, source: Path) -> Path:
+        """Replace the database by a backup; return where the replaced one was kept."""
+        self._check_backup(source)
+        with self._write_lock:
+            kept = self.backup(self.home / "backups" / f"replaced-{datetime.now():%Y%m%d-%H%M%S-%f}.duckdb")
+            self._disconnect()
+            incoming = self.file.with_name("incoming.duckdb")
+            try:
+                shutil.copyfile(source, incoming)
+                self.file.with_name(self.file.name + ".wal").unlink(missing_ok=True)
+                incoming.replace(self.file)
+                self._marks_file.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(f"{source} could not be copied: {error}.", "The database is unchanged.") from error
+            finally:
+                incoming.unlink(missing_ok=True)
+                self._connect()
+                self._next_ids.clear()
+            self._migrate()
+            self._check_marks(accept_loss=True)
+        return kept
+
+    def _check_backup(self, source: Path) -> None:
+        if not source.is_file():
+            raise InputError(f"There is no backup {source}.")
+        if source.resolve() == self.file.resolve():
+            raise InputError("This is the open database itself.", "Choose a file from the backups folder.")
+        try:
+            probe = duckdb.connect(str(source), read_only=True)
+        except duckdb.Error as error:
+            raise InputError(f"{source.name} is not a DuckDB database: {str(error).splitlines()[0]}") from error
+        try:
+            row = probe.execute("SELECT max(number) FROM migrations").fetchone()
+        except duckdb.Error:
+            raise InputError(f"{source.name} is not a Whetstone backup.") from None
+        finally:
+            probe.close()
+        if row and row[0] and row[0] > MIGRATIONS[-1][0]:
+            raise InputError(f"{source.name} was written by a newer Whetstone.", "Update Whetstone first.")

@@ -1,0 +1,265 @@
+"""Items and their texts: insert a staged import, find, page, count. Text is only touched where text is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.records import ItemFilter
+from core.storage.database import Database, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """A row of items joined with its text; the label is added by the caller."""
+
+    id: int
+    position: int
+    split: str | None
+    source: str
+    external_id: str | None
+    excluded: bool
+    text: str
+    text_b: str | None
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InsertCounts:
+    """What the insertion of a staged import did."""
+
+    added: int
+    duplicates: int
+    labelled: int
+
+
+# ---------------------------------------------------------------- insert
+
+
+def staged_labels(database: Database, staged: Path) -> list[str]:
+    """Distinct encoded values of a staged import, most used first."""
+    rows = database.read(
+        "SELECT label FROM read_parquet(?) WHERE label IS NOT NULL GROUP BY label ORDER BY count(*) DESC, label",
+        [str(staged)],
+    )
+    return [label for (label,) in rows]
+
+
+def insert_staged(database: Database, project_id: int, staged: Path, filename: str, rejected: int, user: str,
+                  keep_duplicates: bool, values: Mapping[str, tuple[str | None, list[int]]]) -> InsertCounts:  # fmt: skip
+    """Move a staged import into the project in one transaction.
+
+    ``values`` maps each encoded value of the file to its (payload, label ids). Duplicates are rows whose text is in
+    the project or earlier in the file; they are left out unless ``keep_duplicates``.
+    """
+    with database.transaction() as write:
+        total, duplicates = database.read(
+            "SELECT count(*), count(*) FILTER (first_row <> row OR text_hash IN "
+            "(SELECT text_hash FROM items WHERE project_id = ?)) FROM read_parquet(?)",
+            [project_id, str(staged)],
+        )[0]
+        added = total if keep_duplicates else total - duplicates
+        import_id = database.next_ids("imports")
+        write.execute(
+            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [import_id, project_id, filename, added, duplicates, rejected, user, datetime.now()],
+        )
+        if not added:
+            return InsertCounts(0, duplicates, 0)
+        first_id = database.next_ids("items", added)
+        (position,) = database.read("SELECT coalesce(max(position) + 1, 0) FROM items WHERE project_id = ?",
+                                    [project_id])[0]  # fmt: skip
+        wanted = "" if keep_duplicates else (
+            "WHERE first_row = row AND text_hash NOT IN (SELECT text_hash FROM items WHERE project_id = $project)"
+        )  # fmt: skip
+        # The numbering is materialised once: three tables are filled from it and must agree.
+        write.execute(
+            f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT row, row_number() OVER (ORDER BY row) - 1 AS n "  # noqa: S608
+            f"FROM read_parquet($staged) {wanted}",
+            {"staged": str(staged)} | ({} if keep_duplicates else {"project": project_id}),
+        )
+        source = f"(SELECT staged.*, numbered.n FROM read_parquet({quoted(staged)}) staged JOIN numbered USING (row))"
+        write.execute(
+            "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, ?, external_id, ?, FALSE "  # noqa: S608
+            f"FROM {source} ORDER BY n",
+            [first_id, project_id, position, filename, import_id],
+        )
+        write.execute(
+            f"INSERT INTO item_texts SELECT ? + n, ?, text, text_b, meta FROM {source} ORDER BY n",  # noqa: S608
+            [first_id, project_id],
+        )
+        labelled = _insert_labels(database, project_id, source, first_id, values, user)
+        write.execute("DROP TABLE numbered")
+    return InsertCounts(added, duplicates, labelled)
+
+
+def _insert_labels(database: Database, project_id: int, source: str, first_id: int,
+                   values: Mapping[str, tuple[str | None, list[int]]], user: str) -> int:  # fmt: skip
+    if not values:
+        return 0
+    mapping = [{"cell": cell, "payload": payload, "label_ids": ids} for cell, (payload, ids) in values.items()]
+    cursor = database.cursor()
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE staged_values AS SELECT unnest("
+        "?::STRUCT(cell VARCHAR, payload VARCHAR, label_ids INTEGER[])[], recursive := true)",
+        [mapping],
+    )
+    labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]  # noqa: S608
+    first_event = database.next_ids("label_events", labelled)
+    # A file that Whetstone exported carries who labelled when; those two columns come back as what they were.
+    cursor.execute(
+        "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, happened_at) "  # noqa: S608
+        "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
+        "coalesce(nullif(json_extract_string(s.meta, '$.annotator'), ''), ?), 'import', "
+        "coalesce(try_cast(json_extract_string(s.meta, '$.labelled_at') AS TIMESTAMP), ?) "
+        f"FROM {source} s JOIN staged_values v ON s.label = v.cell ORDER BY n",
+        [first_event, project_id, first_id, user, datetime.now()],
+    )
+    cursor.execute("DROP TABLE staged_values")
+    return labelled
+
+
+# ---------------------------------------------------------------- find
+
+
+def _conditions(project_id: int, where: ItemFilter, label_ids: Sequence[int]) -> tuple[str, str, list[Any]]:
+    """(joins, condition, values) of a filter. Every value is bound; only our own words go into the SQL."""
+    joins, conditions, values = "", ["i.project_id = ?"], [project_id]
+    values: list[Any]
+    if where.text:
+        joins += " JOIN item_texts t ON t.item_id = i.id AND t.project_id = i.project_id"
+        conditions.append("contains(lower(t.text), lower(?))")
+        values.append(where.text)
+    if where.labels or where.labelled is not None or where.annotators:
+        joins += " LEFT JOIN (SELECT * FROM current_labels WHERE kind = 'label') c ON c.item_id = i.id AND c.project_id = i.project_id"
+        if where.labelled is not None:
+            conditions.append("c.item_id IS NOT NULL" if where.labelled else "c.item_id IS NULL")
+        if where.labels:
+            conditions.append("list_has_any(c.label_ids, ?::INTEGER[])")
+            values.append(list(label_ids))
+        if where.annotators:
+            conditions.append("list_contains(?::VARCHAR[], c.username)")
+            values.append(list(where.annotators))
+    if where.flagged is not None:
+        joins += " LEFT JOIN (SELECT * FROM current_flags WHERE kind = 'flag') f ON f.item_id = i.id AND f.project_id = i.project_id"
+        conditions.append("f.item_id IS NOT NULL" if where.flagged else "f.item_id IS NULL")
+    for column, wanted in (("split", where.splits), ("source", where.sources)):
+        if wanted:
+            conditions.append(f"list_contains(?::VARCHAR[], i.{column})")
+            values.append(list(wanted))
+    if where.excluded is not None:
+        conditions.append("i.excluded = ?")
+        values.append(where.excluded)
+    if where.ids is not None:
+        conditions.append("i.id IN (SELECT unnest(?::BIGINT[]))")
+        values.append(list(where.ids))
+    return joins, " AND ".join(conditions), values
+
+
+def count_items(database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int]) -> int:
+    """Number of items the filter lets through."""
+    joins, condition, values = _conditions(project_id, where, label_ids)
+    return database.read(f"SELECT count(*) FROM items i{joins} WHERE {condition}", values)[0][0]  # noqa: S608
+
+
+def find_ids(database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int], offset: int = 0,
+             limit: int | None = None, newest_first: bool = False) -> list[int]:  # fmt: skip
+    """Ids the filter lets through, in import order (or reversed), one page of them."""
+    joins, condition, values = _conditions(project_id, where, label_ids)
+    order = "DESC" if newest_first else "ASC"
+    page = "" if limit is None else f" LIMIT {int(limit)} OFFSET {int(offset)}"
+    rows = database.read(
+        f"SELECT i.id FROM items i{joins} WHERE {condition} ORDER BY i.position {order}{page}",  # noqa: S608
+        values,
+    )
+    return [item_id for (item_id,) in rows]
+
+
+def load_items(database: Database, project_id: int, item_ids: Sequence[int]) -> list[StoredItem]:
+    """Items with their texts in the order of ``item_ids``; unknown ids are left out."""
+    if not item_ids:
+        return []
+    ids, low, high = list(item_ids), min(item_ids), max(item_ids)
+    # The bounds let DuckDB skip every row group outside them; ids ascend with position.
+    rows = database.read(
+        "SELECT i.id, i.position, i.split, i.source, i.external_id, i.excluded, t.text, t.text_b, t.meta "
+        "FROM items i JOIN item_texts t ON t.item_id = i.id "
+        "WHERE i.project_id = ? AND i.id BETWEEN ? AND ? AND t.item_id BETWEEN ? AND ? "
+        "AND i.id IN (SELECT unnest(?::BIGINT[])) AND t.item_id IN (SELECT unnest(?::BIGINT[]))",
+        [project_id, low, high, low, high, ids, ids],
+    )
+    found = {row[0]: StoredItem(*row[:8], json.loads(row[8]) if row[8] else {}) for row in rows}
+    return [found[item_id] for item_id in ids if item_id in found]
+
+
+def load_item(database: Database, project_id: int, item_id: int) -> StoredItem | None:
+    """One item with its text; the hot path of labeling, so two look-ups by a single value."""
+    rows = database.read(
+        "SELECT id, position, split, source, external_id, excluded FROM items WHERE id = ? AND project_id = ?",
+        [item_id, project_id],
+    )
+    if not rows:
+        return None
+    text, text_b, meta = database.read("SELECT text, text_b, meta FROM item_texts WHERE item_id = ?", [item_id])[0]
+    return StoredItem(*rows[0], text, text_b, json.loads(meta) if meta else {})
+
+
+def all_positions(database: Database, project_id: int) -> dict[str, Any]:
+    """Arrays (id, excluded) of a whole project in position order."""
+    return database.read_arrays("SELECT id, excluded FROM items WHERE project_id = ? ORDER BY position", [project_id])
+
+
+def load_texts(
+    database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int]
+) -> list[tuple[Any, ...]]:
+    """(id, text, text_b, text_hash, split) of all items the filter lets through, in position order."""
+    joins, condition, values = _conditions(project_id, where, label_ids)
+    return database.read(
+        "SELECT i.id, x.text, x.text_b, i.text_hash, i.split FROM items i "  # noqa: S608
+        f"JOIN item_texts x ON x.item_id = i.id{joins} WHERE {condition} ORDER BY i.position",
+        values,
+    )
+
+
+def list_sources(database: Database, project_id: int) -> list[str]:
+    """Where items came from, by name."""
+    rows = database.read("SELECT DISTINCT source FROM items WHERE project_id = ? ORDER BY source", [project_id])
+    return [source for (source,) in rows]
+
+
+def split_counts(database: Database, project_id: int) -> dict[str, int]:
+    """Items by imported split; items without one are left out."""
+    return dict(
+        database.read(
+            "SELECT split, count(*) FROM items WHERE project_id = ? AND split IS NOT NULL AND NOT excluded "
+            "GROUP BY split ORDER BY split",
+            [project_id],
+        )
+    )
+
+
+def length_counts(database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int],
+                  bins: int = 30) -> list[tuple[int, int]]:  # fmt: skip
+    """Histogram of text lengths: (upper edge in characters, items), ``bins`` equal steps up to the 99th percentile."""
+    joins, condition, values = _conditions(project_id, where, label_ids)
+    rows = database.read(
+        f"WITH l AS (SELECT i.length FROM items i{joins} WHERE {condition}), "  # noqa: S608
+        "top AS (SELECT greatest(quantile_disc(length, 0.99), 1) AS high FROM l) "
+        f"SELECT least(floor(length * {bins} / (high + 1)), {bins - 1})::INTEGER AS bin, any_value(high), count(*) "
+        "FROM l, top GROUP BY bin ORDER BY bin",
+        values,
+    )
+    return [(round((number + 1) * (high + 1) / bins), count) for number, high, count in rows]
+
+
+def list_imports(database: Database, project_id: int) -> list[tuple[Any, ...]]:
+    """(id, filename, added, duplicates, rejected, user, at) of every import, newest first."""
+    return database.read(
+        "SELECT id, filename, added, duplicates, rejected, username, happened_at FROM imports WHERE project_id = ? "
+        "ORDER BY id DESC",
+        [project_id],
+    )

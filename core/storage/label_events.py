@@ -1,0 +1,166 @@
+"""Label events: append-only, the truth about who labelled what, when, and what was suggested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEvent:
+    """One event. Everything about labels is derived from these."""
+
+    id: int
+    item_id: int
+    kind: str
+    """label, clear, skip, flag, unflag, go_to or undo."""
+    user: str
+    at: datetime
+    label_ids: tuple[int, ...] = ()
+    payload: str | None = None
+    """The value beyond its label ids (spans, free text), encoded by the task."""
+    source: str = "human"
+    suggested: str | None = None
+    """Label that was shown as a suggestion, by name at that time."""
+    suggested_score: float | None = None
+    suggested_by: str | None = None
+    accepted: bool | None = None
+    """Whether the suggested label was taken; None when nothing was shown."""
+    elapsed_ms: int | None = None
+    """Milliseconds the item was on screen before the answer."""
+    note: str | None = None
+    undoes: int | None = None
+
+
+_COLUMNS = (
+    "id, item_id, kind, username, happened_at, label_ids, payload, source, suggested, suggested_score, suggested_by, "
+    "accepted, elapsed_ms, note, undoes"
+)
+
+
+def _event(row: tuple[Any, ...]) -> LabelEvent:
+    event_id, item_id, kind, user, at, label_ids, *rest = row
+    return LabelEvent(event_id, item_id, kind, user, at, tuple(label_ids or ()), *rest)
+
+
+def append(database: Database, project_id: int, item_id: int, kind: str, user: str, **fields: Any) -> LabelEvent:
+    """Store one event; it is on disk when this returns."""
+    with database.transaction() as write:
+        event = LabelEvent(database.next_ids("label_events"), item_id, kind, user, datetime.now(), **fields)
+        write.execute(
+            f"INSERT INTO label_events (project_id, {_COLUMNS}) "  # noqa: S608 - constant column list
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [project_id, event.id, item_id, kind, user, event.at, list(event.label_ids), event.payload, event.source,
+             event.suggested, event.suggested_score, event.suggested_by, event.accepted, event.elapsed_ms, event.note,
+             event.undoes],
+        )  # fmt: skip
+    return event
+
+
+def append_bulk(database: Database, project_id: int, item_ids: Sequence[int], label_ids: Sequence[int],
+                payload: str | None, user: str, source: str = "bulk") -> None:  # fmt: skip
+    """Give many items the same value in one transaction."""
+    with database.transaction() as write:
+        first = database.next_ids("label_events", len(item_ids))
+        write.execute(
+            "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, "
+            "happened_at) SELECT ? + generate_subscripts(ids, 1) - 1, ?, unnest(ids), 'label', ?, ?, ?, ?, ? "
+            "FROM (SELECT ?::BIGINT[] AS ids)",
+            [first, project_id, list(label_ids), payload, user, source, datetime.now(), list(item_ids)],
+        )
+
+
+def item_history(database: Database, project_id: int, item_id: int) -> list[LabelEvent]:
+    """Events of one item, oldest first."""
+    rows = database.read(
+        f"SELECT {_COLUMNS} FROM label_events WHERE project_id = ? AND item_id = ? ORDER BY id",  # noqa: S608
+        [project_id, item_id],
+    )
+    return [_event(row) for row in rows]
+
+
+def user_events(database: Database, project_id: int, user: str, limit: int) -> list[LabelEvent]:
+    """The newest events by one user that are not undone, newest first; undo events themselves are left out."""
+    rows = database.read(
+        f"SELECT {_COLUMNS} FROM label_events "  # noqa: S608
+        "WHERE project_id = ? AND username = ? AND kind <> 'undo' AND source <> 'import' "
+        "AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) ORDER BY id DESC LIMIT ?",
+        [project_id, user, limit],
+    )
+    return [_event(row) for row in rows]
+
+
+def skipped_items(database: Database, project_id: int, user: str) -> list[int]:
+    """Items this user put aside and has not come back to."""
+    return [
+        item_id
+        for (item_id,) in database.read(
+            "SELECT item_id FROM label_events WHERE project_id = ? AND username = ? AND kind = 'skip' "
+            "AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) GROUP BY item_id",
+            [project_id, user],
+        )
+    ]
+
+
+def current_codes(database: Database, project_id: int) -> tuple[dict[str, Any], dict[int, tuple[int, ...]]]:
+    """Current labels of a whole project as arrays (item_id, code) and what each code stands for.
+
+    Code 0 is never used, so that it can mean unlabelled.
+    """
+    values = database.read(
+        "SELECT label_ids, payload IS NOT NULL, row_number() OVER () FROM current_labels "
+        "WHERE project_id = ? AND kind = 'label' GROUP BY label_ids, payload IS NOT NULL",
+        [project_id],
+    )
+    codes: dict[int, tuple[int, ...]] = {code: tuple(ids or ()) for ids, _, code in values}
+    lookup = {(ids, has): code for (ids, has, code) in ((tuple(i or ()), h, c) for i, h, c in values)}
+    arrays = database.read_arrays(
+        "WITH mine AS (SELECT item_id, label_ids, payload IS NOT NULL AS has FROM current_labels "
+        "WHERE project_id = ? AND kind = 'label'), "
+        "codes AS (SELECT unnest(?::STRUCT(label_ids INTEGER[], has BOOLEAN, code INTEGER)[], recursive := true)) "
+        "SELECT mine.item_id, codes.code FROM mine JOIN codes "
+        "ON mine.label_ids IS NOT DISTINCT FROM codes.label_ids AND mine.has = codes.has",
+        [project_id, [{"label_ids": list(ids), "has": has, "code": code} for (ids, has), code in lookup.items()]],
+    )
+    return arrays, codes
+
+
+def current_of(database: Database, project_id: int, item_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """Current (kind, label_ids, payload, user, source, at) of some items; items never labelled are left out."""
+    rows = database.read(
+        "SELECT item_id, kind, label_ids, payload, username, source, happened_at FROM current_labels "
+        "WHERE project_id = ? AND item_id IN (SELECT unnest(?::BIGINT[]))",
+        [project_id, list(item_ids)],
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
+def current_flags(database: Database, project_id: int) -> dict[int, str]:
+    """Open flags of a project: item id -> note."""
+    rows = database.read("SELECT item_id, note FROM current_flags WHERE project_id = ? AND kind = 'flag'", [project_id])
+    return {item_id: note or "" for item_id, note in rows}
+
+
+def human_counts(database: Database, project_id: int) -> dict[str, int]:
+    """Current human labels by annotator, most first."""
+    rows = database.read(
+        "SELECT username, count(*) FROM current_labels WHERE project_id = ? AND kind = 'label' AND source = 'human' "
+        "GROUP BY username ORDER BY count(*) DESC, username",
+        [project_id],
+    )
+    return dict(rows)
+
+
+def suggestion_counts(database: Database, project_id: int) -> dict[str, tuple[int, int]]:
+    """By suggesting model: (accepted, shown) over labels that are not undone."""
+    rows = database.read(
+        "SELECT suggested_by, count(*) FILTER (accepted), count(*) FROM label_events WHERE project_id = ? "
+        "AND suggested_by IS NOT NULL AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) "
+        "GROUP BY suggested_by",
+        [project_id],
+    )
+    return {by: (accepted, shown) for by, accepted, shown in rows}

@@ -1,0 +1,67 @@
+"""The schema, as numbered steps that are applied in order, each followed by a checkpoint.
+
+No primary keys, unique constraints or secondary indexes: DuckDB's WAL-replay bugs cluster on them, and every access
+path here is either a scan of narrow columns or a zone-mapped look-up by ascending id. Text lives apart from what
+lists and counters scan.
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[int, str], ...] = (
+    (
+        1,
+        """
+        CREATE TABLE counters (name VARCHAR, floor BIGINT);
+        CREATE TABLE preferences (key VARCHAR, value VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE projects (
+            id INTEGER, name VARCHAR, language VARCHAR, task VARCHAR, guidelines VARCHAR, created_at TIMESTAMP);
+        CREATE TABLE labels (
+            id INTEGER, project_id INTEGER, position INTEGER, name VARCHAR, colour VARCHAR, key VARCHAR,
+            description VARCHAR, example VARCHAR, merged_into INTEGER, removed BOOLEAN);
+        CREATE TABLE schema_events (
+            id BIGINT, project_id INTEGER, kind VARCHAR, detail VARCHAR, username VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE items (
+            id BIGINT, project_id INTEGER, position INTEGER, text_hash UBIGINT, length INTEGER, split VARCHAR,
+            source VARCHAR, external_id VARCHAR, import_id INTEGER, excluded BOOLEAN);
+        CREATE TABLE item_texts (item_id BIGINT, project_id INTEGER, text VARCHAR, text_b VARCHAR, meta VARCHAR);
+        CREATE TABLE imports (
+            id INTEGER, project_id INTEGER, filename VARCHAR, added BIGINT, duplicates BIGINT, rejected BIGINT,
+            username VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE label_events (
+            id BIGINT, project_id INTEGER, item_id BIGINT, kind VARCHAR, label_ids INTEGER[], payload VARCHAR,
+            username VARCHAR, source VARCHAR, suggested VARCHAR, suggested_score FLOAT, suggested_by VARCHAR,
+            accepted BOOLEAN, elapsed_ms INTEGER, note VARCHAR, undoes BIGINT, happened_at TIMESTAMP);
+        CREATE VIEW current_labels AS
+            SELECT project_id, item_id, unnest(arg_max(
+                {'event_id': id, 'kind': kind, 'label_ids': label_ids, 'payload': payload, 'username': username,
+                 'source': source, 'happened_at': happened_at}, id))
+            FROM label_events
+            WHERE kind IN ('label', 'clear')
+              AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL)
+            GROUP BY project_id, item_id;
+        CREATE VIEW current_flags AS
+            SELECT project_id, item_id, unnest(arg_max({'kind': kind, 'note': note, 'username': username}, id))
+            FROM label_events
+            WHERE kind IN ('flag', 'unflag')
+              AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL)
+            GROUP BY project_id, item_id;
+        CREATE TABLE cleaning_batches (
+            id INTEGER, project_id INTEGER, kind VARCHAR, action VARCHAR, items BIGINT, username VARCHAR,
+            happened_at TIMESTAMP, undone_at TIMESTAMP);
+        CREATE TABLE cleaning_changes (
+            batch_id INTEGER, project_id INTEGER, item_id BIGINT, old_excluded BOOLEAN, old_text VARCHAR,
+            old_hash UBIGINT);
+        CREATE TABLE versions (
+            id INTEGER, project_id INTEGER, number INTEGER, task VARCHAR, labels VARCHAR, counts VARCHAR,
+            hash VARCHAR, options VARCHAR, warnings VARCHAR, path VARCHAR, created_at TIMESTAMP);
+        CREATE TABLE models (
+            id VARCHAR, project_id INTEGER, version_id INTEGER, task VARCHAR, method VARCHAR, base VARCHAR,
+            labels VARCHAR, options VARCHAR, metrics VARCHAR, size_bytes BIGINT, path VARCHAR, created_at TIMESTAMP);
+        CREATE TABLE promotions (project_id INTEGER, model_id VARCHAR, username VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE tokens (
+            id INTEGER, name VARCHAR, hash VARCHAR, created_at TIMESTAMP, last_used_at TIMESTAMP,
+            revoked_at TIMESTAMP);
+        """,
+    ),
+)
+"""(number, SQL); never edit a step that was released, add the next one."""
