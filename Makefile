@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 E2E    := $(VENV)/.chromium
 
-.PHONY: run dev test check e2e bench format clean
+.PHONY: run dev test check e2e bench format messages clean
 .DELETE_ON_ERROR:
 
 run: $(STAMP)  ## The studio on http://127.0.0.1:8501
@@ -24,6 +24,9 @@ check: $(STAMP)  ## Format, lint, boundaries, types: silent unless something fai
 
 format: $(STAMP)
 	$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+messages: $(STAMP)  ## Bring the translation catalogues up to date with the source
+	$(BIN)/python -m studio.messages
 
 e2e: $(STAMP) $(E2E)  ## Journeys in Chromium against the really started app
 	$(BIN)/pytest tests/e2e --timeout=900

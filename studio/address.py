@@ -1,0 +1,34 @@
+"""What is chosen lives in the URL, so that a link opens the same view and a reload loses nothing.
+
+A parameter has the name of its session-state key. The URL wins when it changed from outside (a link, the back
+button); the session wins after a widget changed, and when a page switch emptied the URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from studio import session
+
+
+def remember(name: str, default: str, valid: Callable[[str], bool]) -> str:
+    """Settle the value of one parameter before its widget is drawn and return it.
+
+    ``name`` is both the session-state key and the URL parameter; ``valid`` refuses values nobody may choose.
+    """
+    written: dict[str, str] = st.session_state.setdefault(session.ADDRESS, {})
+    in_url = st.query_params.get(name)
+    in_session = st.session_state.get(name)
+    if in_url is not None and in_url != written.get(name) and valid(in_url):
+        value = in_url
+    elif in_session is not None and valid(in_session):
+        value = in_session
+    else:
+        value = default
+    st.session_state[name] = value
+    written[name] = value
+    if in_url != value:
+        st.query_params[name] = value
+    return value

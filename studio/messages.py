@@ -1,0 +1,103 @@
+"""Collects every string a person may read and brings the catalogues up to date: ``python -m studio.messages``.
+
+Strings come from ``_()``, ``N_()``, ``ngettext()`` and ``translate()`` in studio, pages and core, and from what core
+describes about itself (tasks, methods, options, errors), which pages translate when they show it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from studio.i18n import LANGUAGES, LOCALES
+
+ROOT = Path(__file__).parent.parent
+BEGIN = datetime(2026, 11, 22, tzinfo=UTC)
+"""Dates in the headers stay the same, so that a catalogue changes only when its messages do."""
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "translate": None, "ngettext": (1, 2)}
+
+
+def described_by_core() -> Iterator[str]:
+    """Titles, summaries and option descriptions that pages show through ``_``."""
+    from core import errors
+    from core.methods import all_methods
+    from core.tasks import all_tasks
+
+    for error in vars(errors).values():
+        if isinstance(error, type) and issubclass(error, errors.StudioError):
+            yield error.title
+    for task in all_tasks():
+        yield from (task.title, task.help)
+    for method in all_methods():
+        yield from (method.title, method.summary)
+        for name, field in method.Options.model_fields.items():
+            yield field.title or name.replace("_", " ").capitalize()
+            yield field.description or ""
+
+
+def extract() -> Catalog:
+    """All message ids of the source as they are now."""
+    catalogue = Catalog(project="whetstone", charset="utf-8", fuzzy=False)
+    for folder in ("studio", "pages", "core"):
+        found = extract_from_dir(ROOT / folder, method_map=[("**.py", "python")], keywords=KEYWORDS)
+        for file, _line, message, comments, context in found:
+            if not message:
+                continue
+            catalogue.add(message, locations=[(f"{folder}/{file}", 0)], auto_comments=comments, context=context)
+    for text in described_by_core():
+        if text:
+            catalogue.add(text)
+    return catalogue
+
+
+def update() -> dict[str, int]:
+    """Rewrite every catalogue with today's message ids; returns how many lack a translation, by language.
+
+    Kept translations stay as they are, vanished ones are dropped, nothing is guessed. English reads its own ids.
+    """
+    source = extract()
+    missing = {}
+    for code, name in LANGUAGES.items():
+        path = LOCALES / code / "LC_MESSAGES" / "whetstone.po"
+        known: dict[object, object] = {}
+        if path.exists():
+            with path.open("rb") as file:
+                known = {message.id: message.string for message in read_po(file, locale=code)}
+        catalogue = Catalog(
+            locale=code,
+            project="Whetstone",
+            version="1",
+            header_comment=f"# Whetstone in {name}. `make messages` keeps the message ids up to date.",
+            msgid_bugs_address="-",
+            creation_date=BEGIN,
+            revision_date=BEGIN,
+            last_translator="Whetstone",
+            language_team="Whetstone",
+            fuzzy=False,
+        )
+        for message in source:
+            if message.id:
+                string = message.id if code == "en" else known.get(message.id, "")
+                catalogue.add(message.id, string, flags=message.flags)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            write_po(file, catalogue, width=120, sort_output=True)
+        missing[code] = sum(1 for message in catalogue if message.id and not is_translated(message.string))
+    return missing
+
+
+def is_translated(string: str | tuple[str, ...] | list[str]) -> bool:
+    """Whether every form of a translation is filled in."""
+    forms = [string] if isinstance(string, str) else list(string)
+    return bool(forms) and all(forms)
+
+
+if __name__ == "__main__":
+    for code, count in update().items():
+        sys.stdout.write(f"{code}: {count} without translation\n")
