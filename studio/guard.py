@@ -19,7 +19,7 @@ import streamlit as st
 
 from core.errors import StudioError
 from studio.i18n import _
-from studio.text import md
+from studio.text import escape
 
 logger = logging.getLogger("whetstone")
 P = ParamSpec("P")
@@ -29,9 +29,9 @@ R = TypeVar("R")
 def show_error(error: StudioError) -> None:
     """Draw the error where the script stands."""
     logger.warning("%s: %s", error.title, error)
-    body = md(error.message)
+    body = escape(error.message)
     if error.hint:
-        body += "\n\n" + md(error.hint)
+        body += "\n\n" + escape(error.hint)
     st.error(body, title=_(error.title), icon=":material/error:")
 
 

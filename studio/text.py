@@ -1,6 +1,6 @@
 """User text on screen is never interpreted: not as Markdown, HTML, LaTeX, emoji or colour directives.
 
-``md`` is for every place that reads Markdown: ``st.markdown``, headings, captions, alerts, toasts, help texts and the
+``escape`` is for every place that reads Markdown: ``st.markdown``, headings, captions, alerts, toasts, help texts and the
 labels of buttons, tabs, metrics, expanders, pills and radios. ``line`` is for the places that show plain text as it
 is: options of ``st.selectbox`` and ``st.multiselect``, cells of ``st.dataframe``, placeholders. ``st.text`` and
 ``st.code`` need neither.
@@ -40,6 +40,6 @@ def line(text: object, limit: int | None = None) -> str:
     return f"\u2068{kept}\u2069" if _RIGHT_TO_LEFT.search(kept) else kept
 
 
-def md(text: object, limit: int | None = None) -> str:
+def escape(text: object, limit: int | None = None) -> str:
     """User text for a place that reads Markdown: one line that shows exactly the characters of ``text``."""
     return _PUNCTUATION.sub(r"\\\1", _REPLACED_LATER.sub(rf"\1{JOINER}", line(text, limit)))

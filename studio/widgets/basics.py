@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import StudioError
 from studio.i18n import _, duration, number, percent
 from studio.navigation import open_page
-from studio.text import md
+from studio.text import escape
 
 
 def page_header(title: str, help_line: str) -> None:
@@ -59,7 +59,7 @@ def label_chips(names: Sequence[str], limit: int = 30) -> None:
     """Label names as quiet badges, the rest as a number."""
     with st.container(horizontal=True, gap="xsmall"):
         for name in names[:limit]:
-            st.badge(md(name, 40), color="gray")
+            st.badge(escape(name, 40), color="gray")
         if len(names) > limit:
             st.caption(_("and {n} more").format(n=number(len(names) - limit)))
 
@@ -69,7 +69,7 @@ def progress_line(done: int, total: int | None, message: str = "", eta_seconds: 
     share = min(1.0, done / total) if total else 0.0
     words = [f"{number(done)} / {number(total)}" if total else number(done)]
     if message:
-        words.append(md(message, 120))
+        words.append(escape(message, 120))
     if eta_seconds is not None:
         words.append(_("about {time} left").format(time=duration(eta_seconds)))
     st.progress(share, text=" · ".join(words))
@@ -77,4 +77,4 @@ def progress_line(done: int, total: int | None, message: str = "", eta_seconds: 
 
 def inline_error(error: StudioError) -> None:
     """A warning that does not end the page, e.g. why a form cannot be sent."""
-    st.warning(md(error.message) + ("\n\n" + md(error.hint) if error.hint else ""), icon=":material/info:")
+    st.warning(escape(error.message) + ("\n\n" + escape(error.hint) if error.hint else ""), icon=":material/info:")
