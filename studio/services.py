@@ -6,9 +6,11 @@ import logging
 
 import streamlit as st
 
+from core.evaluation import Evaluation
 from core.model import Model
 from core.settings import Settings
 from core.workspace import Workspace
+from studio.jobs import Jobs
 
 logger = logging.getLogger("whetstone")
 
@@ -45,3 +47,19 @@ def _model(home: str, model_id: str) -> Model:
 def get_model(model_id: str) -> Model:
     """A registered model that stays in memory for the next sentence; at most three at once."""
     return _model(str(Settings().home.expanduser()), model_id)
+
+
+@st.cache_resource(show_spinner=False)
+def get_jobs() -> Jobs:
+    """Imports, searches and batches that run in this process."""
+    return Jobs()
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _evaluation(home: str, model_id: str, split: str) -> Evaluation:
+    return _open(home).model(model_id).evaluate(split=split)
+
+
+def get_evaluation(model_id: str, split: str) -> Evaluation:
+    """How a model does on a split of its version. Neither ever changes, so it is worked out once."""
+    return _evaluation(str(Settings().home.expanduser()), model_id, split)

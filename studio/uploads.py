@@ -1,0 +1,46 @@
+"""Uploaded files on their way into the workspace: written to disk once, under a name of our own, and swept later."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from studio import session
+from studio.services import get_workspace
+
+KEEP_SECONDS = 24 * 3600
+"""After this long an upload nobody imported is removed."""
+
+
+def keep_upload(upload: UploadedFile) -> Path:
+    """Path of the uploaded file on disk; the same one while this session shows the same upload.
+
+    The user's file name is never used as a path.
+    """
+    kept: dict[str, str] = st.session_state.setdefault(session.UPLOADS, {})
+    known = kept.get(upload.file_id)
+    if known and Path(known).exists():
+        return Path(known)
+    path = scratch(".upload")
+    with path.open("wb") as file:
+        source: BinaryIO = upload
+        source.seek(0)
+        shutil.copyfileobj(source, file)
+    kept[upload.file_id] = str(path)
+    return path
+
+
+def scratch(suffix: str) -> Path:
+    """A new, not yet existing path in the workspace's folder for short-lived files; sweeps old ones."""
+    folder = get_workspace().path / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old.is_file() and time.time() - old.stat().st_mtime > KEEP_SECONDS:
+            old.unlink(missing_ok=True)
+    return folder / (secrets.token_hex(8) + suffix)
