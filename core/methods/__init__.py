@@ -1,13 +1,7 @@
-"""How a model is made: a registry of methods by name.
+"""How a model is made: a registry of methods by name. Reading it loads no numerical library."""
 
-A method's module is imported when it is first asked for, and itself imports torch or scikit-learn inside functions
-only: listing the methods costs nothing.
-"""
-
-from __future__ import annotations
-
-from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 
 from core.errors import NotFoundError
 from core.methods.base import Method
@@ -18,26 +12,22 @@ _METHODS: dict[str, str] = {
     "hybrid": "core.methods.hybrid:Hybrid",
     "full": "core.methods.full:FullFineTuning",
     "top_layers": "core.methods.top_layers:TopLayers",
-    "lora": "core.methods.lora:LoRA",
+    "lora": "core.methods.lora:Lora",
 }
-"""Registry name -> ``module:class``, in the order in which the form lists them."""
+"""Name -> ``module:class``, in the order in which the form lists them."""
 
 
-@cache
 def get_method(name: str) -> Method:
     """Return the method registered under ``name``; raises NotFoundError with the known names."""
-    if name not in _METHODS:
-        raise NotFoundError(f"There is no method '{name}'.", f"Known methods: {', '.join(_METHODS)}.")
-    module, _, cls = _METHODS[name].partition(":")
-    method: Method = getattr(import_module(module), cls)()
+    try:
+        module, _, attribute = _METHODS[name].partition(":")
+    except KeyError:
+        raise NotFoundError(f"There is no method '{name}'.", f"Known methods: {', '.join(_METHODS)}.") from None
+    method: Method = getattr(import_module(module), attribute)()
     return method
 
 
-def method_names() -> list[str]:
-    """Names of all methods in the order in which the form lists them."""
-    return list(_METHODS)
-
-
-def all_methods() -> list[Method]:
-    """Every registered method in the order in which the form lists them."""
-    return [get_method(name) for name in _METHODS]
+def all_methods(task: str | None = None) -> list[Method]:
+    """Every registered method that can do ``task`` (all of them without one), in the order of the form."""
+    methods = [get_method(name) for name, place in _METHODS.items() if find_spec(place.partition(":")[0])]
+    return [method for method in methods if task is None or task in method.tasks]
