@@ -1,0 +1,389 @@
+"""The queue of training runs: starts workers, watches them, stops them. Remembers nothing that is not in the folders.
+
+A refresh, a second tab, a restart or a kill -9 of the app or of a worker changes no answer: every state is derived
+from the run folder and from the process table.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from core.errors import NotFoundError, RefusedError, StudioError
+from core.methods import get_method
+from core.records import RunState
+from core.settings import Settings
+from core.training.hardware import choose_device, threads_for_training
+from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
+
+STALLED_AFTER = 10.0
+"""Seconds without a heartbeat (the worker beats once a second) after which a live worker counts as stalled."""
+TICK = 0.25
+"""Seconds between two looks at the open runs."""
+Events = list[dict[str, Any]]
+Names = list[str]
+Statuses = list[RunStatus]
+Folders = list[RunFolder]
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs one worker a device, in the order of submission. Thread-safe. One runner for a folder of runs."""
+
+    def __init__(
+        self,
+        runs: Path,
+        settings: Settings | None = None,
+        cache: Path | None = None,
+        bases: Path | None = None,
+        on_finished: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take over what is in ``runs``: adopt live workers, go on with the queue.
+
+        ``on_finished`` is called from the runner's thread once for each finished run, again after a crash: it must be
+        idempotent.
+        """
+        self.runs = runs
+        self.runs.mkdir(parents=True, exist_ok=True)
+        self.settings = settings or Settings()
+        self.cache = cache or runs.parent / "cache"
+        self.bases = bases or runs.parent / "bases"
+        self.on_finished = on_finished
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._closing = threading.Event()
+        self._wake = threading.Event()
+        self._open = {folder.path.name for folder in self._folders() if not self._settled(folder)}
+        self._thread = threading.Thread(target=self._drive, name="runner", daemon=True)
+        self._thread.start()
+
+    # -------------------------------------------------------------- what others call
+
+    def submit(self, config: RunConfig, version_dir: Path) -> str:
+        """Queue a run and return its id; the id of the active run when the same one is queued or running already."""
+        get_method(config.method).Options.model_validate(config.options)
+        with self._lock:
+            for run_id in sorted(self._open):
+                if self.state(run_id).active and config.same_work(self._folder(run_id).config()):
+                    return run_id
+            now = datetime.now(UTC)
+            run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+            config = config.model_copy(
+                update={
+                    "id": run_id,
+                    "created_at": now,
+                    "cache": str(self.cache),
+                    "bases": str(self.bases),
+                    "offline": self.settings.offline,
+                    "device": self.settings.device if config.device == "auto" else config.device,
+                }
+            )
+            RunFolder.create(self.runs, config, version_dir)
+            self._open.add(run_id)
+        self._wake.set()
+        return run_id
+
+    def list(self) -> Statuses:
+        """Every run, newest first."""
+        return sorted(
+            (self.state(folder.path.name) for folder in self._folders()), key=lambda run: run.created_at, reverse=True
+        )
+
+    def config(self, run_id: str) -> RunConfig:
+        """What the run was asked to do. Raises NotFoundError."""
+        return self._folder(run_id).config()
+
+    def folder(self, run_id: str) -> RunFolder:
+        """The run's folder. Raises NotFoundError."""
+        return self._folder(run_id)
+
+    def state(self, run_id: str) -> RunStatus:
+        """The truth about one run, derived from its folder. Raises NotFoundError."""
+        folder = self._folder(run_id)
+        config, process = folder.config(), self._process(folder)
+        status, result = folder.status() or WorkerStatus(), folder.result()
+        state = self._derive(folder, process is not None, result is not None)
+        error, hint = status.error, status.hint
+        if state == "interrupted" and not error:
+            error = "The worker process ended without saying why (killed, out of memory, or the machine was shut down)."
+            hint = "Resume the run: it goes on from the last saved checkpoint."
+        resumable = state in ("failed", "stopped", "interrupted")
+        return RunStatus(
+            **status.model_dump(exclude={"state", "error", "hint"}),
+            id=run_id,
+            state=state,
+            error="" if state in ("finished", "running", "queued") else error,
+            hint="" if state in ("finished", "running", "queued") else hint,
+            resumable=resumable,
+            pid=process.pid if process else None,
+            queue_position=self._queue().index(run_id) + 1 if state == "queued" else None,
+            created_at=config.created_at,
+            metrics=(result or {}).get("metrics", {}).get("test", {}),
+        )
+
+    def stop(self, run_id: str) -> None:
+        """Ask the run to save and stop; after the grace time it is killed. Returns at once."""
+        with self._lock:
+            folder = self._folder(run_id)
+            state = self.state(run_id).state
+            if state == "queued":
+                folder.ask_stop(time.time())
+                folder.unqueue()
+                self._settle(run_id)
+            elif state in ("running", "stalled"):
+                folder.ask_stop(time.time())
+                folder.unqueue()  # a worker that dies of the signal before it has begun must not be started again
+                if process := self._process(folder):
+                    _signal(process, "SIGTERM")
+                    _signal(process, "SIGCONT")  # a suspended worker saves too
+                self._open.add(run_id)
+        self._wake.set()
+
+    def resume(self, run_id: str) -> None:
+        """Queue a stopped, failed or interrupted run again; it goes on from its last whole checkpoint."""
+        with self._lock:
+            folder = self._folder(run_id)
+            status = self.state(run_id)
+            if status.active:
+                return
+            if not status.resumable:
+                raise RefusedError(f"Run {run_id} is {status.state}; there is nothing to resume.", "Start a new run.")
+            folder.queue(time.time())
+            self._open.add(run_id)
+        self._wake.set()
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with its checkpoints and model. Raises RefusedError while it is active."""
+        with self._lock:
+            folder, status = self._folder(run_id), self.state(run_id)
+            if status.state in ("running", "stalled"):
+                raise RefusedError(f"Run {run_id} is {status.state}.", "Stop it first, then delete it.")
+            folder.unqueue()
+            self._settle(run_id)
+            folder.delete()
+
+    def wait(self, run_id: str, timeout: float | None = None) -> RunStatus:
+        """Block until the run is no longer active, at most ``timeout`` seconds, and return its state."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            status = self.state(run_id)
+            left = None if deadline is None else deadline - time.monotonic()
+            with self._changed:
+                settled = not status.active and run_id not in self._open
+                if settled or (left is not None and left <= 0) or self._closing.is_set():
+                    return status
+                self._changed.wait(TICK if left is None else min(TICK, left))
+
+    def events(self, run_id: str) -> Events:
+        """Events of the run in order: ``step`` (step, loss, lr), ``epoch`` (step, epoch, dev metrics), ``note``."""
+        return self._folder(run_id).events()
+
+    def log_tail(self, run_id: str, lines: int = 40) -> Names:
+        """The last lines of the worker's log."""
+        return self._folder(run_id).log_tail(lines)
+
+    def close(self) -> None:
+        """Stop watching. Workers go on; the next runner adopts them."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(timeout=10)
+
+    # -------------------------------------------------------------- truth from folders
+
+    def _folders(self) -> Folders:
+        return [
+            RunFolder(path) for path in self.runs.iterdir() if (path / "config.json").is_file() and _is_id(path.name)
+        ]
+
+    def _folder(self, run_id: str) -> RunFolder:
+        if not _is_id(run_id) or not (self.runs / run_id / "config.json").is_file():
+            raise NotFoundError(f"There is no run '{run_id}'.", "It may have been deleted; look at the list of runs.")
+        return RunFolder(self.runs / run_id)
+
+    def _process(self, folder: RunFolder) -> psutil.Process | None:
+        """The live worker of a run, told by pid and start time; None when it is gone."""
+        known = folder.process()
+        child = self._children.get(folder.path.name)
+        if child is not None and child.poll() is not None:
+            child = None
+        if child is not None and (known is None or known[0] != child.pid):
+            known = (child.pid, 0.0)  # started by us a moment ago, has not written its process.json yet
+        if known is None:
+            return None
+        try:
+            process = psutil.Process(known[0])
+            # Start times are rounded and move with clock corrections; two seconds cannot hold a reuse of the number.
+            same = known[1] == 0.0 or abs(process.create_time() - known[1]) < 2
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    @staticmethod
+    def _derive(folder: RunFolder, alive: bool, finished: bool) -> RunState:
+        if finished:
+            return "finished"
+        if alive:
+            beat = folder.heartbeat()
+            started = folder.queued_at or (folder.process() or (0, time.time()))[1]
+            return "stalled" if time.time() - max(beat or 0.0, started) > STALLED_AFTER else "running"
+        if folder.queued_at is not None:
+            return "queued"
+        status = folder.status()
+        if status is not None and status.state in ("failed", "stopped"):
+            return status.state
+        return "stopped" if folder.stop_at is not None else "interrupted"
+
+    def _settled(self, folder: RunFolder) -> bool:
+        if folder.result() is not None:
+            return (folder.path / "announced.json").exists()
+        return self._process(folder) is None and folder.queued_at is None
+
+    def _queue(self) -> Names:
+        """Ids of waiting runs, next one first."""
+        with self._lock:
+            waiting = []
+            for run_id in self._open:
+                folder = RunFolder(self.runs / run_id)
+                at = folder.queued_at
+                if at is not None and self._process(folder) is None:
+                    waiting.append((at, run_id))
+            return [run_id for _, run_id in sorted(waiting)]
+
+    # -------------------------------------------------------------- the thread that drives the queue
+
+    def _drive(self) -> None:
+        while not self._closing.is_set():
+            for run_id in sorted(self._open):
+                try:
+                    self._look_after(run_id)
+                # The last guard of a thread that all other runs depend on: whatever one folder or the callback
+                # does wrong is logged, and that run is left alone until it is touched again.
+                except Exception:
+                    logger.exception("run %s cannot be looked after", run_id)
+                    self._settle(run_id)
+            try:
+                with self._lock:
+                    self._start_next()
+            except (StudioError, OSError):
+                logger.exception("the next run cannot be started now")
+            self._wake.wait(TICK)
+            self._wake.clear()
+
+    def _look_after(self, run_id: str) -> None:
+        """Kill a worker that outlived its grace, note the end of one, announce a finished run."""
+        folder = RunFolder(self.runs / run_id)
+        with self._lock:
+            if run_id not in self._open:
+                return
+            process = self._process(folder)
+            if process is not None:
+                asked = folder.stop_at
+                if asked is not None and time.time() - asked > self.settings.stop_grace_seconds:
+                    _kill_group(process)
+                return
+            finished = folder.result() is not None
+            if not finished and folder.queued_at is None:
+                self._settle(run_id)
+            elif not finished and (child := self._children.pop(run_id, None)) is not None:
+                self._never_began(run_id, folder, child)
+        if finished:  # outside the lock: the callback may wait for other threads that want to know a state
+            self._announce(run_id, folder)
+            self._settle(run_id)
+
+    def _announce(self, run_id: str, folder: RunFolder) -> None:
+        mark = folder.path / "announced.json"
+        if self.on_finished is not None and not mark.exists():
+            self.on_finished(run_id)
+            mark.write_text("{}")
+
+    def _never_began(self, run_id: str, folder: RunFolder, child: subprocess.Popen[bytes]) -> None:
+        """The worker ended before it took the run over: its last words are in the log."""
+        last = next((line for line in reversed(folder.log_tail()) if line.strip()), f"exit code {child.returncode}")
+        stopped = folder.stop_at is not None
+        folder.write_status(
+            WorkerStatus(
+                state="stopped" if stopped else "failed",
+                error="" if stopped else f"The worker could not start: {last}",
+                hint="" if stopped else "Read the log of this run; a broken installation is repaired by 'make run'.",
+                ended_at=datetime.now(UTC),
+            )
+        )
+        folder.unqueue()
+        self._settle(run_id)
+
+    def _settle(self, run_id: str) -> None:
+        with self._changed:
+            self._open.discard(run_id)
+            self._children.pop(run_id, None)
+            self._changed.notify_all()
+
+    def _start_next(self) -> None:
+        waiting = self._queue()
+        if not waiting:
+            return
+        busy = set()
+        for run_id in self._open - set(waiting):
+            folder = RunFolder(self.runs / run_id)
+            if self._process(folder) is not None:
+                busy.add(choose_device(folder.config().device))
+        for run_id in waiting:
+            folder = RunFolder(self.runs / run_id)
+            device = choose_device(folder.config().device)
+            if device not in busy and not self._closing.is_set():
+                busy.add(device)
+                self._launch(run_id, folder, device)
+
+    def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
+        threads = str(threads_for_training())
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "true",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "PYTHONUNBUFFERED": "1",
+            "WHETSTONE_RUN_DEVICE": device,
+        }
+        with folder.log.open("ab") as log:
+            self._children[run_id] = subprocess.Popen(
+                [sys.executable, "-m", "core.training.worker", str(folder.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
+
+
+def _is_id(name: str) -> bool:
+    return bool(name) and not name.startswith(".") and name == Path(name).name and "\\" not in name and "\0" not in name
+
+
+def _signal(process: psutil.Process, name: str) -> None:
+    """Send a signal by name where the system has it; the stop mark in the folder serves where it does not."""
+    if hasattr(signal, name):
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(getattr(signal, name))
+
+
+def _kill_group(process: psutil.Process) -> None:
+    """End the worker and everything it started, at once."""
+    with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg") and os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

@@ -1,0 +1,289 @@
+"""The process that trains one run: ``python -m core.training.worker RUN_DIR``. Reads and writes only that folder.
+
+It may be killed at any moment; what it had sealed by then is what a resumed run goes on from.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from core.durable import new_folder, seal, sha256
+from core.errors import StudioError, TrainingError
+from core.inference.predictor import load_predictor
+from core.methods import get_method
+from core.methods.base import MethodOptions, Stopped, TrainingData
+from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
+
+HEARTBEAT = 1.0
+ALREADY_RUNNING = 3
+NICENESS = 10
+
+
+class WorkerContext:
+    """The RunContext that methods see, over a run folder."""
+
+    def __init__(self, folder: RunFolder, config: RunConfig, device: str) -> None:
+        self.directory = folder.path
+        self.cache = Path(config.cache or folder.path / "cache")
+        self.device = device
+        self._folder = folder
+        self._before = (folder.status() or WorkerStatus()).seconds
+        self._start = time.monotonic()
+        self._status = WorkerStatus(device=device, message="starting", started_at=datetime.now(UTC))
+        self._lock = threading.Lock()
+        self._marks: deque[tuple[float, int]] = deque(maxlen=200)
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._beat_now()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def report(self, kind: str, **values: Any) -> None:
+        """Append one event to events.jsonl."""
+        self._folder.append_event({"t": round(time.time(), 3), "kind": kind, **values})
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        """Publish how far the run is; reaches the folder with the next heartbeat."""
+        now = time.monotonic()
+        with self._lock:
+            if self._marks and done < self._marks[-1][1]:
+                self._marks.clear()  # another phase began to count anew
+            if not self._marks or now - self._marks[-1][0] >= 0.5:
+                self._marks.append((now, done))
+            then, before = self._marks[0]
+            rate = (done - before) / (now - then) if now - then > 1 else 0.0
+            self._status = self._status.model_copy(
+                update={
+                    "done": done,
+                    "total": total,
+                    "message": message or self._status.message,
+                    "eta_seconds": round((total - done) / rate, 1) if rate > 0 else None,
+                }
+            )
+
+    def should_stop(self) -> bool:
+        """True once the run was asked to stop."""
+        return self._stop.is_set()
+
+    def ask_stop(self, *_: object) -> None:
+        """Signal handler."""
+        self._stop.set()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work over all sessions of this run."""
+        return self._before + time.monotonic() - self._start
+
+    def end(self, **changes: Any) -> None:
+        """Write the last status."""
+        self._ended.set()
+        with self._lock:
+            self._status = self._status.model_copy(
+                update={"eta_seconds": None, "seconds": self.seconds, "ended_at": datetime.now(UTC), **changes}
+            )
+            self._folder.write_status(self._status)
+
+    def _beat_now(self) -> None:
+        with self._lock:
+            if not self._ended.is_set():
+                self._folder.write_status(self._status.model_copy(update={"seconds": round(self.seconds, 1)}))
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT):
+            if self._folder.stop_at is not None:
+                self._stop.set()
+            # A full disk is reported by the training thread, which has something to lose; the beat goes on.
+            with suppress(StudioError, OSError):
+                self._beat_now()
+
+
+def main(directory: Path) -> int:
+    """Train the run in ``directory``; returns the exit code. Every outcome is written into the folder."""
+    folder = RunFolder(directory)
+    lock = FileLock(folder.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("another worker trains this run")
+        return ALREADY_RUNNING
+    with lock:
+        config = folder.config()
+        device = os.environ.get("WHETSTONE_RUN_DEVICE", "cpu")
+        folder.write_process(os.getpid(), psutil.Process().create_time())
+        folder.mend_events()
+        context = WorkerContext(folder, config, device)
+        signal.signal(signal.SIGTERM, context.ask_stop)
+        signal.signal(signal.SIGINT, context.ask_stop)
+        folder.unqueue()
+        with suppress(AttributeError, OSError):
+            os.nice(NICENESS)  # labeling goes first
+        return _outcome(folder, config, context)
+
+
+def _outcome(folder: RunFolder, config: RunConfig, context: WorkerContext) -> int:
+    """Do the work and put its end, whatever it is, into the status."""
+    try:
+        result = _work(folder, config, context)
+        context.end(state="finished", message="finished", done=1, total=1)
+        folder.write_result(result)
+    except Stopped:
+        context.end(state="stopped", message="stopped; the work so far is saved")
+        return 0
+    except StudioError as error:
+        return _failed(context, error)
+    except MemoryError:
+        return _failed(context, out_of_memory(config))
+    except RuntimeError as error:  # torch reports an exhausted device this way
+        if is_out_of_memory(error):
+            return _failed(context, out_of_memory(config))
+        return _unexpected(context, error)
+    # The one place where an unknown failure ends: it is logged with its traceback and told to the person.
+    except Exception as error:
+        return _unexpected(context, error)
+    return 0
+
+
+def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[str, Any]:
+    """Train, save, load what was saved, and measure that on dev and test."""
+    method = get_method(config.method)
+    options = method.Options.model_validate(config.options)
+    data = folder.data()
+    if not folder.model_is_complete():
+        base, base_facts = _base(config, context) if method.needs_base else (None, {})
+        predictor = method.fit(data, options, base, context)
+        context.report("note", message="Saving the model")
+        with new_folder(folder.model) as target:
+            predictor.save(target)
+            seal(target, model_facts(config, options, base_facts))
+        del predictor
+    metrics = _measure(folder, config, context, data)
+    return {
+        "metrics": metrics,
+        "seconds": round(context.seconds, 2),
+        "peak_memory_bytes": peak_memory(),
+        "device": context.device,
+        "rows": {split: len(getattr(data, split)) for split in ("train", "dev", "test")},
+        "size_bytes": sum(path.stat().st_size for path in folder.model.rglob("*") if path.is_file()),
+        "versions": versions(),
+        "truncated": next((event["truncated"] for event in folder.events() if "truncated" in event), 0.0),
+        "finished_at": datetime.now(UTC).isoformat(),
+    }
+
+
+def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, Any]]:
+    """Folder of the base model and what the card says about it."""
+    from core.base_models import get_base, resolve
+
+    bases = Path(config.bases) if config.bases else None
+    if not config.base:
+        raise TrainingError(f"The method '{config.method}' needs a base model.", "Choose a base model.")
+    context.progress(0, 1, f"fetching the base model {config.base}")
+    path = resolve(config.base, offline=config.offline, bases=bases)
+    info = get_base(config.base)
+    return path, {"base": config.base, "base_licence": info.licence, "base_sha256": _weights_hash(path)}
+
+
+def _weights_hash(path: Path) -> str:
+    weights = sorted(path.glob("*.safetensors"))
+    return sha256(weights[0]) if weights else ""
+
+
+def model_facts(config: RunConfig, options: MethodOptions, base: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest of a model says beside its hashes: enough to load it and to write its card."""
+    return {
+        "format": 1,
+        "run": config.id,
+        "task": config.task,
+        "method": config.method,
+        "labels": config.labels,
+        "options": options.model_dump(mode="json"),
+        "version_hash": config.version_hash,
+        "created_at": datetime.now(UTC).isoformat(),
+        **base,
+    }
+
+
+def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData) -> dict[str, Any]:
+    """Score dev and test once with the model as it was saved, so that the figures are those of the files."""
+    predictor = load_predictor(folder.model, context.device)
+    metrics: dict[str, Any] = {}
+    for split in ("dev", "test"):
+        rows = getattr(data, split)
+        context.progress(0, 1, f"scoring the {split} split")
+        if context.should_stop():
+            raise Stopped
+        scores = predictor.scores(rows.texts, rows.texts_b)
+        predicted = data.task.predictions(scores, config.labels) if len(rows) else []
+        folder.write_predictions(split, rows, predicted, scores)
+        metrics[split] = data.task.metrics(rows.values, predicted, config.labels) if len(rows) else {}
+    return metrics
+
+
+def peak_memory() -> int:
+    """Most bytes this process held at a time."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return int(psutil.Process().memory_info().rss)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made the model."""
+    found = {"python": platform.python_version()}
+    for name in ("whetstone", "torch", "transformers", "peft", "scikit-learn", "numpy"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """True for the ways in which torch says that memory is exhausted."""
+    text = str(error).lower()
+    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in text or "can't allocate memory" in text
+
+
+def out_of_memory(config: RunConfig) -> TrainingError:
+    """Name the batch size to try next."""
+    size = get_method(config.method).Options.model_validate(config.options).model_dump().get("batch_size")
+    hint = "Use a smaller base model, or a method that trains fewer parameters."
+    if size and size > 1:
+        hint = f"Start it again with batch size {size // 2} (it was {size})."
+    return TrainingError("The memory of the device is exhausted.", hint)
+
+
+def _failed(context: WorkerContext, error: StudioError) -> int:
+    print(error, flush=True)
+    # The disk may be the very thing that failed; the runner then reads the log.
+    with suppress(StudioError, OSError):
+        context.end(state="failed", error=error.message, hint=error.hint)
+    return 1
+
+
+def _unexpected(context: WorkerContext, error: Exception) -> int:
+    traceback.print_exc()
+    return _failed(
+        context,
+        TrainingError(
+            f"{type(error).__name__}: {str(error)[:500]}", "The log below has the details; resume the run to try again."
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
