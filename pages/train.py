@@ -1,0 +1,89 @@
+"""Train: which model should I make, and what will it cost?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.methods.base import Estimate, Method
+from core.project import Project
+from core.records import VersionInfo
+from studio import session
+from studio.address import remember
+from studio.current import require_project
+from studio.i18n import _, number
+from studio.services import get_workspace
+from studio.text import escape
+from studio.widgets.base_picker import base_picker
+from studio.widgets.basics import empty_state, page_header
+from studio.widgets.device_picker import device_picker
+from studio.widgets.method_cards import method_cards
+from studio.widgets.options_form import options_form
+from studio.widgets.run_queue import run_queue
+
+DEFAULT_METHOD = "features"
+
+
+def pick_version(project: Project) -> VersionInfo:
+    """The dataset version to learn from; ends the page with the way to one when there is none."""
+    versions = {str(version.id): version.info for version in project.versions()}
+    if not versions:
+        empty_state(
+            _("A model learns from a frozen version of the labelled texts. There is none yet."),
+            _("Freeze a version"),
+            "data",
+            view="versions",
+        )
+        run_queue(project)
+        st.stop()
+    remember(session.TRAIN_VERSION, next(iter(versions)), versions.__contains__)
+    chosen = st.selectbox(
+        _("Dataset version"),
+        list(versions),
+        format_func=lambda key: _("Version {n}: {train} to learn from, {test} to judge").format(
+            n=versions[key].number,
+            train=number(versions[key].rows("train")),
+            test=number(versions[key].rows("test")),
+        ),
+        key=session.TRAIN_VERSION,
+        width=520,
+    )
+    return versions[chosen]
+
+
+def advanced(method: Method) -> tuple[dict[str, Any], str]:
+    """Options that differ from their defaults, and the device."""
+    reset = st.session_state.get(session.TRAIN_RESET, 0)
+    with st.expander(_("Options"), icon=":material/tune:", key="train_options"):
+        st.caption(_("The defaults are good; change one only with a reason."))
+        options = options_form(method.Options, f"option_{method.name}_{reset}")
+        device = device_picker()
+        if options and st.button(_("Back to the defaults"), icon=":material/restart_alt:"):
+            st.session_state[session.TRAIN_RESET] = reset + 1
+            st.rerun()
+    if options:
+        st.caption(_("Changed: {options}").format(options=escape(", ".join(f"{k} = {v}" for k, v in options.items()))))
+    return options, device
+
+
+project = require_project()
+page_header(_("Train"), _("Choose how the model is made. It trains in the background; go on labeling meanwhile."))
+version = pick_version(project)
+
+
+def estimate(method: Method) -> Estimate | None:
+    """What this method would cost on the chosen version, with its default options."""
+    return project.estimate(version.id, method.name)
+
+
+method = method_cards(project.task.name, DEFAULT_METHOD, estimate)
+base = base_picker(get_workspace(), project) if method.needs_base else None
+options, device = advanced(method)
+cost = project.estimate(version.id, method.name, base=base, **options)
+for note in cost.notes if cost else []:
+    st.caption(f":material/info: {escape(_(note))}")
+if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="train_start"):
+    project.train(version.id, method=method.name, base=base, device=device, **options)
+    st.toast(_("Queued. It trains in the background."), icon=":material/check:")
+run_queue(project)

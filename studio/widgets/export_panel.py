@@ -1,0 +1,53 @@
+"""Download what the filter shows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import streamlit as st
+
+from core.project import Project
+from core.records import ItemFilter
+from studio.i18n import _, number
+from studio.uploads import scratch
+
+FORMATS = {"csv": "CSV", "jsonl": "JSONL", "parquet": "Parquet", "datasets": "Hugging Face datasets (zip)"}
+
+
+def export_panel(project: Project, chosen: ItemFilter, total: int) -> None:
+    """A popover with the format and one download button; the file is made when it is pressed."""
+    with st.popover(_("Export"), icon=":material/download:", disabled=not total):
+        kind = st.selectbox(_("Format"), list(FORMATS), format_func=FORMATS.__getitem__, key=f"export_as_{project.id}")
+        suffix = "zip" if kind == "datasets" else kind
+        st.download_button(
+            _("Download {n} items").format(n=number(total)),
+            data=_file(project, chosen, kind),
+            file_name=f"whetstone-project-{project.id}.{suffix}",
+            on_click="ignore",
+            key=f"export_{project.id}",
+        )
+        st.caption(_("With annotator and time. Cells that a spreadsheet would run as a formula are made harmless."))
+
+
+def _file(project: Project, chosen: ItemFilter, kind: str) -> Callable[[], BytesIO]:
+    def make() -> BytesIO:
+        target = scratch(f".{kind}")
+        try:
+            project.export(target, format=kind, filter=chosen)
+            if not target.is_dir():
+                return BytesIO(target.read_bytes())
+            packed = Path(shutil.make_archive(str(target.with_suffix(".pack")), "zip", target))
+            try:
+                return BytesIO(packed.read_bytes())
+            finally:
+                packed.unlink(missing_ok=True)
+        finally:
+            if target.is_dir():
+                shutil.rmtree(target, ignore_errors=True)
+            else:
+                target.unlink(missing_ok=True)
+
+    return make

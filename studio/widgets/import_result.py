@@ -1,0 +1,82 @@
+"""What an import did: counts, what was left out and why, and the way on."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pandas as pd
+import streamlit as st
+
+from core.records import ImportReport, RejectedRow
+from studio.i18n import _, duration, ngettext, number
+from studio.navigation import open_page
+from studio.text import escape
+from studio.widgets.basics import label_chips
+
+SHOWN_REJECTED = 200
+
+
+def import_result(report: ImportReport, key: str) -> None:
+    """Counts first, then the rows left out with a download of all of them."""
+    st.success(
+        ngettext("{n} text added", "{n} texts added", report.added).format(n=number(report.added))
+        + " · "
+        + _("{time}").format(time=duration(report.seconds)),
+        icon=":material/check:",
+    )
+    with st.grid(4, min_column_width=150):
+        st.metric(_("Added"), number(report.added))
+        st.metric(_("Came with a label"), number(report.labelled))
+        st.metric(_("There already"), number(report.duplicates), help=_("The same text was in the project or earlier in the file."))
+        st.metric(_("Rejected"), number(len(report.rejected)))
+    for warning in report.warnings:
+        st.warning(escape(warning), icon=":material/info:")
+    if report.new_labels:
+        st.caption(_("New labels"))
+        label_chips(report.new_labels)
+    if report.rejected:
+        _rejected(report.rejected, key)
+    if report.added:
+        unlabelled = report.added > report.labelled
+        if st.button(
+            _("Start labeling") if unlabelled else _("Freeze a version"), type="primary", key=f"{key}_next"
+        ):
+            open_page("annotate") if unlabelled else open_page("data", view="versions")
+
+
+def _rejected(rows: list[RejectedRow], key: str) -> None:
+    st.subheader(_("Rows left out"), anchor=False)
+    st.dataframe(
+        pd.DataFrame([row.model_dump() for row in rows[:SHOWN_REJECTED]]),
+        hide_index=True,
+        column_config={
+            "row": st.column_config.NumberColumn(_("Row"), width=80, format="%d"),
+            "reason": st.column_config.TextColumn(_("Why"), width="large"),
+            "excerpt": st.column_config.TextColumn(_("Row begins with"), width="large"),
+        },
+        alt=_("Rows left out"),
+    )
+    st.download_button(
+        _("Download all {n} with their reasons").format(n=number(len(rows))),
+        data=lambda: rejected_csv(rows),
+        file_name="rejected-rows.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key=f"{key}_rejected",
+        icon=":material/download:",
+    )
+
+
+def rejected_csv(rows: list[RejectedRow]) -> str:
+    """The rejected rows as CSV; cells that a spreadsheet would run as a formula get a leading apostrophe."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["row", "reason", "excerpt"])
+    for row in rows:
+        writer.writerow([row.row, _inert(row.reason), _inert(row.excerpt)])
+    return out.getvalue()
+
+
+def _inert(cell: str) -> str:
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -1,0 +1,177 @@
+"""Import in three steps: choose, look and map, result. Nothing is stored before the last button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from core.project import Project
+from core.records import ColumnMapping, ImportPreview, ImportReport
+from studio import session
+from studio.guard import guard
+from studio.i18n import _, number
+from studio.jobs import Report
+from studio.services import get_jobs
+from studio.text import escape, line
+from studio.uploads import keep_upload
+from studio.widgets.import_result import import_result
+from studio.widgets.job_line import show_job
+
+Store = Callable[[ColumnMapping, str, Report], ImportReport]
+
+
+def import_wizard(project: Project, user: str) -> None:
+    """Show the step at which the import of this project is."""
+    key = f"import_{project.id}"
+    job = show_job(key)
+    if job is not None:
+        if job.state == "running":
+            return
+        if job.state == "stopped":
+            st.info(_("The import was stopped. Nothing of it was stored."))
+        else:
+            with guard():
+                import_result(job.result(), key)
+        if st.button(_("Import something else"), icon=":material/add:", key=f"{key}_again"):
+            get_jobs().dismiss(key)
+            st.rerun()
+        return
+    sources = {"file": _("A file"), "paste": _("Pasted text"), "hub": _("A Hugging Face dataset")}
+    source = st.segmented_control(
+        _("Where from"),
+        list(sources),
+        format_func=sources.__getitem__,
+        default="file",
+        required=True,
+        key=f"{key}_from",
+        label_visibility="collapsed",
+    )
+    {"file": _from_file, "paste": _from_paste, "hub": _from_hub}[source or "file"](project, user, key)
+
+
+def _from_file(project: Project, user: str, key: str) -> None:
+    upload = st.file_uploader(
+        _("Drop a file here: CSV, TSV, JSON, JSONL, Parquet, Excel or plain lines"), key=f"{key}_upload"
+    )
+    if upload is None:
+        st.caption(_("You see the first rows and say which column means what before anything is stored."))
+        return
+    path = keep_upload(upload)
+    preview = _remembered(f"{upload.file_id}", lambda: project.preview_file(path, filename=upload.name))
+
+    def store(columns: ColumnMapping, duplicates: str, report: Report) -> ImportReport:
+        return project.import_file(
+            path, **columns.model_dump(), on_duplicate=duplicates, filename=upload.name, user=user, progress=report
+        )
+
+    _map_and_store(preview, line(upload.name, 60), key, store)
+
+
+def _from_paste(project: Project, user: str, key: str) -> None:
+    text = st.text_area(
+        _("One text a line"), height=220, key=f"{key}_text", placeholder=_("Paste from a spreadsheet, a mail, a document")
+    )
+    lines = [row for row in (text or "").splitlines() if row.strip()]
+    duplicates = _duplicates(key)
+    label = _("Import {n} texts").format(n=number(len(lines))) if lines else _("Import")
+    if st.button(label, type="primary", disabled=not lines, key=f"{key}_go"):
+        _start(
+            key,
+            _("Pasted text"),
+            lambda report: project.import_text(text or "", on_duplicate=duplicates, user=user, progress=report),
+        )
+
+
+def _from_hub(project: Project, user: str, key: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(_("Name on the Hub"), key=f"{key}_hub", placeholder="mteb/banking77")
+        config = st.text_input(_("Configuration, if it has several"), key=f"{key}_config")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(_("Text column"), value="text", key=f"{key}_hub_text")
+        label = st.text_input(_("Label column"), value="label", key=f"{key}_hub_label")
+    st.caption(_("All its splits are fetched; this needs the internet once."))
+    duplicates = _duplicates(key)
+    if st.button(_("Fetch and import"), type="primary", disabled=not (name and text), key=f"{key}_go"):
+        _start(
+            key,
+            name or "",
+            lambda report: project.import_dataset(
+                (name or "").strip(),
+                config=(config or "").strip() or None,
+                text=text or "text",
+                label=label or None,
+                on_duplicate=duplicates,
+                user=user,
+                progress=report,
+            ),
+        )
+
+
+def _remembered(source: str, read: Callable[[], ImportPreview]) -> ImportPreview:
+    """The preview of this source, read once a session."""
+    known = st.session_state.get(session.PREVIEWS)
+    if known is None or known[0] != source:
+        with st.spinner(_("Reading the first rows")):
+            known = (source, read())
+        st.session_state[session.PREVIEWS] = known
+    preview: ImportPreview = known[1]
+    return preview
+
+
+def _map_and_store(preview: ImportPreview, name: str, key: str, store: Store) -> None:
+    """The first rows, the meaning of the columns, and the button that stores."""
+    how = preview.format.upper() + (f" · {preview.encoding}" if preview.encoding else "")
+    st.caption(_("{name}: {format}. The first {n} rows as they will be read:").format(
+        name=escape(name), format=escape(how), n=number(len(preview.rows))
+    ))
+    st.dataframe(
+        pd.DataFrame(preview.rows, columns=preview.columns), hide_index=True, height=250, alt=_("First rows of the file")
+    )
+    for warning in preview.warnings:
+        st.caption(f":material/info: {escape(warning)}")
+    columns = _columns(preview, key)
+    duplicates = _duplicates(key)
+    if st.button(_("Import"), type="primary", icon=":material/download:", key=f"{key}_go"):
+        _start(key, name, lambda report: store(columns, duplicates, report))
+
+
+def _columns(preview: ImportPreview, key: str) -> ColumnMapping:
+    """One picker a meaning, set to our guess."""
+    meanings = {
+        "text": _("Text"),
+        "label": _("Label"),
+        "split": _("Split (train, dev, test)"),
+        "id": _("Your own id"),
+    }
+    chosen: dict[str, str | None] = {}
+    with st.grid(4, min_column_width=180):
+        for meaning, title in meanings.items():
+            options: list[str | None] = list(preview.columns) if meaning == "text" else [None, *preview.columns]
+            guess = getattr(preview.guess, meaning)
+            chosen[meaning] = st.selectbox(
+                title,
+                options,
+                index=options.index(guess) if guess in options else 0,
+                format_func=lambda column: _("none") if column is None else line(column, 60),
+                key=f"{key}_column_{meaning}_{'|'.join(preview.columns)[:80]}",
+            )
+    rest = [column for column in preview.columns if column not in chosen.values()]
+    if rest:
+        st.caption(_("Kept beside each text: {columns}").format(columns=escape(", ".join(rest), 200)))
+    return ColumnMapping(**{name: column for name, column in chosen.items() if column is not None})
+
+
+def _duplicates(key: str) -> str:
+    keep = st.checkbox(
+        _("Keep texts that are there already"),
+        key=f"{key}_keep",
+        help=_("Off: a text that is in the project, or earlier in the file, is left out and counted."),
+    )
+    return "keep" if keep else "skip"
+
+
+def _start(key: str, name: str, work: Callable[[Report], ImportReport]) -> None:
+    get_jobs().start(key, _("Importing {name}").format(name=name), work)
+    st.rerun()

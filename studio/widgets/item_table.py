@@ -1,0 +1,104 @@
+"""A paged list of items with one of them open beside it. Never more than one page is read, however big the project."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.project import Project
+from core.records import Item, ItemFilter
+from studio import session
+from studio.i18n import _, ngettext
+from studio.text import escape
+
+PAGE_SIZE = 50
+
+
+def item_table(project: Project, chosen: ItemFilter, total: int) -> None:
+    """One page of the items that ``chosen`` selects, and the details of the selected row."""
+    if not total:
+        st.caption(_("Nothing fits these filters."))
+        return
+    pages = -(-total // PAGE_SIZE)
+    st.session_state[session.DATA_PAGE] = min(st.session_state.get(session.DATA_PAGE) or 1, pages)
+    place = st.container()
+    page = st.pagination(pages, key=session.DATA_PAGE, bind="query-params") if pages > 1 else 1
+    items = project.items(chosen, offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    with place:
+        event = st.dataframe(
+            items_frame(items),
+            key=f"items_{project.id}_{page}_{hash(chosen)}",
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            column_config=item_columns(items),
+            height=min(38 + 35 * len(items), 600),
+            alt=_("Items of this project"),
+        )
+        rows = event.selection.rows
+        if rows and rows[0] < len(items):
+            item_details(project, items[rows[0]])
+        else:
+            st.caption(_("Select a row to read the whole text and its history."))
+
+
+def items_frame(items: list[Item]) -> pd.DataFrame:
+    """The items as one table row each; pair and metadata columns only where they are used."""
+    frame = pd.DataFrame(
+        {
+            "id": [item.id for item in items],
+            "text": [item.text for item in items],
+            "text_b": [item.text_b for item in items],
+            "label": [_cell(item.label) for item in items],
+            "annotator": [item.annotator for item in items],
+            "labelled_at": [item.labelled_at for item in items],
+            "split": [item.split for item in items],
+            "source": [item.source for item in items],
+            "flag": [item.flag for item in items],
+        }
+    )
+    unused = [name for name in ("text_b", "split", "flag", "annotator", "labelled_at") if frame[name].isna().all()]
+    return frame.drop(columns=unused)
+
+
+def item_columns(items: list[Item]) -> dict[str, object]:
+    """Column names and widths for ``items_frame``."""
+    column = st.column_config
+    return {
+        "id": column.NumberColumn(_("Item"), width=70, format="%d"),
+        "text": column.TextColumn(_("Text"), width="large"),
+        "text_b": column.TextColumn(_("Second text"), width="medium"),
+        "label": column.TextColumn(_("Label"), width=160),
+        "annotator": column.TextColumn(_("By"), width=90),
+        "labelled_at": column.DatetimeColumn(_("When"), width=150, format="localized"),
+        "split": column.TextColumn(_("Split"), width=70),
+        "source": column.TextColumn(_("Source"), width=140),
+        "flag": column.TextColumn(_("Flag"), width=140),
+    }
+
+
+def item_details(project: Project, item: Item) -> None:
+    """The whole text, what is known about the item and every label it ever had."""
+    with st.container(border=True):
+        st.text(item.text)
+        if item.text_b is not None:
+            st.text(item.text_b)
+        known = {_("Label"): item.label, _("Note"): item.flag, _("Your id"): item.external_id, **item.meta}
+        facts = {escape(str(name)): escape(_cell(value) or "") for name, value in known.items() if value not in (None, "")}
+        if facts:
+            st.table(facts, border="horizontal", width="content")
+        history = project.history(item.id)
+        if history:
+            st.caption(ngettext("{n} label event", "{n} label events", len(history)).format(n=len(history)))
+            st.dataframe(
+                pd.DataFrame([event.model_dump() for event in history]), hide_index=True, height="content"
+            )
+
+
+def _cell(value: object) -> str | None:
+    """A task's value as one cell of text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return " | ".join(str(part) for part in value)
+    return str(value)

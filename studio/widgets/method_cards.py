@@ -1,0 +1,49 @@
+"""One card a method in plain words, with what it would cost; one of them is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.methods import all_methods, get_method
+from core.methods.base import Estimate, Method
+from studio import session
+from studio.address import remember
+from studio.guard import guard
+from studio.i18n import _, duration, size
+
+
+def method_cards(task: str, default: str, estimate: Callable[[Method], Estimate | None]) -> Method:
+    """Draw the methods that can do ``task``; return the chosen one, kept in the URL."""
+    methods = [method for method in all_methods() if task in method.tasks]
+    names = [method.name for method in methods]
+    chosen = remember(session.TRAIN_METHOD, default if default in names else names[0], names.__contains__)
+    with st.grid(3, min_column_width=250):
+        for method in methods:
+            _card(method, method.name == chosen, estimate)
+    return get_method(chosen)
+
+
+def _card(method: Method, chosen: bool, estimate: Callable[[Method], Estimate | None]) -> None:
+    with st.container(border=True, height="stretch", key=f"method_{method.name}"):
+        st.subheader(_(method.title), anchor=False)
+        st.markdown(_(method.summary))
+        cost = None
+        with guard():
+            cost = estimate(method)
+        if cost is not None:
+            st.caption(
+                _("about {time} · {memory} of memory").format(
+                    time=duration(cost.seconds), memory=size(cost.memory_bytes)
+                )
+            )
+        st.space("stretch")
+        if chosen:
+            st.markdown(f":material/check_circle: :primary[**{_('Chosen')}**]")
+        else:
+            st.button(_("Choose"), key=f"choose_{method.name}", on_click=_choose, args=(method.name,))
+
+
+def _choose(name: str) -> None:
+    st.session_state[session.TRAIN_METHOD] = name

@@ -1,0 +1,36 @@
+"""The runs of a project, newest first, kept up to date while one of them is at work."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.project import Project
+from studio.guard import guarded
+from studio.i18n import _
+from studio.widgets.run_card import ACTIVE, run_card
+
+SHOWN = 8
+SECONDS = 2.0
+
+
+def run_queue(project: Project) -> None:
+    """Draw the queue; it refreshes itself every two seconds only while something is queued or running."""
+    busy = any(run.state in ACTIVE for run in project.runs())
+    st.fragment(_queue, run_every=SECONDS if busy else None)(project, busy)
+
+
+@guarded
+def _queue(project: Project, busy: bool) -> None:
+    runs = project.runs()
+    if busy and not any(run.state in ACTIVE for run in runs):
+        st.rerun()
+    if not runs:
+        return
+    st.subheader(_("Runs"), anchor=False)
+    numbers = {version.id: version.number for version in project.versions()}
+    shown = runs if st.session_state.get(f"all_runs_{project.id}") else runs[:SHOWN]
+    for run in shown:
+        known = numbers.get(run.version_id)
+        run_card(run, _("version {n}").format(n=known) if known else "")
+    if len(runs) > SHOWN:
+        st.toggle(_("Show all runs"), key=f"all_runs_{project.id}")
