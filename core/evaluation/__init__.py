@@ -1,0 +1,24 @@
+"""Is it good enough, and where is it wrong? Figures, comparisons and reports from gold values and scores.
+
+This room knows nothing about models or files: it is handed arrays and hands back records.
+"""
+
+from core.evaluation.comparison import Comparison, compare
+from core.evaluation.messages import Message
+from core.evaluation.records import Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Mistake
+from core.evaluation.scoring import evaluate
+from core.evaluation.verdict import verdict
+
+__all__ = [
+    "Calibration",
+    "CalibrationBin",
+    "ClassScore",
+    "Comparison",
+    "ConfusedPair",
+    "Evaluation",
+    "Message",
+    "Mistake",
+    "compare",
+    "evaluate",
+    "verdict",
+]

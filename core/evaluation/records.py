@@ -1,0 +1,116 @@
+"""What an evaluation found, as records that a page shows and a report writes down."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from core.evaluation.messages import Message, Translate, identity
+from core.records import Record
+
+
+class ClassScore(Record):
+    """How well one label is found."""
+
+    precision: float = Field(description="Of the texts that got this label, the share that deserved it.")
+    recall: float = Field(description="Of the texts that deserve this label, the share that got it.")
+    f1: float = Field(description="Harmonic mean of precision and recall.")
+    support: int = Field(description="Texts in the split that deserve this label.")
+
+
+class ConfusedPair(Record):
+    """Two labels of which one is taken for the other."""
+
+    gold: str
+    predicted: str
+    rows: int = Field(description="Texts of the gold label that were predicted as the other.")
+    share: float = Field(description="The same as a share of the gold label's texts.")
+
+
+class Mistake(Record):
+    """A wrongly predicted text."""
+
+    item_id: int
+    text: str = Field(description="The text, at most 2,000 characters of it.")
+    gold: str
+    predicted: str
+    score: float = Field(description="Probability that the model gave to its wrong answer, 0 to 1.")
+
+
+class CalibrationBin(Record):
+    """Predictions of similar confidence."""
+
+    low: float
+    high: float
+    confidence: float = Field(description="Mean probability that the model gave to its answers in this bin.")
+    accuracy: float = Field(description="Share of these answers that were right.")
+    rows: int
+
+
+class Calibration(Record):
+    """Does a probability of 80 % mean right in 8 of 10 cases?"""
+
+    error: float = Field(
+        description="Expected calibration error: mean distance between confidence and accuracy over the bins, "
+        "weighted by rows (Guo et al. 2017, 'On Calibration of Modern Neural Networks')."
+    )
+    bins: list[CalibrationBin] = Field(description="Only bins that hold predictions.")
+
+
+class Evaluation(Record):
+    """The figures of one model on one split, and what is needed to look behind them."""
+
+    name: str = Field(default="", description="Whose figures these are, e.g. the model's name.")
+    split: str = Field(default="test", description="train, dev or test.")
+    rows: int
+    labels: list[str] = Field(
+        description="Label names in the order of the confusion matrix: the model's labels, then labels that occur "
+        "in the split only."
+    )
+    accuracy: float = Field(description="Share of right answers.")
+    macro_f1: float = Field(description="Mean F1 over the labels, each counting the same.")
+    weighted_f1: float = Field(description="Mean F1 over the labels, each counting as often as it occurs.")
+    intervals: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="95 % intervals of accuracy, macro_f1 and weighted_f1."
+    )
+    per_class: dict[str, ClassScore] = Field(default_factory=dict, description="Scores by label.")
+    confusion: list[list[int]] = Field(default_factory=list, description="Rows: gold label, columns: predicted label.")
+    confused_pairs: list[ConfusedPair] = Field(default_factory=list, description="Most frequent confusions first.")
+    mistakes: list[Mistake] = Field(default_factory=list, description="Most confident mistakes first.")
+    calibration: Calibration | None = None
+    warnings: list[Message] = Field(default_factory=list, description="What a reader must know before trusting this.")
+    item_ids: list[int] = Field(default_factory=list, description="Items of the split in row order.")
+    gold: list[int] = Field(default_factory=list, description="Index of each row's gold label in ``labels``.")
+    predicted: list[int] = Field(default_factory=list, description="Index of each row's predicted label.")
+    baseline: Evaluation | None = Field(default=None, description="TF-IDF and linear SVC on the same split.")
+    before: Evaluation | None = Field(
+        default=None,
+        description="The same base model before fine-tuning: frozen, with a logistic regression on top.",
+    )
+
+    def items(self, gold: str, predicted: str) -> list[int]:
+        """Ids of the items with this gold and this predicted label: one cell of the confusion matrix."""
+        if gold not in self.labels or predicted not in self.labels:
+            return []
+        row, column = self.labels.index(gold), self.labels.index(predicted)
+        cells = zip(self.item_ids, self.gold, self.predicted, strict=True)
+        return [item for item, g, p in cells if g == row and p == column]
+
+    def beside(self, baseline: Evaluation | None = None, before: Evaluation | None = None) -> Evaluation:
+        """The same evaluation with others of the same split put beside it."""
+        return self.model_copy(update={"baseline": baseline, "before": before})
+
+    def to_json(self) -> str:
+        """Everything, as one JSON document that ``Evaluation.model_validate_json`` reads back."""
+        return self.model_dump_json(indent=1)
+
+    def to_markdown(self, translate: Translate = identity) -> str:
+        """The report as Markdown; texts of the project are escaped."""
+        from core.evaluation.report import to_markdown
+
+        return to_markdown(self, translate)
+
+    def to_html(self, translate: Translate = identity) -> str:
+        """The report as one HTML page that loads nothing from elsewhere; texts of the project are escaped."""
+        from core.evaluation.report import to_html
+
+        return to_html(self, translate)

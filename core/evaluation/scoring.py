@@ -1,0 +1,201 @@
+"""From gold values and scores to an Evaluation. The figures are scikit-learn's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.errors import RefusedError
+from core.evaluation.bootstrap import Outcomes, interval, lowest_plausible
+from core.evaluation.bootstrap import scores as resampled_scores
+from core.evaluation.messages import Message
+from core.evaluation.records import Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Mistake
+from core.tasks.base import Task
+
+MISTAKES = 500
+"""Mistakes kept with their texts; all of them are found through ``Evaluation.items``."""
+TEXT_LIMIT = 2000
+FEW_ROWS = 10
+"""A label with fewer rows in the split gets a warning."""
+
+
+def evaluate(
+    gold: Sequence[Any],
+    scores: np.ndarray,
+    labels: Sequence[str],
+    ids: Sequence[int],
+    texts: Sequence[str],
+    task: Task,
+    split: str = "test",
+    name: str = "",
+    seed: int = 0,
+) -> Evaluation:
+    """Measure predictions on one split.
+
+    ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids`` and ``texts`` have n entries. Gold labels that the
+    model does not know count as mistakes and are named in ``warnings``. Raises RefusedError for an empty split or a
+    task whose values are not single labels.
+    """
+    if task.name != "classification":
+        raise RefusedError(f"There is no evaluation for the task '{task.name}' yet.")
+    if len(gold) == 0:
+        raise RefusedError(
+            f"The {split} split is empty, there is nothing to measure.",
+            "Freeze a version that sets some labelled items aside for it.",
+        )
+    scores = np.asarray(scores, dtype=np.float64)
+    if not len(gold) == len(scores) == len(ids) == len(texts) or scores.shape[1:] != (len(labels),):
+        raise RefusedError(
+            f"The predictions do not fit the {split} split: {len(gold)} rows and {len(labels)} labels, "
+            f"scores of shape {scores.shape}.",
+            "Train the model again on this version.",
+        )
+    if not np.isfinite(scores).all():
+        raise RefusedError(
+            f"Some scores of the {split} split are not numbers.", "Train the model again with a lower learning rate."
+        )
+    unseen = sorted({str(value) for value in gold} - set(labels))
+    names = [*labels, *unseen]
+    gold_index = task.targets(gold, names)
+    predicted_index = scores.argmax(axis=1)
+    confidence = scores[np.arange(len(scores)), predicted_index]
+    confusion = _confusion(gold_index, predicted_index, len(names))
+    return Evaluation(
+        name=name,
+        split=split,
+        rows=len(gold),
+        labels=names,
+        **_figures(gold_index, predicted_index, len(names), seed),
+        per_class=_per_class(gold_index, predicted_index, names),
+        confusion=confusion.tolist(),
+        confused_pairs=_confused_pairs(confusion, names),
+        mistakes=_mistakes(gold_index, predicted_index, confidence, names, ids, texts),
+        calibration=_calibration(gold_index == predicted_index, confidence),
+        warnings=_warnings(confusion, names, unseen, split),
+        item_ids=[int(i) for i in ids],
+        gold=gold_index.tolist(),
+        predicted=predicted_index.tolist(),
+    )
+
+
+def _figures(gold: np.ndarray, predicted: np.ndarray, labels: int, seed: int) -> dict[str, Any]:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    outcomes = Outcomes.of(gold, predicted)
+    draws = resampled_scores(outcomes.draw(seed), outcomes.columns[:, 0], outcomes.columns[:, 1], labels)
+    intervals = {figure: interval(values) for figure, values in draws.items()}
+    if np.array_equal(gold, predicted):
+        intervals = dict.fromkeys(intervals, (lowest_plausible(len(gold)), 1.0))
+    return {
+        "accuracy": float(accuracy_score(gold, predicted)),
+        "macro_f1": float(f1_score(gold, predicted, average="macro", zero_division=0)),
+        "weighted_f1": float(f1_score(gold, predicted, average="weighted", zero_division=0)),
+        "intervals": intervals,
+    }
+
+
+def _per_class(gold: np.ndarray, predicted: np.ndarray, names: list[str]) -> dict[str, ClassScore]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(gold, predicted, labels=np.arange(len(names)), zero_division=0)
+    return {
+        name: ClassScore(precision=float(p), recall=float(r), f1=float(f), support=int(s))
+        for name, p, r, f, s in zip(names, *columns, strict=True)
+    }
+
+
+def _confusion(gold: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
+    """(labels, labels) int64; rows are gold."""
+    return np.bincount(gold * labels + predicted, minlength=labels * labels).reshape(labels, labels)
+
+
+def _confused_pairs(confusion: np.ndarray, names: list[str]) -> list[ConfusedPair]:
+    wrong = confusion - np.diag(np.diag(confusion))
+    support = confusion.sum(axis=1)
+    rows, columns = np.nonzero(wrong)
+    order = np.lexsort((columns, rows, -wrong[rows, columns] / support[rows], -wrong[rows, columns]))
+    return [
+        ConfusedPair(gold=names[g], predicted=names[p], rows=int(wrong[g, p]), share=float(wrong[g, p] / support[g]))
+        for g, p in zip(rows[order], columns[order], strict=True)
+    ]
+
+
+def _mistakes(
+    gold: np.ndarray,
+    predicted: np.ndarray,
+    confidence: np.ndarray,
+    names: list[str],
+    ids: Sequence[int],
+    texts: Sequence[str],
+) -> list[Mistake]:
+    wrong = np.flatnonzero(gold != predicted)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    return [
+        Mistake(
+            item_id=int(ids[i]),
+            text=texts[i] if len(texts[i]) <= TEXT_LIMIT else texts[i][:TEXT_LIMIT] + "…",
+            gold=names[gold[i]],
+            predicted=names[predicted[i]],
+            score=float(confidence[i]),
+        )
+        for i in wrong.tolist()
+    ]
+
+
+def _calibration(right: np.ndarray, confidence: np.ndarray, bins: int = 10) -> Calibration:
+    place = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    rows = np.bincount(place, minlength=bins)
+    confidences = np.bincount(place, weights=confidence, minlength=bins)
+    rights = np.bincount(place, weights=right, minlength=bins)
+    used = np.flatnonzero(rows)
+    return Calibration(
+        error=float(np.abs(confidences - rights).sum() / rows.sum()),
+        bins=[
+            CalibrationBin(
+                low=b / bins,
+                high=(b + 1) / bins,
+                confidence=float(confidences[b] / rows[b]),
+                accuracy=float(rights[b] / rows[b]),
+                rows=int(rows[b]),
+            )
+            for b in used
+        ],
+    )
+
+
+def _warnings(confusion: np.ndarray, names: list[str], unseen: list[str], split: str) -> list[Message]:
+    support = confusion.sum(axis=1)
+    warnings = []
+    if unseen:
+        rows = int(support[len(names) - len(unseen) :].sum())
+        warnings.append(
+            Message(
+                key="The model never saw {labels} in training: {rows} {split} rows with it count as mistakes.",
+                values={"labels": _list(unseen), "rows": str(rows), "split": split},
+            )
+        )
+    missing = [name for name, rows in zip(names, support, strict=True) if not rows]
+    if missing:
+        warnings.append(
+            Message(
+                key="No {split} row has {labels}: how well it is found cannot be measured.",
+                values={"labels": _list(missing), "split": split},
+            )
+        )
+    few = [name for name, rows in zip(names, support, strict=True) if 0 < rows < FEW_ROWS]
+    if few:
+        warnings.append(
+            Message(
+                key="Fewer than {few} {split} rows have {labels}: its scores are rough.",
+                values={"labels": _list(few), "few": str(FEW_ROWS), "split": split},
+            )
+        )
+    return warnings
+
+
+def _list(names: list[str], limit: int = 5) -> str:
+    """Names in quotes, the rest as a number."""
+    shown = ", ".join(f"'{name}'" for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} (+{len(names) - limit})"

@@ -1,0 +1,78 @@
+"""The one sentence above a report."""
+
+from __future__ import annotations
+
+from core.evaluation.comparison import compare
+from core.evaluation.messages import Message, percent
+from core.evaluation.records import Evaluation
+
+
+def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[Message]:
+    """Sentences that answer "is it good enough, and where is it wrong?", the most important first.
+
+    The first says how often the model is right, the second how it stands beside the baseline, then, where they apply,
+    beside the champion, and where it is wrong most often. All are plain words with their interval.
+    """
+    low, high = evaluation.intervals.get("accuracy", (evaluation.accuracy, evaluation.accuracy))
+    sentences = [
+        Message(
+            key="Right in {accuracy} of {rows} texts (95 % interval {low} to {high}).",
+            values={
+                "accuracy": percent(evaluation.accuracy),
+                "rows": f"{evaluation.rows:,}",
+                "low": percent(low),
+                "high": percent(high),
+            },
+        )
+    ]
+    if evaluation.baseline is not None:
+        sentences.append(beside_baseline(evaluation, evaluation.baseline))
+    if champion is not None:
+        sentences.append(beside_champion(evaluation, champion))
+    sentences.extend(weak_spot(evaluation))
+    return sentences
+
+
+def beside_baseline(evaluation: Evaluation, baseline: Evaluation) -> Message:
+    """How the model stands beside the baseline of the same split."""
+    found = compare(evaluation, baseline)
+    values = found.sentence().values
+    if not found.distinguishable:
+        return Message(
+            key="Not distinguishable from the baseline ({low} to {high} points): the simpler model may do.",
+            values=values,
+        )
+    if found.difference > 0:
+        return Message(key="Better than the baseline by {points} points ({low} to {high}).", values=values)
+    return Message(
+        key="Worse than the baseline by {points} points ({low} to {high}): do not use this model.", values=values
+    )
+
+
+def beside_champion(evaluation: Evaluation, champion: Evaluation) -> Message:
+    """How the model stands beside the one that is live."""
+    found = compare(evaluation, champion)
+    values = found.sentence().values
+    if not found.distinguishable:
+        return Message(key="Not distinguishable from the live model ({low} to {high} points).", values=values)
+    if found.difference > 0:
+        return Message(key="Better than the live model by {points} points ({low} to {high}).", values=values)
+    return Message(key="Worse than the live model by {points} points ({low} to {high}).", values=values)
+
+
+def weak_spot(evaluation: Evaluation) -> list[Message]:
+    """Where the model is wrong most often; empty when it makes no mistake."""
+    if not evaluation.confused_pairs:
+        return []
+    pair = evaluation.confused_pairs[0]
+    return [
+        Message(
+            key="Most often wrong: '{gold}' is taken for '{predicted}' in {rows} of {support} texts.",
+            values={
+                "gold": pair.gold,
+                "predicted": pair.predicted,
+                "rows": str(pair.rows),
+                "support": str(evaluation.per_class[pair.gold].support),
+            },
+        )
+    ]
