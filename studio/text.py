@@ -1,8 +1,8 @@
 """User text on screen is never interpreted: not as Markdown, HTML, LaTeX, emoji or colour directives.
 
-``escape`` is for every place that reads Markdown: ``st.markdown``, headings, captions, alerts, toasts, help texts and the
-labels of buttons, tabs, metrics, expanders, pills and radios. ``line`` is for the places that show plain text as it
-is: options of ``st.selectbox`` and ``st.multiselect``, cells of ``st.dataframe``, placeholders. ``st.text`` and
+``escape`` is for every place that reads Markdown: ``st.markdown``, headings, captions, alerts, toasts, help texts and
+the labels of buttons, tabs, metrics, expanders, pills and radios. ``line`` is for the places that show plain text as
+it is: options of ``st.selectbox`` and ``st.multiselect``, cells of ``st.dataframe``, placeholders. ``st.text`` and
 ``st.code`` need neither.
 """
 
@@ -43,3 +43,8 @@ def line(text: object, limit: int | None = None) -> str:
 def escape(text: object, limit: int | None = None) -> str:
     """User text for a place that reads Markdown: one line that shows exactly the characters of ``text``."""
     return _PUNCTUATION.sub(r"\\\1", _REPLACED_LATER.sub(rf"\1{JOINER}", line(text, limit)))
+
+
+def guidelines(markdown: str) -> str:
+    """Guidelines are Markdown on purpose, but load nothing: an image from elsewhere would tell its server who reads."""
+    return markdown.replace("![", f"!{JOINER}[")

@@ -1,0 +1,109 @@
+"""Annotate: what is this text? One key labels, saves and shows the next one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.project import Project
+from core.records import ItemFilter
+from studio import session
+from studio.current import annotator, require_project
+from studio.guard import guarded
+from studio.i18n import _, number
+from studio.services import get_workspace
+from studio.text import escape, guidelines
+from studio.widgets.basics import empty_state
+from studio.widgets.labeling import draw_card, go_to, undo
+
+
+@st.fragment(key="desk")
+@guarded
+def desk(project_id: int) -> None:
+    """The card and its edge; a key press reruns only this."""
+    project = get_workspace().project(project_id)
+    card, edge = st.columns([7, 3], gap="large")
+    item = project.next_item(user=annotator())
+    with card:
+        if item is None:
+            draw_end(project)
+        else:
+            draw_card(project, item)
+    with edge:
+        if st.session_state.get(session.GUIDELINES):
+            with st.container(border=True):
+                st.markdown(guidelines(project.info.guidelines) or _("This project has no guidelines yet."))
+        draw_edge(project)
+
+
+def draw_end(project: Project) -> None:
+    """Everything is answered: say so and offer what follows."""
+    empty_state(
+        _("Every text has an answer. Freeze a dataset version next; a model is trained on it."),
+        _("Freeze a version"),
+        "data",
+        view="versions",
+    )
+    st.button(_("Undo"), key="undo_end", shortcut="U", on_click=undo, args=(project.id,), type="tertiary")
+
+
+def draw_edge(project: Project) -> None:
+    """Small and at the side: progress, pace, counts, the last ten, go to."""
+    progress = project.progress(user=annotator())
+    st.progress(
+        progress.labelled / progress.total if progress.total else 0.0,
+        text=_("{done} of {total} labelled").format(done=number(progress.labelled), total=number(progress.total)),
+    )
+    if progress.per_minute is not None:
+        st.caption(_("{n} a minute").format(n=number(progress.per_minute, 1)))
+    recent = project.recent(user=annotator(), limit=10)
+    if recent:
+        with st.expander(_("Your last {n}").format(n=len(recent)), expanded=True):
+            for item in recent:
+                label = escape(item.label, 24) if item.label is not None else _("no label")
+                st.button(
+                    f"**{label}** {escape(item.text, 44)}",
+                    key=f"back_{item.id}",
+                    on_click=go_to,
+                    args=(project.id, item.id),
+                    type="tertiary",
+                    wrap=False,
+                    help=_("Show this text again to change its label."),
+                )
+    if progress.per_label:
+        with st.expander(_("Labels so far")):
+            for name, count in progress.per_label.items():
+                st.caption(f"{escape(name, 40)}  **{number(count)}**")
+    with st.popover(_("Go to a text"), type="tertiary", icon=":material/search:"):
+        total = project.count(ItemFilter(excluded=None))
+        with st.form("go_to", border=False):
+            place = st.number_input(
+                _("Number of the text, 1 to {n}").format(n=number(total)), min_value=1, max_value=max(1, total), step=1
+            )
+            if st.form_submit_button(_("Show it")):
+                found = project.items(ItemFilter(excluded=None), offset=int(place) - 1, limit=1)
+                if found:
+                    go_to(project.id, found[0].id)
+                    st.rerun(scope="fragment")
+
+
+project = require_project()
+if (linked := st.query_params.pop("item", None)) and linked.isdigit():
+    go_to(project.id, int(linked))
+if not project.labels:
+    empty_state(
+        _("**{name}** has no labels yet. Name the answers first, then every text gets one of them.").format(
+            name=escape(project.name, 60)
+        ),
+        _("Define labels"),
+        "data",
+        view="labels",
+    )
+elif not project.count(ItemFilter(excluded=None)):
+    empty_state(
+        _("**{name}** has no texts yet. Import a file or paste some lines.").format(name=escape(project.name, 60)),
+        _("Import texts"),
+        "data",
+        view="import",
+    )
+else:
+    desk(project.id)

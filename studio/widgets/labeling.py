@@ -1,0 +1,298 @@
+"""The labeling desk: one text, its labels, one key for label + save + next.
+
+Two rules keep a label off a text that nobody has read. The item id is part of every widget key and every callback
+argument, so a late key press still names the text it was meant for. And a press for a text that has been answered
+already is dropped and said so, instead of changing that answer.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.errors import StudioError
+from core.project import Project
+from core.records import Item, Label, Suggestion
+from studio import session
+from studio.current import annotator
+from studio.guard import guarded, show_error
+from studio.i18n import _
+from studio.keys import ACTIONS, assign_keys
+from studio.services import get_workspace
+from studio.text import escape, line
+
+CALM_LENGTH = 600
+"""Texts up to this many characters are set large; longer ones in the normal size."""
+TEXT_WIDTH = 760
+"""Pixels: about 70 characters of the large size."""
+SEARCH_FROM = 13
+"""From this many labels on there is a search box as well."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer as it was given; kept while it cannot be written."""
+
+    project_id: int
+    item_id: int
+    label: str
+    suggestion: Suggestion | None
+    elapsed_ms: int | None
+
+
+def draw_card(project: Project, item: Item) -> None:
+    """The text, the suggestion, the labels and the actions of one item."""
+    if st.session_state.get(session.SHOWN, (None,))[0] != item.id:
+        st.session_state[session.SHOWN] = (item.id, time.monotonic())
+    draw_state(project)
+    draw_text(item)
+    suggestion = current_suggestion(project, item)
+    if suggestion is not None:
+        st.button(
+            _("Suggested: {label} · {percent} %").format(
+                label=escape(suggestion.label, 60), percent=round(suggestion.score * 100)
+            ),
+            key=f"accept_{item.id}",
+            shortcut=ACTIONS["accept"],
+            on_click=give,
+            args=(project.id, item.id, suggestion.label, suggestion),
+            help=_("By {model}. Enter accepts it.").format(model=escape(suggestion.model, 60)),
+            type="tertiary",
+            icon=":material/lightbulb:",
+        )
+    draw_labels(project.id, item, project.labels, suggestion)
+    draw_actions(project, item)
+
+
+def draw_state(project: Project) -> None:
+    """What the last key press did, always at the same place; loud when it failed."""
+    failed: Answer | None = st.session_state.get(session.UNSAVED)
+    if failed is not None:
+        with st.container(border=True):
+            st.error(
+                _("Your answer '{label}' is kept here and was not written. Nothing else is lost.").format(
+                    label=escape(failed.label, 60)
+                ),
+                title=_("Not saved"),
+                icon=":material/error:",
+            )
+            with st.container(horizontal=True):
+                st.button(_("Save again"), type="primary", key=f"again_{failed.item_id}", on_click=give_again)
+                st.button(_("Discard the answer"), key=f"discard_{failed.item_id}", on_click=discard)
+        return
+    st.caption(st.session_state.get(session.SAVED) or _("Every key press is saved at once."))
+
+
+def draw_text(item: Item) -> None:
+    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump."""
+    long = len(item.text) + len(item.text_b or "") > CALM_LENGTH
+    with st.container(height=420 if long or item.text_b else 230, width=TEXT_WIDTH, border=True):
+        for part in (item.text, item.text_b):
+            if part is None:
+                continue
+            if long:
+                st.text(part)
+            else:
+                for paragraph in part.splitlines():
+                    if paragraph.strip():
+                        st.markdown(f"##### {escape(paragraph)}", anchors=False)
+
+
+def draw_labels(project_id: int, item: Item, labels: list[Label], suggestion: Suggestion | None) -> None:
+    """One button a label with its key; a search box where there are many."""
+    keys = assign_keys(labels)
+    if len(labels) >= SEARCH_FROM:
+        names = [label.name for label in labels]
+        st.selectbox(
+            _("Find a label"),
+            names,
+            index=None,
+            format_func=line,
+            placeholder=_("Type to find one of {n} labels").format(n=len(names)),
+            key=f"find_{item.id}",
+            on_change=give_found,
+            args=(project_id, item.id, suggestion),
+            label_visibility="collapsed",
+            width=TEXT_WIDTH,
+        )
+    with st.container(width=TEXT_WIDTH):
+        grid = st.grid("auto", min_column_width=170, gap="small")
+    for label in labels:
+        about = " ".join(part for part in (label.description, label.example and f"“{label.example}”") if part)
+        grid.button(
+            escape(label.name, 40),
+            key=f"label_{item.id}_{label.id}",
+            shortcut=keys.get(label.id),
+            on_click=give,
+            args=(project_id, item.id, label.name, suggestion),
+            help=escape(about) if about else None,
+            type="primary" if item.label == label.name else "secondary",
+            width="stretch",
+        )
+
+
+def draw_actions(project: Project, item: Item) -> None:
+    """Undo, skip, flag, guidelines, suggestions: quiet, below the labels."""
+    with st.container(horizontal=True, width=TEXT_WIDTH, gap="small"):
+        st.button(
+            _("Undo"),
+            key=f"undo_{item.id}",
+            shortcut=ACTIONS["undo"],
+            on_click=undo,
+            args=(project.id,),
+            type="tertiary",
+        )
+        st.button(
+            _("Skip"),
+            key=f"skip_{item.id}",
+            shortcut=ACTIONS["skip"],
+            on_click=skip,
+            args=(project.id, item.id),
+            type="tertiary",
+        )
+        if st.button(_("Flag"), key=f"flag_{item.id}", shortcut=ACTIONS["flag"], type="tertiary"):
+            flag_dialog(project, item)
+        st.button(
+            _("Guidelines"),
+            key=f"guidelines_{item.id}",
+            shortcut=ACTIONS["guidelines"],
+            on_click=toggle,
+            args=(session.GUIDELINES, False),
+            type="tertiary",
+        )
+        shown = st.session_state.get(session.SUGGESTIONS, True)
+        st.button(
+            _("Hide suggestions") if shown else _("Show suggestions"),
+            key=f"suggestions_{item.id}",
+            shortcut=ACTIONS["suggestions"],
+            on_click=toggle,
+            args=(session.SUGGESTIONS, True),
+            type="tertiary",
+        )
+    if item.flag is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(":material/flag: " + escape(item.flag))
+            st.button(_("Remove the flag"), key=f"unflag_{item.id}", on_click=unflag, args=(project.id, item.id))
+
+
+def current_suggestion(project: Project, item: Item) -> Suggestion | None:
+    """The first suggestion for the item, unless suggestions are hidden.
+
+    What was shown first stays: a better one that arrives while the person reads would move under the Enter key.
+    """
+    if not st.session_state.get(session.SUGGESTIONS, True):
+        return None
+    held: tuple[int, Suggestion | None] | None = st.session_state.get(session.SUGGESTED)
+    if held is None or held[0] != item.id:
+        best = project.suggest([item.id]).get(item.id) or []
+        held = (item.id, best[0] if best else None)
+        st.session_state[session.SUGGESTED] = held
+    return held[1]
+
+
+# ------------------------------------------------------------------------------------------------ callbacks
+
+
+def give(project_id: int, item_id: int, label: str, suggestion: Suggestion | None) -> None:
+    """Book one label on the item whose button was pressed, if that item is still the one on screen."""
+    shown_id, since = st.session_state.get(session.SHOWN) or (None, None)
+    if shown_id != item_id:
+        st.session_state[session.SAVED] = _("That key came before the next text was on screen; it was not used.")
+        return
+    elapsed_ms = round((time.monotonic() - since) * 1000) if since is not None else None
+    # Emptied before the write: a second press that is already on its way finds nothing to answer.
+    st.session_state[session.SHOWN] = None
+    write(Answer(project_id, item_id, label, suggestion, elapsed_ms))
+
+
+def write(answer: Answer) -> None:
+    """Store one answer; keep it in the session when that fails."""
+    try:
+        get_workspace().project(answer.project_id).label(
+            answer.item_id,
+            answer.label,
+            user=annotator(),
+            suggestion=answer.suggestion,
+            elapsed_ms=answer.elapsed_ms,
+        )
+    except StudioError as error:
+        st.session_state[session.UNSAVED] = answer
+        show_error(error)
+        return
+    st.session_state[session.UNSAVED] = None
+    st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(label=escape(answer.label, 60))
+
+
+def give_found(project_id: int, item_id: int, suggestion: Suggestion | None) -> None:
+    """The label chosen in the search box."""
+    chosen = st.session_state.get(f"find_{item_id}")
+    if chosen:
+        give(project_id, item_id, chosen, suggestion)
+
+
+def give_again() -> None:
+    """Write the kept answer once more."""
+    failed: Answer | None = st.session_state.get(session.UNSAVED)
+    if failed is not None:
+        write(failed)
+
+
+def discard() -> None:
+    """Forget the kept answer; its text is shown again."""
+    st.session_state[session.UNSAVED] = None
+
+
+@guarded
+def undo(project_id: int) -> None:
+    """Take back this person's last answer and show its text again."""
+    item = get_workspace().project(project_id).undo(user=annotator())
+    st.session_state[session.SHOWN] = None
+    st.session_state[session.SAVED] = _("Taken back.") if item else _("There is nothing to take back.")
+
+
+@guarded
+def skip(project_id: int, item_id: int) -> None:
+    """Put the item aside and go on."""
+    get_workspace().project(project_id).skip(item_id, user=annotator())
+    st.session_state[session.SHOWN] = None
+    st.session_state[session.SAVED] = _("Skipped.")
+
+
+@guarded
+def unflag(project_id: int, item_id: int) -> None:
+    """Close the flag of an item."""
+    get_workspace().project(project_id).unflag(item_id, user=annotator())
+
+
+@guarded
+def go_to(project_id: int, item_id: int) -> None:
+    """Show an item chosen by the person."""
+    get_workspace().project(project_id).go_to(item_id, user=annotator())
+    st.session_state[session.SHOWN] = None
+
+
+def toggle(key: str, default: bool) -> None:
+    """Switch one on/off choice of this session."""
+    st.session_state[key] = not st.session_state.get(key, default)
+    if key == session.SUGGESTIONS:
+        st.session_state[session.SUGGESTED] = None
+
+
+@st.dialog(" ")
+@guarded
+def flag_dialog(project: Project, item: Item) -> None:
+    """Ask for the note of a flag."""
+    st.subheader(_("Flag this text"), anchor=False)
+    with st.form(f"flag_form_{item.id}", border=False):
+        note = st.text_input(
+            _("What is wrong with it?"),
+            value=item.flag or "",
+            max_chars=500,
+            placeholder=_("e.g. two questions in one"),
+        )
+        if st.form_submit_button(_("Save the flag"), type="primary"):
+            project.flag(item.id, note.strip() or _("flagged"), user=annotator())
+            st.session_state[session.SAVED] = ":material/flag: " + _("Flagged.")
+            st.rerun()
