@@ -1,0 +1,1 @@
+"""The data room: reading files, cleaning, splitting, frozen versions, export. It opens no database."""

@@ -1,0 +1,33 @@
+"""When two texts count as the same, and the 64-bit hash that says so."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+import xxhash
+
+NORMALISATION = "nfc-strip"
+"""Name of the rule behind ``text_hash``: Unicode NFC, then white space removed at both ends. Case and inner spaces
+count. Change the name when the rule changes: hashes made by different rules must never be compared."""
+
+
+def normalise(text: str) -> str:
+    """The text in Unicode NFC without white space at its ends."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def hash_normalised(texts: Iterable[str]) -> list[int]:
+    """Hash texts that ``normalise`` made: unsigned 64-bit integers (XXH3)."""
+    hash_bytes = xxhash.xxh3_64_intdigest
+    return [hash_bytes(text.encode()) for text in texts]
+
+
+def text_hash(text: str, text_b: str | None = None) -> int:
+    """Unsigned 64-bit hash of a text, or of a pair of texts, that is equal for texts that count as the same."""
+    return hash_normalised([join_pair(normalise(text), None if text_b is None else normalise(text_b))])[0]
+
+
+def join_pair(text: str, text_b: str | None) -> str:
+    """One string for hashing; the separator is a character that imported texts cannot hold."""
+    return text if text_b is None else f"{text}\0{text_b}"

@@ -1,0 +1,163 @@
+"""A frozen dataset version on disk: three Parquet files, a record, and a hash over what was frozen.
+
+    versions/7/train.parquet dev.parquet test.parquet version.json
+
+Columns: item_id int64, text, text_b (NULL unless the task has pairs), value (JSON of the task's value). Rows are in
+the order of their ids, so that equal content gives equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.data.text import NORMALISATION
+from core.durable import new_folder, write_json
+from core.errors import NotFoundError, RefusedError, StorageError
+from core.tasks import get_task
+
+SPLITS = ("train", "dev", "test")
+SCHEMA = pa.schema([("item_id", pa.int64()), ("text", pa.string()), ("text_b", pa.string()), ("value", pa.string())])
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """One split of a version, in the order of item ids."""
+
+    ids: list[int]
+    texts: list[str]
+    values: list[Any]
+    """Gold values in the task's own form."""
+    texts_b: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def write_version(
+    folder: Path,
+    item_ids: Sequence[int],
+    texts: Sequence[str],
+    values: Sequence[Any],
+    splits: Sequence[str],
+    labels: Sequence[str],
+    task: str,
+    texts_b: Sequence[str | None] | None = None,
+    options: dict[str, Any] | None = None,
+) -> tuple[str, dict[str, dict[str, int]]]:
+    """Freeze rows into a new folder; all sequences have one entry a row. The folder appears whole or not at all.
+
+    Returns the sha256 over ids, texts, values, splits, labels and task, and the rows by split, then by label.
+    Raises RefusedError when the folder exists, StorageError when the disk fails.
+    """
+    if folder.exists():
+        raise RefusedError(f"The version folder '{folder.name}' exists already.", "A version is frozen only once.")
+    names = get_task(task).names
+    order = sorted(range(len(item_ids)), key=item_ids.__getitem__)
+    columns: dict[str, dict[str, list[Any]]] = {name: {field.name: [] for field in SCHEMA} for name in SPLITS}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+    for row in order:
+        part = str(splits[row])
+        columns[part]["item_id"].append(int(item_ids[row]))
+        columns[part]["text"].append(texts[row])
+        columns[part]["text_b"].append(texts_b[row] if texts_b is not None else None)
+        columns[part]["value"].append(json.dumps(values[row], ensure_ascii=False))
+        counts[part].update(names(values[row]))
+    tables = {name: pa.table(columns[name], schema=SCHEMA) for name in SPLITS}
+    digest = _digest(tables, task, labels)
+    by_split = {name: dict(sorted(counts[name].items())) for name in SPLITS}
+    record = {
+        "format": 1,
+        "hash": digest,
+        "task": task,
+        "labels": list(labels),
+        "counts": by_split,
+        "rows": {name: tables[name].num_rows for name in SPLITS},
+        "options": options or {},
+        "normalisation": NORMALISATION,
+    }
+    try:
+        with new_folder(folder) as temporary:
+            for name, table in tables.items():
+                pq.write_table(table, temporary / f"{name}.parquet", compression="zstd")
+            write_json(temporary / "version.json", record)
+    except OSError as error:
+        raise StorageError(
+            f"The version could not be written: {error.strerror or error}.", "Check the disk, then freeze again."
+        ) from error
+    return digest, by_split
+
+
+def read_version(folder: Path) -> dict[str, Any]:
+    """The record in version.json: hash, task, labels, counts, rows, options. Raises NotFoundError, StorageError."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no dataset version in '{folder.name}'.", "Freeze the version again.") from None
+    except ValueError as error:
+        raise _damaged(folder, "version.json") from error
+    return record
+
+
+def read_split(folder: Path, split: str) -> SplitRows:
+    """The rows of ``train``, ``dev`` or ``test``. Raises NotFoundError, StorageError for a damaged file."""
+    columns = _table(folder, split).to_pydict()
+    texts_b = columns["text_b"]
+    return SplitRows(
+        ids=columns["item_id"],
+        texts=columns["text"],
+        values=[json.loads(value) for value in columns["value"]],
+        texts_b=None if all(text is None for text in texts_b) else [text or "" for text in texts_b],
+    )
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Recompute the hash from the Parquet files and return the record; raises StorageError when they differ."""
+    record = read_version(folder)
+    tables = {name: _table(folder, name) for name in SPLITS}
+    if _digest(tables, record["task"], record["labels"]) != record["hash"]:
+        raise StorageError(
+            f"The files of dataset version '{folder.name}' are not the ones that were frozen.",
+            "Restore them from a backup, or freeze a new version.",
+        )
+    return record
+
+
+def _table(folder: Path, split: str) -> pa.Table:
+    if split not in SPLITS:
+        raise NotFoundError(f"There is no split '{split}'.", f"Splits: {', '.join(SPLITS)}.")
+    path = folder / f"{split}.parquet"
+    if not path.is_file():
+        raise NotFoundError(f"'{path.name}' is missing in '{folder.name}'.", "Freeze the version again.")
+    try:
+        return pq.read_table(path, schema=SCHEMA)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(folder, path.name) from error
+
+
+def _damaged(folder: Path, name: str) -> StorageError:
+    return StorageError(f"'{name}' of dataset version '{folder.name}' is damaged.", "Restore it from a backup.")
+
+
+def _digest(tables: dict[str, pa.Table], task: str, labels: Sequence[str]) -> str:
+    """sha256 over a canonical form, independent of the Parquet writer."""
+    digest = hashlib.sha256(json.dumps([task, list(labels)], ensure_ascii=False).encode())
+    for name in SPLITS:
+        for line in _lines(name, tables[name]):
+            digest.update(line)
+    return digest.hexdigest()
+
+
+def _lines(split: str, table: pa.Table) -> Iterator[bytes]:
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    for batch in table.to_batches(max_chunksize=10_000):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield encode([split, *row]).encode() + b"\n"
