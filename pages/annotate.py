@@ -9,11 +9,13 @@ from core.records import ItemFilter
 from studio import session
 from studio.current import annotator, require_project
 from studio.guard import guarded
-from studio.i18n import _, number
+from studio.i18n import _, ngettext, number
 from studio.services import get_workspace
 from studio.text import escape, guidelines
 from studio.widgets.basics import empty_state
 from studio.widgets.labeling import draw_card, go_to, undo
+
+EVERYTHING = ItemFilter(excluded=None)
 
 
 @st.fragment(key="desk")
@@ -28,6 +30,7 @@ def desk(project_id: int) -> None:
             draw_end(project)
         else:
             draw_card(project, item)
+            project.prepare_suggestions(annotator())
     with edge:
         if st.session_state.get(session.GUIDELINES):
             with st.container(border=True):
@@ -43,6 +46,15 @@ def draw_end(project: Project) -> None:
         "data",
         view="versions",
     )
+    skipped = project.progress(user=annotator()).skipped
+    if skipped:
+        st.button(
+            ngettext("Look at the skipped text again", "Look at the {n} skipped texts again", skipped).format(
+                n=skipped
+            ),
+            on_click=project.forget_skipped,
+            args=(annotator(),),
+        )
     st.button(_("Undo"), key="undo_end", shortcut="U", on_click=undo, args=(project.id,), type="tertiary")
 
 
@@ -57,7 +69,7 @@ def draw_edge(project: Project) -> None:
         st.caption(_("{n} a minute").format(n=number(progress.per_minute, 1)))
     recent = project.recent(user=annotator(), limit=10)
     if recent:
-        with st.expander(_("Your last {n}").format(n=len(recent)), expanded=True):
+        with st.expander(_("Your last {n}").format(n=len(recent)), expanded=True), st.container(gap=None):
             for item in recent:
                 label = escape(item.label, 24) if item.label is not None else _("no label")
                 st.button(
@@ -74,16 +86,14 @@ def draw_edge(project: Project) -> None:
             for name, count in progress.per_label.items():
                 st.caption(f"{escape(name, 40)}  **{number(count)}**")
     with st.popover(_("Go to a text"), type="tertiary", icon=":material/search:"):
-        total = project.count(ItemFilter(excluded=None))
+        total = project.count(EVERYTHING)
         with st.form("go_to", border=False):
             place = st.number_input(
                 _("Number of the text, 1 to {n}").format(n=number(total)), min_value=1, max_value=max(1, total), step=1
             )
             if st.form_submit_button(_("Show it")):
-                found = project.items(ItemFilter(excluded=None), offset=int(place) - 1, limit=1)
-                if found:
-                    go_to(project.id, found[0].id)
-                    st.rerun(scope="fragment")
+                go_to(project.id, project.item_at(int(place) - 1).id)
+                st.rerun(scope="fragment")
 
 
 project = require_project()
@@ -98,7 +108,7 @@ if not project.labels:
         "data",
         view="labels",
     )
-elif not project.count(ItemFilter(excluded=None)):
+elif not project.count(EVERYTHING):
     empty_state(
         _("**{name}** has no texts yet. Import a file or paste some lines.").format(name=escape(project.name, 60)),
         _("Import texts"),

@@ -18,6 +18,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # A backslash keeps Markdown's own syntax away, but Streamlit also replaces finished text: ':smile:', ' -> ', ' >= ',
 # 'https://', 'www.', 'a@b'.
 _REPLACED_LATER = re.compile(r"(:|@|[-<>=~](?=[-<>=~])|[wW]{3}(?=\.))")
+_HEADING = re.compile(r"^#{1,3}(?=\s)", re.MULTILINE)
 _SPACE = re.compile(r"\s+")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _JOINERS = "\u200c\u200d"
@@ -46,5 +47,8 @@ def escape(text: object, limit: int | None = None) -> str:
 
 
 def guidelines(markdown: str) -> str:
-    """Guidelines are Markdown on purpose, but load nothing: an image from elsewhere would tell its server who reads."""
-    return markdown.replace("![", f"!{JOINER}[")
+    """Guidelines are Markdown on purpose, with headings kept small beside the text.
+
+    They load nothing: an image from elsewhere would tell its server who reads.
+    """
+    return _HEADING.sub("####", markdown.replace("![", f"!{JOINER}["))

@@ -18,7 +18,7 @@ from core.records import Item, Label, Suggestion
 from studio import session
 from studio.current import annotator
 from studio.guard import guarded, show_error
-from studio.i18n import _
+from studio.i18n import _, number
 from studio.keys import ACTIONS, assign_keys
 from studio.services import get_workspace
 from studio.text import escape, line
@@ -44,9 +44,10 @@ class Answer:
 
 def draw_card(project: Project, item: Item) -> None:
     """The text, the suggestion, the labels and the actions of one item."""
-    if st.session_state.get(session.SHOWN, (None,))[0] != item.id:
+    shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+    if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
-    draw_state(project)
+    draw_state(item)
     draw_text(item)
     suggestion = current_suggestion(project, item)
     if suggestion is not None:
@@ -66,7 +67,7 @@ def draw_card(project: Project, item: Item) -> None:
     draw_actions(project, item)
 
 
-def draw_state(project: Project) -> None:
+def draw_state(item: Item) -> None:
     """What the last key press did, always at the same place; loud when it failed."""
     failed: Answer | None = st.session_state.get(session.UNSAVED)
     if failed is not None:
@@ -82,7 +83,9 @@ def draw_state(project: Project) -> None:
                 st.button(_("Save again"), type="primary", key=f"again_{failed.item_id}", on_click=give_again)
                 st.button(_("Discard the answer"), key=f"discard_{failed.item_id}", on_click=discard)
         return
-    st.caption(st.session_state.get(session.SAVED) or _("Every key press is saved at once."))
+    with st.container(horizontal=True, horizontal_alignment="distribute", width=TEXT_WIDTH):
+        st.caption(st.session_state.get(session.SAVED) or _("Every key press is saved at once."), width="content")
+        st.caption(_("No. {n}").format(n=number(item.position + 1)), width="content")
 
 
 def draw_text(item: Item) -> None:
@@ -153,7 +156,7 @@ def draw_actions(project: Project, item: Item) -> None:
             type="tertiary",
         )
         if st.button(_("Flag"), key=f"flag_{item.id}", shortcut=ACTIONS["flag"], type="tertiary"):
-            flag_dialog(project, item)
+            st.dialog(_("Flag this text"))(flag_form)(project, item)
         st.button(
             _("Guidelines"),
             key=f"guidelines_{item.id}",
@@ -280,11 +283,9 @@ def toggle(key: str, default: bool) -> None:
         st.session_state[session.SUGGESTED] = None
 
 
-@st.dialog(" ")
 @guarded
-def flag_dialog(project: Project, item: Item) -> None:
+def flag_form(project: Project, item: Item) -> None:
     """Ask for the note of a flag."""
-    st.subheader(_("Flag this text"), anchor=False)
     with st.form(f"flag_form_{item.id}", border=False):
         note = st.text_input(
             _("What is wrong with it?"),
