@@ -107,8 +107,8 @@ class Progress(Record):
     total: int = Field(description="Items that can be labelled (not excluded).")
     labelled: int
     flagged: int
+    skipped: int = Field(default=0, description="Open items this user put aside.")
     per_label: dict[str, int] = Field(description="Current labels, most used first.")
-    per_user: dict[str, int] = Field(default_factory=dict, description="Human labels by annotator.")
     per_minute: float | None = Field(default=None, description="Items a minute over this user's last 20 labels.")
 
 
@@ -159,13 +159,17 @@ class ImportReport(Record):
 class Finding(Record):
     """One kind of problem that cleaning found, with the items concerned."""
 
-    kind: str = Field(description="exact_duplicate, near_duplicate, empty, too_short, too_long, control_characters, "
-                                  "mojibake, wrong_language, leakage or conflicting_labels.")
+    kind: str = Field(
+        description="exact_duplicate, near_duplicate, empty, too_short, too_long, control_characters, "
+        "mojibake, wrong_language, leakage or conflicting_labels."
+    )
     item_ids: list[int] = Field(description="Items the bulk action would change.")
-    groups: list[list[int]] = Field(default_factory=list,
-                                    description="For duplicates, leakage and conflicts: items that belong together.")
-    details: dict[int, str] = Field(default_factory=dict,
-                                    description="By item id: what was seen, or the text as it would be repaired.")
+    groups: list[list[int]] = Field(
+        default_factory=list, description="For duplicates, leakage and conflicts: items that belong together."
+    )
+    details: dict[int, str] = Field(
+        default_factory=dict, description="By item id: what was seen, or the text as it would be repaired."
+    )
     action: Literal["exclude", "replace_text", "review"] = "exclude"
 
     @property

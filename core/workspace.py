@@ -1,68 +1,300 @@
-"""The front door: one workspace, its projects, runs and models. Pages, API, tests and notebooks share it.
+"""The front door: one folder with its projects, runs and models. Pages, API, tests and notebooks share it."""
 
-SKELETON of the agreed surface: signatures and docstrings are the contract while the rooms are being built.
-"""
 from __future__ import annotations
 
-# ---------------------------------------------------------------------------------------------------------------
-# core/workspace.py
-# class Workspace:                                  context manager; thread-safe
-#     @classmethod open(path=None, settings=None) -> Workspace       creates or migrates; WorkspaceBusyError, StorageError
-#     @classmethod demo(path) -> Workspace                            open + sample projects + their first trained models queued
-#     path: Path; settings: Settings; warnings: list[str] (self-check)
-#     close()
-#     projects() -> list[Project];  project(id:int) -> Project;  create_project(name, task="classification", labels=(), language="en", guidelines="") -> Project
-#     delete_project(id)
-#     bases -> core.base_models registry (list_bases(), get_base(id))
-#     runs(project_id=None) -> list[Run]; run(id) -> Run          newest first
-#     models(project_id=None) -> list[Model]; model(id) -> Model
-#     backup(target: Path|None=None) -> Path; restore(path)        consistent; restore keeps a copy of what it replaces
-#     backups() -> list[Path]
-#     create_token(name) -> str (shown once); tokens() -> list[TokenInfo(id,name,created_at,last_used_at,revoked_at)]; check_token(secret)->bool; revoke_token(id)
-#     preference(key, default=None); set_preference(key, value)
-#     hardware() -> Hardware (core.training.hardware)
-#
-# core/project.py
-# class Project:  info: ProjectInfo; id, name, language, task(Task object: .name)
-#     update(name=None, language=None, guidelines=None)
-#     --- labels
-#     labels -> list[Label]; add_label(name, colour="", key="", description="", example="", user="me") -> Label
-#     edit_label(name, **fields); rename_label(old, new, user=); merge_labels(source, into, user=); remove_label(name) (refused while used)
-#     schema_events() -> list[SchemaEvent]
-#     --- data
-#     preview_file(path, filename=None, format=None) -> ImportPreview
-#     import_file(path, text="text", label=None, split=None, id=None, text_b=None, on_duplicate="skip"|"keep", filename=None, user="me", progress=callable(Progressing)|None) -> ImportReport
-#         (label=None/split=None/...: no such column is used unless given; path may also be str)
-#     import_text(lines: str, ...)  pasted text, one item a line;  import_dataset(name, split=None, config=None, ...) Hugging Face
-#     imports() -> list[ImportRecord]
-#     add_items([{text, label?, id?, split?, ...meta}], user=) -> ImportReport        the API's way in
-#     items(filter=ItemFilter(), offset=0, limit=50, order="position") -> list[Item];  count(filter) -> int;  item(id) -> Item
-#     sources() -> list[str]; annotators() -> list[str]
-#     label_counts(filter) -> dict[str,int]; length_histogram(filter) -> list[(int,int)]
-#     export(path, format="csv"|"jsonl"|"parquet"|"datasets", filter=ItemFilter()) -> int rows
-#     --- cleaning
-#     find_problems(kinds=None, progress=None) -> list[Finding];  apply_finding(kind, item_ids, action, user) -> CleaningBatch
-#     cleaning_batches() -> list[CleaningBatch];  undo_cleaning(batch_id)
-#     --- labeling
-#     next_item(user, current=None) -> Item|None     claimed for the user; the same item again until it is answered
-#     label(item_id, value, user, suggestion: Suggestion|None=None, elapsed_ms=None, source="human")     durable on return
-#     skip(item_id, user); flag(item_id, note, user); unflag(item_id, user); undo(user) -> Item|None (the item it brings back); go_to(item_id, user) -> Item
-#     bulk_label(filter or ids, value, user) -> int
-#     recent(user, limit=10) -> list[Item]    last answered by the user, newest first
-#     progress(user=None) -> Progress
-#     suggest(item_ids) -> dict[int, list[Suggestion]]  (best first; empty while nothing can suggest); never blocks longer than a page may wait
-#     history(item_id) -> list[LabelEvent]
-#     --- versions
-#     freeze(test=0.2, dev=0.1, seed=0, split=None|"imported", labels=None, min_per_class=..., group_duplicates=True) -> Version(.info .id .number .labels .counts .hash .warnings)
-#     versions() -> list[Version]; version(id) -> Version
-#     --- models
-#     train(version, method="features", base=None|"minilm", device="auto", **options) -> Run
-#     runs() -> list[Run]; models() -> list[Model]; champion() -> Model|None; promote(model_id, user=)
-#
-# core/run.py     class Run: id, project_id, version_id, method, base, options, state, error, hint, created_at, progress (done,total,message), eta_seconds,
-#     events() -> list[dict], curves(), log_tail(lines=40); wait(timeout=None) -> Run; stop(); resume(); delete(); model -> Model|None
-# core/model.py   class Model: info, id, predict(texts, texts_b=None) -> list[Prediction]; evaluate(split="test") -> Evaluation; card() -> str (Markdown); archive(path) -> Path (zip);
-#     predict_file(path, out, text="text", progress=) -> int; promote(user); delete()
-# core/evaluation Evaluation: accuracy, macro_f1, weighted_f1, intervals {name:(low,high)}, per_class {label: ClassScore(precision,recall,f1,support)}, confusion list[list[int]] with labels,
-#     confused_pairs, mistakes [Mistake(item_id,text,gold,predicted,score)], baseline: Evaluation|None, before: Evaluation|None, split, rows, calibration; to_html() to_markdown() to_json()
-# ---------------------------------------------------------------------------------------------------------------
+import logging
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+
+from core.data.samples import install_samples
+from core.errors import InputError, NotFoundError, RefusedError
+from core.inference.cache import Predictors
+from core.labeling.suggestions import Suggester
+from core.methods import get_method
+from core.methods.base import MethodOptions
+from core.model import Model
+from core.project import Project, Version
+from core.project.part import ProjectState
+from core.records import Label, ModelInfo
+from core.run import Run
+from core.settings import Settings
+from core.storage import access, catalogue, projects
+from core.storage.access import TokenInfo
+from core.storage.database import Database
+from core.tasks import get_task
+from core.training.run_folder import RunConfig
+from core.training.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+
+class Workspace:
+    """One open workspace. Thread-safe; one process at a time. Use it as a context manager or close it."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self.settings = settings
+        self.database = Database(path, accept_loss=settings.accept_loss)
+        self.predictors = Predictors()
+        self._states: dict[int, ProjectState] = {}
+        self._suggesters: dict[int, Suggester] = {}
+        self._lock = threading.RLock()
+        self.runner = Runner(
+            path / "runs", settings, cache=path / "cache", bases=path / "bases", on_finished=self.register
+        )
+
+    @classmethod
+    def open(cls, path: Path | str | None = None, settings: Settings | None = None) -> Workspace:
+        """Open a workspace folder, creating or migrating it; without ``path`` the one of the settings.
+
+        Raises WorkspaceBusyError when another process has it open, StorageError when it is damaged.
+        """
+        settings = settings or Settings()
+        return cls(Path(path or settings.home).expanduser().resolve(), settings)
+
+    @classmethod
+    def demo(cls, path: Path | str | None = None, settings: Settings | None = None) -> Workspace:
+        """Open a workspace and, when it has no project, add the sample projects and queue their first models."""
+        workspace = cls.open(path, settings)
+        if not workspace.projects():
+            install_samples(workspace)
+        return workspace
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; training goes on in its own processes and is found again at the next start."""
+        self.runner.close()
+        for suggester in self._suggesters.values():
+            suggester.close()
+        self.database.close()
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for files that live no longer than the work on them."""
+        folder = self.path / "tmp"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    # ------------------------------------------------------------ projects
+
+    def projects(self) -> list[Project]:
+        """All projects, oldest first."""
+        return [Project(self, info, self._state(info.id)) for info in projects.list_projects(self.database)]
+
+    def project(self, project_id: int) -> Project:
+        """One project. Raises NotFoundError."""
+        return Project(self, projects.get_project(self.database, project_id), self._state(project_id))
+
+    def create_project(
+        self,
+        name: str,
+        task: str = "classification",
+        labels: Iterable[str | dict[str, Any]] = (),
+        language: str = "en",
+        guidelines: str = "",
+        user: str = "me",
+    ) -> Project:
+        """Create a project; labels may also come from the import. Raises InputError for a bad or taken name."""
+        with self._lock, self.database.transaction():
+            name = self.check_project_name(name)
+            info = projects.insert_project(self.database, name, language, get_task(task).name, guidelines)
+            project = Project(self, info, self._state(info.id))
+            project.add_labels(labels, user=user)
+        return project
+
+    def delete_project(self, project_id: int) -> None:
+        """Delete a project with everything that belongs to it. Raises RefusedError while a run of it is active."""
+        project = self.project(project_id)
+        if any(run.active for run in self.runs(project_id)):
+            raise RefusedError(f"'{project.name}' has a run that is not finished.", "Stop it first.")
+        for run in self.runs(project_id):
+            self.delete_run(run.id)
+        projects.delete_project(self.database, project_id)
+        self._states.pop(project_id, None)
+        if suggester := self._suggesters.pop(project_id, None):
+            suggester.close()
+
+    def check_project_name(self, name: str, but: int | None = None) -> str:
+        """The name without surrounding white space; InputError when it is empty, too long or taken."""
+        cleaned = " ".join("".join(c for c in name if c.isprintable()).split())
+        if not cleaned or len(cleaned) > 100:
+            raise InputError("A project needs a name of 1 to 100 visible characters.", "Type a name.")
+        if any(p.name == cleaned and p.id != but for p in projects.list_projects(self.database)):
+            raise InputError(f"There is a project '{cleaned}' already.", "Choose another name.")
+        return cleaned
+
+    def _state(self, project_id: int) -> ProjectState:
+        with self._lock:
+            return self._states.setdefault(project_id, ProjectState())
+
+    # ------------------------------------------------------------ runs and models
+
+    def check_options(self, method: str, options: dict[str, Any]) -> MethodOptions:
+        """Options of a method with defaults filled in. Raises InputError that names the option."""
+        record = get_method(method).Options
+        try:
+            return record.model_validate(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or "options"
+            raise InputError(
+                f"The option '{name}' of '{method}' is not usable: {first['msg']}.",
+                f"Known options: {', '.join(record.model_fields)}.",
+            ) from error
+
+    def submit(self, config: RunConfig, version: Version) -> str:
+        """Queue a run; the first run of a version is preceded by its baseline, a tuned encoder followed by the same
+        base before tuning, so that every report has something to stand beside."""
+        if config.method != "baseline" and not self._known(config, "baseline", None):
+            self.runner.submit(self._companion(config, "baseline", None), version.path)
+        run_id = self.runner.submit(config, version.path)
+        tuned = config.base and config.method not in ("features", "hybrid")
+        if tuned and not self._known(config, "features", config.base):
+            self.runner.submit(self._companion(config, "features", config.base), version.path)
+        return run_id
+
+    def _known(self, config: RunConfig, method: str, base: str | None) -> bool:
+        return any(
+            (run.version_id, run.method, run.base) == (config.version_id, method, base)
+            and (run.active or run.state == "finished")
+            for run in self.runs(config.project_id)
+        )
+
+    def _companion(self, config: RunConfig, method: str, base: str | None) -> RunConfig:
+        options = self.check_options(method, {}).model_dump(mode="json")
+        return config.model_copy(update={"method": method, "base": base, "options": options})
+
+    def runs(self, project_id: int | None = None) -> list[Run]:
+        """Runs, newest first."""
+        runs = [Run(self, status.id) for status in self.runner.list()]
+        return [run for run in runs if project_id in (None, run.project_id)]
+
+    def run(self, run_id: str) -> Run:
+        """One run. Raises NotFoundError."""
+        return Run(self, run_id)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run and its model. Raises RefusedError while it is active or its model serves the project."""
+        if any(info.id == run_id and info.champion for info in catalogue.list_models(self.database)):
+            raise RefusedError("This model serves its project.", "Promote another model first.")
+        self.runner.delete(run_id)
+        self.predictors.forget(run_id)
+        catalogue.delete_model(self.database, run_id)
+
+    def register(self, run_id: str) -> None:
+        """Enter the model of a finished run into the registry; idempotent."""
+        folder, result = self.runner.folder(run_id), self.runner.folder(run_id).result()
+        if result is None:
+            return
+        config = folder.config()
+        if config.project_id not in {p.id for p in projects.list_projects(self.database)}:
+            return
+        catalogue.insert_model(
+            self.database,
+            ModelInfo(
+                id=run_id,
+                project_id=config.project_id,
+                version_id=config.version_id,
+                task=config.task,
+                method=config.method,
+                base=config.base,
+                labels=config.labels,
+                options=config.options,
+                metrics=result.get("metrics", {}).get("test", {}),
+                size_bytes=sum(file.stat().st_size for file in folder.model.rglob("*") if file.is_file()),
+                path=str(folder.model),
+                created_at=datetime.now(),
+            ),
+        )
+        self._state(config.project_id).revision += 1
+
+    def models(self, project_id: int | None = None) -> list[Model]:
+        """Registered models, newest first."""
+        return [Model(self, info) for info in catalogue.list_models(self.database, project_id)]
+
+    def model(self, model_id: str) -> Model:
+        """One registered model. Raises NotFoundError."""
+        for info in catalogue.list_models(self.database):
+            if info.id == model_id:
+                return Model(self, info)
+        raise NotFoundError(f"There is no model '{model_id}'.", "Choose one from the models page.")
+
+    def suggester(self, project_id: int) -> Suggester:
+        """The background suggester of a project, made on first use."""
+        with self._lock:
+            if project_id not in self._suggesters:
+                self._suggesters[project_id] = Suggester.for_project(self.project(project_id))
+            return self._suggesters[project_id]
+
+    # ------------------------------------------------------------ backup
+
+    def backup(self, target: Path | str | None = None) -> Path:
+        """Write a consistent copy of the database; without ``target`` into the backups folder, named by the time."""
+        default = self.path / "backups" / f"whetstone-{datetime.now():%Y%m%d-%H%M%S}.duckdb"
+        return self.database.backup(Path(target).expanduser() if target else default)
+
+    def backups(self) -> list[Path]:
+        """Backups in the backups folder, newest first."""
+        files = (self.path / "backups").glob("*.duckdb")
+        return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
+
+    def restore(self, source: Path | str) -> Path:
+        """Replace the database by a backup; the replaced one is kept, its path returned."""
+        with self._lock:
+            kept = self.database.restore(Path(source).expanduser())
+            for suggester in self._suggesters.values():
+                suggester.close()
+            self._suggesters.clear()
+            for state in self._states.values():
+                with state.lock:
+                    state.board = None
+                    state.revision += 1
+        return kept
+
+    # ------------------------------------------------------------ tokens and preferences
+
+    def create_token(self, name: str) -> str:
+        """Create an API token; the returned secret is shown once and stored as a hash only."""
+        cleaned = name.strip()
+        if not cleaned or len(cleaned) > 100:
+            raise InputError("A token needs a name of 1 to 100 characters.", "Say what will use it.")
+        return access.insert_token(self.database, cleaned)
+
+    def check_token(self, secret: str) -> bool:
+        """Whether this secret belongs to a valid token."""
+        token = access.check_token(self.database, secret)
+        if token is not None:
+            access.touch_token(self.database, token.id)
+        return token is not None
+
+    def tokens(self) -> list[TokenInfo]:
+        """All tokens, newest first, without their secrets."""
+        return access.list_tokens(self.database)
+
+    def revoke_token(self, token_id: int) -> None:
+        """Make a token useless from now on."""
+        access.revoke_token(self.database, token_id)
+
+    def preference(self, key: str, default: Any = None) -> Any:
+        """A stored preference, or ``default``."""
+        return access.get_preference(self.database, key, default)
+
+    def set_preference(self, key: str, value: Any) -> None:
+        """Store a preference (any JSON value)."""
+        access.set_preference(self.database, key, value)
+
+
+__all__ = ["Label", "Workspace"]

@@ -1,0 +1,1 @@
+"""Labeling: who labels what next, and what a model would say."""

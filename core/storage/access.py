@@ -53,8 +53,9 @@ def touch_token(database: Database, token_id: int) -> None:
     """Remember that a token was used, to the hour: a busy client must not write with every request."""
     now = datetime.now().replace(minute=0, second=0, microsecond=0)
     with database.transaction() as write:
-        write.execute("UPDATE tokens SET last_used_at = ? WHERE id = ? AND last_used_at IS DISTINCT FROM ?",
-                      [now, token_id, now])  # fmt: skip
+        write.execute(
+            "UPDATE tokens SET last_used_at = ? WHERE id = ? AND last_used_at IS DISTINCT FROM ?", [now, token_id, now]
+        )
 
 
 def list_tokens(database: Database) -> list[TokenInfo]:
@@ -68,8 +69,9 @@ def revoke_token(database: Database, token_id: int) -> None:
     if token_id not in {token.id for token in list_tokens(database)}:
         raise NotFoundError(f"There is no token {token_id}.")
     with database.transaction() as write:
-        write.execute("UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
-                      [datetime.now(), token_id])  # fmt: skip
+        write.execute(
+            "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", [datetime.now(), token_id]
+        )
 
 
 def get_preference(database: Database, key: str, default: Any = None) -> Any:

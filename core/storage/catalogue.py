@@ -21,9 +21,20 @@ def insert_version(database: Database, fields: dict[str, Any]) -> VersionInfo:
         info = VersionInfo(id=database.next_ids("versions"), created_at=datetime.now(), **fields)
         write.execute(
             "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [info.id, info.project_id, info.number, info.task, _dump(info.labels), _dump(info.counts), info.hash,
-             _dump(info.options), _dump(info.warnings), info.path, info.created_at],
-        )  # fmt: skip
+            [
+                info.id,
+                info.project_id,
+                info.number,
+                info.task,
+                _dump(info.labels),
+                _dump(info.counts),
+                info.hash,
+                _dump(info.options),
+                _dump(info.warnings),
+                info.path,
+                info.created_at,
+            ],
+        )
     return info
 
 
@@ -47,7 +58,7 @@ def list_versions(database: Database, project_id: int | None = None) -> list[Ver
             warnings=json.loads(r[8]),
             path=r[9],
             created_at=r[10],
-        )  # fmt: skip
+        )
         for r in rows
     ]
 
@@ -59,9 +70,21 @@ def insert_model(database: Database, info: ModelInfo) -> None:
             return
         write.execute(
             "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [info.id, info.project_id, info.version_id, info.task, info.method, info.base, _dump(info.labels),
-             _dump(info.options), _dump(info.metrics), info.size_bytes, info.path, info.created_at],
-        )  # fmt: skip
+            [
+                info.id,
+                info.project_id,
+                info.version_id,
+                info.task,
+                info.method,
+                info.base,
+                _dump(info.labels),
+                _dump(info.options),
+                _dump(info.metrics),
+                info.size_bytes,
+                info.path,
+                info.created_at,
+            ],
+        )
 
 
 def list_models(database: Database, project_id: int | None = None) -> list[ModelInfo]:
@@ -89,7 +112,7 @@ def list_models(database: Database, project_id: int | None = None) -> list[Model
             path=r[10],
             created_at=r[11],
             champion=bool(r[12]),
-        )  # fmt: skip
+        )
         for r in rows
     ]
 

@@ -26,8 +26,9 @@ def exclude_items(database: Database, project_id: int, item_ids: Sequence[int], 
     return batch
 
 
-def replace_texts(database: Database, project_id: int, texts: Mapping[int, tuple[str, int]], kind: str,
-                  user: str) -> CleaningBatch:  # fmt: skip
+def replace_texts(
+    database: Database, project_id: int, texts: Mapping[int, tuple[str, int]], kind: str, user: str
+) -> CleaningBatch:
     """Repair texts: item id -> (new text, new text hash)."""
     rows = [{"item_id": i, "new_text": text, "new_hash": text_hash} for i, (text, text_hash) in texts.items()]
     with database.transaction() as write:
@@ -103,9 +104,15 @@ def undo_batch(database: Database, project_id: int, batch_id: int) -> CleaningBa
 def _insert_batch(database: Database, project_id: int, kind: str, action: str, items: int, user: str) -> CleaningBatch:
     at = datetime.now()
     batch = CleaningBatch.model_validate(
-        {"id": database.next_ids("cleaning_batches"), "kind": kind, "action": action, "items": items, "user": user,
-         "at": at}
-    )  # fmt: skip
+        {
+            "id": database.next_ids("cleaning_batches"),
+            "kind": kind,
+            "action": action,
+            "items": items,
+            "user": user,
+            "at": at,
+        }
+    )
     database.cursor().execute(
         "INSERT INTO cleaning_batches VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
         [batch.id, project_id, kind, action, items, user, at],

@@ -181,9 +181,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One write transaction: committed and on disk when the block ends, rolled back when it raises."""
+        """One write transaction: committed and on disk when the block ends, rolled back when it raises.
+
+        A block inside a block of the same thread belongs to the outer one.
+        """
         with self._write_lock:
             cursor = self.cursor()
+            if getattr(self._local, "writing", False):
+                yield cursor
+                return
+            self._local.writing = True
             ids_before = dict(self._next_ids)
             try:
                 cursor.execute("BEGIN TRANSACTION")
@@ -196,6 +203,8 @@ class Database:
                 if isinstance(error, duckdb.Error):
                     raise self._translate(error) from error
                 raise
+            finally:
+                self._local.writing = False
             self._update_marks()
 
     def next_ids(self, table: str, count: int = 1) -> int:
@@ -218,7 +227,7 @@ class Database:
         self._write_marks()
 
     def _highest(self, table: str) -> int:
-        return self.read(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0]  # noqa: S608 - our own table names
+        return self.read(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0]
 
     def _translate(self, error: duckdb.Error) -> StorageError:
         """A driver error as ours. A database that a full disk invalidated is reopened: nothing committed is lost."""

@@ -49,8 +49,16 @@ def staged_labels(database: Database, staged: Path) -> list[str]:
     return [label for (label,) in rows]
 
 
-def insert_staged(database: Database, project_id: int, staged: Path, filename: str, rejected: int, user: str,
-                  keep_duplicates: bool, values: Mapping[str, tuple[str | None, list[int]]]) -> InsertCounts:  # fmt: skip
+def insert_staged(
+    database: Database,
+    project_id: int,
+    staged: Path,
+    filename: str,
+    rejected: int,
+    user: str,
+    keep_duplicates: bool,
+    values: Mapping[str, tuple[str | None, list[int]]],
+) -> InsertCounts:
     """Move a staged import into the project in one transaction.
 
     ``values`` maps each encoded value of the file to its (payload, label ids). Duplicates are rows whose text is in
@@ -71,25 +79,30 @@ def insert_staged(database: Database, project_id: int, staged: Path, filename: s
         if not added:
             return InsertCounts(0, duplicates, 0)
         first_id = database.next_ids("items", added)
-        (position,) = database.read("SELECT coalesce(max(position) + 1, 0) FROM items WHERE project_id = ?",
-                                    [project_id])[0]  # fmt: skip
-        wanted = "" if keep_duplicates else (
-            "WHERE first_row = row AND text_hash NOT IN (SELECT text_hash FROM items WHERE project_id = $project)"
-        )  # fmt: skip
+        (position,) = database.read(
+            "SELECT coalesce(max(position) + 1, 0) FROM items WHERE project_id = ?", [project_id]
+        )[0]
+        wanted = (
+            ""
+            if keep_duplicates
+            else (
+                "WHERE first_row = row AND text_hash NOT IN (SELECT text_hash FROM items WHERE project_id = $project)"
+            )
+        )
         # The numbering is materialised once: three tables are filled from it and must agree.
         write.execute(
-            f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT row, row_number() OVER (ORDER BY row) - 1 AS n "  # noqa: S608
+            f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT row, row_number() OVER (ORDER BY row) - 1 AS n "
             f"FROM read_parquet($staged) {wanted}",
             {"staged": str(staged)} | ({} if keep_duplicates else {"project": project_id}),
         )
         source = f"(SELECT staged.*, numbered.n FROM read_parquet({quoted(staged)}) staged JOIN numbered USING (row))"
         write.execute(
-            "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, ?, external_id, ?, FALSE "  # noqa: S608
+            "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, ?, external_id, ?, FALSE "
             f"FROM {source} ORDER BY n",
             [first_id, project_id, position, filename, import_id],
         )
         write.execute(
-            f"INSERT INTO item_texts SELECT ? + n, ?, text, text_b, meta FROM {source} ORDER BY n",  # noqa: S608
+            f"INSERT INTO item_texts SELECT ? + n, ?, text, text_b, meta FROM {source} ORDER BY n",
             [first_id, project_id],
         )
         labelled = _insert_labels(database, project_id, source, first_id, values, user)
@@ -97,8 +110,14 @@ def insert_staged(database: Database, project_id: int, staged: Path, filename: s
     return InsertCounts(added, duplicates, labelled)
 
 
-def _insert_labels(database: Database, project_id: int, source: str, first_id: int,
-                   values: Mapping[str, tuple[str | None, list[int]]], user: str) -> int:  # fmt: skip
+def _insert_labels(
+    database: Database,
+    project_id: int,
+    source: str,
+    first_id: int,
+    values: Mapping[str, tuple[str | None, list[int]]],
+    user: str,
+) -> int:
     if not values:
         return 0
     mapping = [{"cell": cell, "payload": payload, "label_ids": ids} for cell, (payload, ids) in values.items()]
@@ -108,11 +127,11 @@ def _insert_labels(database: Database, project_id: int, source: str, first_id: i
         "?::STRUCT(cell VARCHAR, payload VARCHAR, label_ids INTEGER[])[], recursive := true)",
         [mapping],
     )
-    labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]  # noqa: S608
+    labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]
     first_event = database.next_ids("label_events", labelled)
     # A file that Whetstone exported carries who labelled when; those two columns come back as what they were.
     cursor.execute(
-        "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, happened_at) "  # noqa: S608
+        "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, happened_at) "
         "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
         "coalesce(nullif(json_extract_string(s.meta, '$.annotator'), ''), ?), 'import', "
         "coalesce(try_cast(json_extract_string(s.meta, '$.labelled_at') AS TIMESTAMP), ?) "
@@ -126,16 +145,25 @@ def _insert_labels(database: Database, project_id: int, source: str, first_id: i
 # ---------------------------------------------------------------- find
 
 
+_JOIN_LABELS = (
+    " LEFT JOIN (SELECT * FROM current_labels WHERE kind = 'label') c "
+    "ON c.item_id = i.id AND c.project_id = i.project_id"
+)
+_JOIN_FLAGS = (
+    " LEFT JOIN (SELECT * FROM current_flags WHERE kind = 'flag') f ON f.item_id = i.id AND f.project_id = i.project_id"
+)
+
+
 def _conditions(project_id: int, where: ItemFilter, label_ids: Sequence[int]) -> tuple[str, str, list[Any]]:
     """(joins, condition, values) of a filter. Every value is bound; only our own words go into the SQL."""
-    joins, conditions, values = "", ["i.project_id = ?"], [project_id]
-    values: list[Any]
+    joins, conditions = "", ["i.project_id = ?"]
+    values: list[Any] = [project_id]
     if where.text:
         joins += " JOIN item_texts t ON t.item_id = i.id AND t.project_id = i.project_id"
         conditions.append("contains(lower(t.text), lower(?))")
         values.append(where.text)
     if where.labels or where.labelled is not None or where.annotators:
-        joins += " LEFT JOIN (SELECT * FROM current_labels WHERE kind = 'label') c ON c.item_id = i.id AND c.project_id = i.project_id"
+        joins += _JOIN_LABELS
         if where.labelled is not None:
             conditions.append("c.item_id IS NOT NULL" if where.labelled else "c.item_id IS NULL")
         if where.labels:
@@ -145,7 +173,7 @@ def _conditions(project_id: int, where: ItemFilter, label_ids: Sequence[int]) ->
             conditions.append("list_contains(?::VARCHAR[], c.username)")
             values.append(list(where.annotators))
     if where.flagged is not None:
-        joins += " LEFT JOIN (SELECT * FROM current_flags WHERE kind = 'flag') f ON f.item_id = i.id AND f.project_id = i.project_id"
+        joins += _JOIN_FLAGS
         conditions.append("f.item_id IS NOT NULL" if where.flagged else "f.item_id IS NULL")
     for column, wanted in (("split", where.splits), ("source", where.sources)):
         if wanted:
@@ -163,17 +191,24 @@ def _conditions(project_id: int, where: ItemFilter, label_ids: Sequence[int]) ->
 def count_items(database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int]) -> int:
     """Number of items the filter lets through."""
     joins, condition, values = _conditions(project_id, where, label_ids)
-    return database.read(f"SELECT count(*) FROM items i{joins} WHERE {condition}", values)[0][0]  # noqa: S608
+    return database.read(f"SELECT count(*) FROM items i{joins} WHERE {condition}", values)[0][0]
 
 
-def find_ids(database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int], offset: int = 0,
-             limit: int | None = None, newest_first: bool = False) -> list[int]:  # fmt: skip
+def find_ids(
+    database: Database,
+    project_id: int,
+    where: ItemFilter,
+    label_ids: Sequence[int],
+    offset: int = 0,
+    limit: int | None = None,
+    newest_first: bool = False,
+) -> list[int]:
     """Ids the filter lets through, in import order (or reversed), one page of them."""
     joins, condition, values = _conditions(project_id, where, label_ids)
     order = "DESC" if newest_first else "ASC"
     page = "" if limit is None else f" LIMIT {int(limit)} OFFSET {int(offset)}"
     rows = database.read(
-        f"SELECT i.id FROM items i{joins} WHERE {condition} ORDER BY i.position {order}{page}",  # noqa: S608
+        f"SELECT i.id FROM items i{joins} WHERE {condition} ORDER BY i.position {order}{page}",
         values,
     )
     return [item_id for (item_id,) in rows]
@@ -219,7 +254,7 @@ def load_texts(
     """(id, text, text_b, text_hash, split) of all items the filter lets through, in position order."""
     joins, condition, values = _conditions(project_id, where, label_ids)
     return database.read(
-        "SELECT i.id, x.text, x.text_b, i.text_hash, i.split FROM items i "  # noqa: S608
+        "SELECT i.id, x.text, x.text_b, i.text_hash, i.split FROM items i "
         f"JOIN item_texts x ON x.item_id = i.id{joins} WHERE {condition} ORDER BY i.position",
         values,
     )
@@ -242,12 +277,13 @@ def split_counts(database: Database, project_id: int) -> dict[str, int]:
     )
 
 
-def length_counts(database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int],
-                  bins: int = 30) -> list[tuple[int, int]]:  # fmt: skip
+def length_counts(
+    database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int], bins: int = 30
+) -> list[tuple[int, int]]:
     """Histogram of text lengths: (upper edge in characters, items), ``bins`` equal steps up to the 99th percentile."""
     joins, condition, values = _conditions(project_id, where, label_ids)
     rows = database.read(
-        f"WITH l AS (SELECT i.length FROM items i{joins} WHERE {condition}), "  # noqa: S608
+        f"WITH l AS (SELECT i.length FROM items i{joins} WHERE {condition}), "
         "top AS (SELECT greatest(quantile_disc(length, 0.99), 1) AS high FROM l) "
         f"SELECT least(floor(length * {bins} / (high + 1)), {bins - 1})::INTEGER AS bin, any_value(high), count(*) "
         "FROM l, top GROUP BY bin ORDER BY bin",

@@ -52,17 +52,39 @@ def append(database: Database, project_id: int, item_id: int, kind: str, user: s
     with database.transaction() as write:
         event = LabelEvent(database.next_ids("label_events"), item_id, kind, user, datetime.now(), **fields)
         write.execute(
-            f"INSERT INTO label_events (project_id, {_COLUMNS}) "  # noqa: S608 - constant column list
+            f"INSERT INTO label_events (project_id, {_COLUMNS}) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [project_id, event.id, item_id, kind, user, event.at, list(event.label_ids), event.payload, event.source,
-             event.suggested, event.suggested_score, event.suggested_by, event.accepted, event.elapsed_ms, event.note,
-             event.undoes],
-        )  # fmt: skip
+            [
+                project_id,
+                event.id,
+                item_id,
+                kind,
+                user,
+                event.at,
+                list(event.label_ids),
+                event.payload,
+                event.source,
+                event.suggested,
+                event.suggested_score,
+                event.suggested_by,
+                event.accepted,
+                event.elapsed_ms,
+                event.note,
+                event.undoes,
+            ],
+        )
     return event
 
 
-def append_bulk(database: Database, project_id: int, item_ids: Sequence[int], label_ids: Sequence[int],
-                payload: str | None, user: str, source: str = "bulk") -> None:  # fmt: skip
+def append_bulk(
+    database: Database,
+    project_id: int,
+    item_ids: Sequence[int],
+    label_ids: Sequence[int],
+    payload: str | None,
+    user: str,
+    source: str = "bulk",
+) -> None:
     """Give many items the same value in one transaction."""
     with database.transaction() as write:
         first = database.next_ids("label_events", len(item_ids))
@@ -77,7 +99,7 @@ def append_bulk(database: Database, project_id: int, item_ids: Sequence[int], la
 def item_history(database: Database, project_id: int, item_id: int) -> list[LabelEvent]:
     """Events of one item, oldest first."""
     rows = database.read(
-        f"SELECT {_COLUMNS} FROM label_events WHERE project_id = ? AND item_id = ? ORDER BY id",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM label_events WHERE project_id = ? AND item_id = ? ORDER BY id",
         [project_id, item_id],
     )
     return [_event(row) for row in rows]
@@ -86,7 +108,7 @@ def item_history(database: Database, project_id: int, item_id: int) -> list[Labe
 def user_events(database: Database, project_id: int, user: str, limit: int) -> list[LabelEvent]:
     """The newest events by one user that are not undone, newest first; undo events themselves are left out."""
     rows = database.read(
-        f"SELECT {_COLUMNS} FROM label_events "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM label_events "
         "WHERE project_id = ? AND username = ? AND kind <> 'undo' AND source <> 'import' "
         "AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) ORDER BY id DESC LIMIT ?",
         [project_id, user, limit],

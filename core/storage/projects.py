@@ -11,18 +11,31 @@ from core.records import Label, ProjectInfo, SchemaEvent
 from core.storage.database import Database
 
 _OWNED = (
-    "labels", "schema_events", "items", "item_texts", "imports", "label_events", "cleaning_batches",
-    "cleaning_changes", "versions", "models", "promotions",
-)  # fmt: skip
+    "labels",
+    "schema_events",
+    "items",
+    "item_texts",
+    "imports",
+    "label_events",
+    "cleaning_batches",
+    "cleaning_changes",
+    "versions",
+    "models",
+    "promotions",
+)
 
 
 def insert_project(database: Database, name: str, language: str, task: str, guidelines: str) -> ProjectInfo:
     """Store a new project and return it."""
     with database.transaction() as write:
         info = ProjectInfo(
-            id=database.next_ids("projects"), name=name, language=language, task=task, guidelines=guidelines,
+            id=database.next_ids("projects"),
+            name=name,
+            language=language,
+            task=task,
+            guidelines=guidelines,
             created_at=datetime.now(),
-        )  # fmt: skip
+        )
         write.execute(
             "INSERT INTO projects VALUES (?, ?, ?, ?, ?, ?)",
             [info.id, name, language, task, guidelines, info.created_at],
@@ -61,7 +74,7 @@ def delete_project(database: Database, project_id: int) -> None:
         for table in ("items", "label_events", "projects", "labels", "versions"):
             database.forget_highest(table)
         for table in _OWNED:
-            write.execute(f"DELETE FROM {table} WHERE project_id = ?", [project_id])  # noqa: S608 - our own names
+            write.execute(f"DELETE FROM {table} WHERE project_id = ?", [project_id])
         write.execute("DELETE FROM projects WHERE id = ?", [project_id])
 
 
@@ -81,9 +94,10 @@ def list_labels(database: Database, project_id: int) -> list[Label]:
 def merged_labels(database: Database, project_id: int) -> dict[int, int]:
     """Ids of merged labels -> id of the label that now stands for them."""
     pairs = dict(
-        database.read("SELECT id, merged_into FROM labels WHERE project_id = ? AND merged_into IS NOT NULL",
-                      [project_id])
-    )  # fmt: skip
+        database.read(
+            "SELECT id, merged_into FROM labels WHERE project_id = ? AND merged_into IS NOT NULL", [project_id]
+        )
+    )
 
     def final(label: int) -> int:
         while label in pairs:
@@ -102,16 +116,25 @@ def insert_labels(database: Database, project_id: int, labels: list[dict[str, An
             label = Label(id=database.next_ids("labels"), **fields)
             write.execute(
                 "INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, FALSE)",
-                [label.id, project_id, position + offset, label.name, label.colour, label.key, label.description,
-                 label.example],
-            )  # fmt: skip
+                [
+                    label.id,
+                    project_id,
+                    position + offset,
+                    label.name,
+                    label.colour,
+                    label.key,
+                    label.description,
+                    label.example,
+                ],
+            )
             _record(database, project_id, "add", {"label": label.id, "name": label.name}, user)
             made.append(label)
     return made
 
 
-def update_label(database: Database, project_id: int, label: Label, kind: str, detail: dict[str, Any],
-                 user: str) -> None:  # fmt: skip
+def update_label(
+    database: Database, project_id: int, label: Label, kind: str, detail: dict[str, Any], user: str
+) -> None:
     """Store changed fields of one label together with the event that says so."""
     with database.transaction() as write:
         write.execute(
@@ -148,6 +171,12 @@ def list_schema_events(database: Database, project_id: int) -> list[SchemaEvent]
 def _record(database: Database, project_id: int, kind: str, detail: dict[str, Any], user: str) -> None:
     database.cursor().execute(
         "INSERT INTO schema_events VALUES (?, ?, ?, ?, ?, ?)",
-        [database.next_ids("schema_events"), project_id, kind, json.dumps(detail, ensure_ascii=False), user,
-         datetime.now()],
-    )  # fmt: skip
+        [
+            database.next_ids("schema_events"),
+            project_id,
+            kind,
+            json.dumps(detail, ensure_ascii=False),
+            user,
+            datetime.now(),
+        ],
+    )

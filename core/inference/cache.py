@@ -1,0 +1,45 @@
+"""Loaded models, a bounded number of them, shared by every page and the API."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.methods.base import Predictor
+
+MOST_LOADED = 3
+"""Models kept in memory; the one used longest ago makes room."""
+
+
+class Predictors:
+    """Loads models on first use. Thread-safe: one prediction at a time, because one already uses every core."""
+
+    def __init__(self, most: int = MOST_LOADED) -> None:
+        self._most = most
+        self._loaded: OrderedDict[Path, Predictor] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def scores(self, directory: Path, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """Probabilities (len(texts), labels) by the model in ``directory``. Raises ModelError."""
+        with self._lock:
+            return self._get(directory).scores(texts, texts_b)
+
+    def _get(self, directory: Path) -> Predictor:
+        from core.inference.predictor import load_predictor
+
+        if directory not in self._loaded:
+            self._loaded[directory] = load_predictor(directory)
+            while len(self._loaded) > self._most:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(directory)
+        return self._loaded[directory]
+
+    def forget(self, run_id: str) -> None:
+        """Drop the model of a run that is being deleted."""
+        with self._lock:
+            for directory in [path for path in self._loaded if run_id in path.parts]:
+                del self._loaded[directory]

@@ -1,0 +1,186 @@
+"""A registered model as pages, API and notebooks use it: predict, evaluate, hand out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.durable import verify
+from core.errors import InputError, ModelError, NotFoundError
+from core.evaluation import Evaluation, evaluate
+from core.records import ModelInfo, Prediction, Progressing
+from core.tasks import get_task
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+
+LONGEST_TEXT = 1_000_000
+"""Characters; a longer text is not a text to classify."""
+
+
+class Model:
+    """One registered model."""
+
+    def __init__(self, workspace: Workspace, info: ModelInfo) -> None:
+        self.workspace = workspace
+        self.info = info
+
+    def __repr__(self) -> str:
+        return f"Model({self.id}, {self.info.method})"
+
+    @property
+    def id(self) -> str:
+        """Id of the run that made it."""
+        return self.info.id
+
+    @property
+    def path(self) -> Path:
+        """Folder that loads with transformers, peft or skops."""
+        return Path(self.info.path)
+
+    # ------------------------------------------------------------ predict
+
+    def predict(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> list[Prediction]:
+        """Label, probability and all scores for each text. Raises InputError, ModelError."""
+        if isinstance(texts, str):
+            raise InputError("predict takes a list of texts.", "Write model.predict([text]).")
+        for row, text in enumerate(texts, start=1):
+            if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+                raise InputError(f"Text {row} is not a text of at most {LONGEST_TEXT} characters.", "Leave it out.")
+        if not texts:
+            return []
+        scores = self.workspace.predictors.scores(self.path, texts, texts_b)
+        labels = self.info.labels
+        values = get_task(self.info.task).predictions(scores, labels)
+        return [
+            Prediction(
+                label=value,
+                score=float(row.max()),
+                scores={name: float(score) for name, score in zip(labels, row, strict=True)},
+            )
+            for value, row in zip(values, scores, strict=True)
+        ]
+
+    def predict_file(
+        self,
+        path: Path | str,
+        out: Path | str,
+        text: str = "text",
+        filename: str | None = None,
+        progress: Callable[[Progressing], None] | None = None,
+    ) -> int:
+        """Predict every row of a file and write it with label and score beside; returns the rows."""
+        from core.inference.batch import predict_file
+
+        return predict_file(
+            self.predict,
+            Path(path),
+            Path(out),
+            text=text,
+            filename=filename,
+            settings=self.workspace.settings,
+            progress=progress,
+        )
+
+    # ------------------------------------------------------------ evaluate
+
+    def evaluate(self, split: str = "test", beside: bool = True) -> Evaluation:
+        """Figures on a split of the frozen version, from the predictions made once at the end of training.
+
+        ``beside`` adds the baseline on the same split (trained now when it is missing, in seconds) and, for a
+        fine-tuned encoder, the same base before tuning when such a model exists. Raises NotFoundError.
+        """
+        own = self._evaluation(split)
+        if not beside:
+            return own
+        baseline = own if self.info.method == "baseline" else self._sibling("baseline", None, split, train=True)
+        tuned = self.info.base and self.info.method not in ("features", "hybrid")
+        before = self._sibling("features", self.info.base, split, train=False) if tuned else None
+        return own.beside(baseline=baseline, before=before)
+
+    def _evaluation(self, split: str) -> Evaluation:
+        import numpy as np
+        import pyarrow.parquet as pq
+
+        path = self.path.parent / "predictions" / f"{split}.parquet"
+        if split not in ("dev", "test") or not path.is_file():
+            raise NotFoundError(f"Model {self.id} has no predictions for the split '{split}'.", "Use dev or test.")
+        table = pq.read_table(path)
+        texts = self._texts(split)
+        ids = table.column("item_id").to_pylist()
+        scores = np.array(table.column("scores").to_pylist(), dtype=np.float32).reshape(len(ids), -1)
+        return evaluate(
+            gold=[json.loads(value) for value in table.column("gold").to_pylist()],
+            scores=scores,
+            labels=self.info.labels,
+            ids=ids,
+            texts=[texts[i] for i in ids],
+            task=get_task(self.info.task),
+            split=split,
+            name=self.title,
+        )
+
+    @property
+    def title(self) -> str:
+        """Short name: method, base and the time it was made."""
+        base = f" · {self.info.base}" if self.info.base else ""
+        return f"{self.info.method}{base} · {self.info.created_at:%m-%d %H:%M}"
+
+    def _texts(self, split: str) -> dict[int, str]:
+        from core.training.run_folder import read_rows
+
+        rows = read_rows(self.path.parent / f"{split}.parquet")
+        return dict(zip(rows.ids, rows.texts, strict=True))
+
+    def _sibling(self, method: str, base: str | None, split: str, train: bool) -> Evaluation | None:
+        """Evaluation of another model of the same version."""
+
+        def find() -> Model | None:
+            return next(
+                (
+                    m
+                    for m in self.workspace.models(self.info.project_id)
+                    if (m.info.method, m.info.base, m.info.version_id) == (method, base, self.info.version_id)
+                ),
+                None,
+            )
+
+        model = find()
+        if model is None and train:
+            project = self.workspace.project(self.info.project_id)
+            run = project.train(project.version(self.info.version_id), method=method, base=base).wait()
+            model = run.model
+        return None if model is None else model._evaluation(split)
+
+    # ------------------------------------------------------------ hand out
+
+    def card(self) -> str:
+        """The model card, Markdown, as it was written when the model was trained."""
+        path = self.path / "README.md"
+        if not path.is_file():
+            raise ModelError(f"Model {self.id} has no card.", "Train it again.")
+        return path.read_text(encoding="utf-8")
+
+    def archive(self, target: Path | str) -> Path:
+        """Zip the model folder to ``target`` after checking that no file was altered."""
+        verify(self.path)
+        target = Path(target)
+        made = shutil.make_archive(str(target.with_suffix("")), "zip", self.path)
+        return Path(made)
+
+    def promote(self, user: str = "me") -> Model:
+        """Let this model serve its project."""
+        return self.workspace.project(self.info.project_id).promote(self.id, user)
+
+    def delete(self) -> None:
+        """Delete the model with its run."""
+        self.workspace.delete_run(self.id)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Everything the run wrote down about itself: metrics, seconds, peak memory, versions."""
+        value: dict[str, Any] = json.loads((self.path.parent / "result.json").read_text(encoding="utf-8"))
+        return value

@@ -1,0 +1,298 @@
+"""The data of a project: import, browse, export, and cleaning as reviewable steps."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from core.data import cleaning as cleaner
+from core.data import export as exporter
+from core.data import importing
+from core.data.text import text_hash
+from core.errors import InputError, RefusedError
+from core.project.labeling import ProjectLabeling
+from core.project.schema import MOST_LABELS, ProjectSchema
+from core.records import (
+    CleaningBatch,
+    ColumnMapping,
+    Finding,
+    ImportPreview,
+    ImportReport,
+    Item,
+    ItemFilter,
+    Progressing,
+    Record,
+)
+from core.storage import cleaning, items
+
+OnDuplicate = Literal["skip", "keep"]
+ProgressCallback = Callable[[Progressing], None]
+MOST_REJECTED = 100_000
+"""Rejected rows that a report lists."""
+PAGE = 2000
+"""Items that an export reads at a time."""
+
+
+class ImportRecord(Record):
+    """One import as the data page lists it."""
+
+    id: int
+    filename: str
+    added: int
+    duplicates: int
+    rejected: int
+    user: str
+    at: datetime
+
+
+class ProjectData(ProjectSchema, ProjectLabeling):
+    """Everything about the items of a project."""
+
+    # ------------------------------------------------------------ import
+
+    def preview_file(self, path: Path | str, filename: str | None = None, format: str | None = None) -> ImportPreview:
+        """The first rows of a file as they would be imported. Raises InputError."""
+        return importing.preview(Path(path), filename=filename, format=format, settings=self.workspace.settings)
+
+    def import_file(
+        self,
+        path: Path | str,
+        text: str = "text",
+        label: str | None = None,
+        split: str | None = None,
+        id: str | None = None,
+        text_b: str | None = None,
+        on_duplicate: OnDuplicate = "skip",
+        filename: str | None = None,
+        format: str | None = None,
+        user: str = "me",
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ImportReport:
+        """Import a file; the arguments name its columns, columns not named are kept as metadata.
+
+        Labels that the schema lacks are added. All rows that are not rejected come in, or none. Raises InputError
+        for a file that cannot be read as a whole.
+        """
+        mapping = ColumnMapping(text=text, label=label, split=split, id=id, text_b=text_b)
+        staged = importing.stage(
+            Path(path),
+            mapping,
+            self.task.name,
+            filename=filename,
+            format=format,
+            settings=self.workspace.settings,
+            progress=progress,
+            cancelled=cancelled,
+            parent=self.workspace.scratch,
+        )
+        return self._insert(staged, filename or Path(path).name, on_duplicate, user)
+
+    def import_text(self, text: str, on_duplicate: OnDuplicate = "skip", user: str = "me") -> ImportReport:
+        """Import pasted text, one item a line."""
+        with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as folder:
+            path = Path(folder) / "pasted.txt"
+            path.write_text(text, encoding="utf-8")
+            return self.import_file(path, format="lines", filename="pasted text", on_duplicate=on_duplicate, user=user)
+
+    def import_dataset(
+        self,
+        name: str,
+        text: str = "text",
+        label: str | None = None,
+        config: str | None = None,
+        dataset_split: str | None = None,
+        on_duplicate: OnDuplicate = "skip",
+        user: str = "me",
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ImportReport:
+        """Import a Hugging Face dataset by name. Raises OfflineError when the Hub cannot be reached."""
+        staged = importing.stage_dataset(
+            name,
+            ColumnMapping(text=text, label=label, split="split"),
+            self.task.name,
+            config=config,
+            split=dataset_split,
+            settings=self.workspace.settings,
+            progress=progress,
+            cancelled=cancelled,
+            parent=self.workspace.scratch,
+        )
+        return self._insert(staged, name, on_duplicate, user)
+
+    def add_items(
+        self, rows: Iterable[dict[str, Any]], user: str = "me", source: str = "api", on_duplicate: OnDuplicate = "skip"
+    ) -> ImportReport:
+        """Add rows with ``text`` and optionally ``label``, ``split``, ``id``; other keys are kept as metadata."""
+        rows = list(rows)
+        columns = {key for row in rows for key in row}
+        with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as folder:
+            path = Path(folder) / "rows.jsonl"
+            path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+            return self.import_file(
+                path,
+                label="label" if "label" in columns else None,
+                split="split" if "split" in columns else None,
+                id="id" if "id" in columns else None,
+                text_b="text_b" if "text_b" in columns else None,
+                format="jsonl",
+                filename=source,
+                on_duplicate=on_duplicate,
+                user=user,
+            )
+
+    def _insert(
+        self, staged: importing.StagedImport, source: str, on_duplicate: OnDuplicate, user: str
+    ) -> ImportReport:
+        started = time.monotonic()
+        with staged, self._state.lock, self._database.transaction():
+            cells = items.staged_labels(self._database, staged.parquet)
+            values = {cell: json.loads(cell) for cell in cells}
+            known = self._ids_by_name()
+            new = list(dict.fromkeys(n for v in values.values() for n in self.task.names(v) if n not in known))
+            if len(known) + len(new) > MOST_LABELS:
+                raise InputError(
+                    f"The label column has {len(new)} different values; a project takes at most {MOST_LABELS} labels.",
+                    "Choose another column as label, or none.",
+                )
+            try:
+                self.add_labels(new, user=user)
+                ids = self._ids_by_name()
+                counts = items.insert_staged(
+                    self._database,
+                    self.id,
+                    staged.parquet,
+                    source,
+                    staged.rejected_rows,
+                    user,
+                    on_duplicate == "keep",
+                    {cell: self.task.encode(value, ids) for cell, value in values.items()},
+                )
+            finally:
+                self._changed(items=True)
+            return ImportReport(
+                added=counts.added,
+                duplicates=counts.duplicates,
+                rejected=staged.rejected(MOST_REJECTED),
+                labelled=counts.labelled,
+                new_labels=new,
+                seconds=staged.seconds + time.monotonic() - started,
+                warnings=staged.warnings,
+            )
+
+    def imports(self) -> list[ImportRecord]:
+        """Every import, newest first."""
+        fields = ("id", "filename", "added", "duplicates", "rejected", "user", "at")
+        rows = items.list_imports(self._database, self.id)
+        return [ImportRecord(**dict(zip(fields, row, strict=True))) for row in rows]
+
+    # ------------------------------------------------------------ browse
+
+    def items(
+        self, filter: ItemFilter | None = None, offset: int = 0, limit: int = 50, newest_first: bool = False
+    ) -> list[Item]:
+        """One page of the items that the filter lets through, in import order."""
+        where = filter or ItemFilter()
+        ids = items.find_ids(self._database, self.id, where, self._filter_ids(where), offset, limit, newest_first)
+        return self._with_labels(items.load_items(self._database, self.id, ids))
+
+    def item_ids(self, filter: ItemFilter | None = None) -> list[int]:
+        """Ids of all items that the filter lets through."""
+        where = filter or ItemFilter()
+        return items.find_ids(self._database, self.id, where, self._filter_ids(where))
+
+    def count(self, filter: ItemFilter | None = None) -> int:
+        """Number of items that the filter lets through."""
+        where = filter or ItemFilter()
+        return items.count_items(self._database, self.id, where, self._filter_ids(where))
+
+    def sources(self) -> list[str]:
+        """Where items came from."""
+        return items.list_sources(self._database, self.id)
+
+    def split_counts(self) -> dict[str, int]:
+        """Items by the split that the import named."""
+        return items.split_counts(self._database, self.id)
+
+    def length_histogram(self, filter: ItemFilter | None = None) -> list[tuple[int, int]]:
+        """(upper edge in characters, items), up to the 99th percentile."""
+        where = filter or ItemFilter()
+        return items.length_counts(self._database, self.id, where, self._filter_ids(where))
+
+    # ------------------------------------------------------------ export
+
+    def export(self, path: Path | str, format: str = "csv", filter: ItemFilter | None = None) -> int:
+        """Write what the filter shows to a file (csv, jsonl, parquet) or folder (datasets); returns the rows."""
+        where = filter or ItemFilter()
+        return exporter.export(self._pages(where), Path(path), format)
+
+    def _pages(self, where: ItemFilter) -> Iterator[Item]:
+        ids = self.item_ids(where)
+        for start in range(0, len(ids), PAGE):
+            yield from self._with_labels(items.load_items(self._database, self.id, ids[start : start + PAGE]))
+
+    # ------------------------------------------------------------ cleaning
+
+    def find_problems(
+        self, kinds: Sequence[str] | None = None, progress: ProgressCallback | None = None
+    ) -> list[Finding]:
+        """Look through all items for what people clean: duplicates, empty, mojibake, leakage, conflicts ...
+
+        Changes nothing. ``kinds`` limits the search to some finding kinds.
+        """
+        rows = items.load_texts(self._database, self.id, ItemFilter(), [])
+        values = self._current_values()
+        entries = [
+            cleaner.Entry(item_id=item_id, text=text, value=values.get(item_id), split=split, text_b=text_b)
+            for item_id, text, text_b, _, split in rows
+        ]
+        return cleaner.find_problems(entries, self.language, kinds=kinds, progress=progress)
+
+    def _current_values(self) -> dict[int, str]:
+        """Current value of each labelled item as one comparable string."""
+        from core.storage import label_events
+
+        arrays, meaning = label_events.current_codes(self._database, self.id)
+        names = self._names_by_id()
+        shown = {code: "|".join(names.get(i, "") for i in ids) for code, ids in meaning.items()}
+        return {int(i): shown[int(c)] for i, c in zip(arrays["item_id"], arrays["code"], strict=True)}
+
+    def apply_finding(self, finding: Finding, item_ids: Sequence[int] | None = None, user: str = "me") -> CleaningBatch:
+        """Apply a finding's action to all, or some, of its items; can be undone as a whole."""
+        chosen = list(finding.item_ids if item_ids is None else item_ids)
+        if not chosen:
+            raise InputError("No item is chosen.", "Choose at least one.")
+        if finding.action == "review":
+            raise RefusedError("These items need a person's decision.", "Open them and label or exclude them.")
+        with self._state.lock:
+            if finding.action == "replace_text":
+                texts = {i: (finding.details[i], text_hash(finding.details[i])) for i in chosen}
+                batch = cleaning.replace_texts(self._database, self.id, texts, finding.kind, user)
+            else:
+                batch = cleaning.exclude_items(self._database, self.id, chosen, finding.kind, user)
+            self._changed(items=True)
+        return batch
+
+    def exclude(self, item_ids: Sequence[int], user: str = "me") -> CleaningBatch:
+        """Take items out by hand; can be undone like any cleaning step."""
+        with self._state.lock:
+            batch = cleaning.exclude_items(self._database, self.id, item_ids, "by_hand", user)
+            self._changed(items=True)
+        return batch
+
+    def cleaning_batches(self) -> list[CleaningBatch]:
+        """Applied cleaning steps, newest first."""
+        return cleaning.list_batches(self._database, self.id)
+
+    def undo_cleaning(self, batch_id: int) -> CleaningBatch:
+        """Put back what one cleaning step changed."""
+        with self._state.lock:
+            batch = cleaning.undo_batch(self._database, self.id, batch_id)
+            self._changed(items=True)
+        return batch

@@ -1,0 +1,107 @@
+"""What every part of a project shares."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from core.errors import InputError
+from core.labeling.board import Board
+from core.records import ItemFilter, Label, ProjectInfo
+from core.storage import items as item_store
+from core.storage import label_events, projects
+from core.tasks import get_task
+from core.tasks.base import Task
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+
+
+class ProjectState:
+    """The live state of one project, one object per workspace whatever the number of ``Project`` handles."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.board: Board | None = None
+        self.revision = 0
+        """Counts changes of items, labels or schema; caches compare it."""
+
+
+class ProjectPart:
+    """Base of the parts: where the project is stored and how label ids read."""
+
+    def __init__(self, workspace: Workspace, info: ProjectInfo, state: ProjectState) -> None:
+        self.workspace = workspace
+        self.info = info
+        self._state = state
+        self._database = workspace.database
+
+    @property
+    def id(self) -> int:
+        """Number of the project."""
+        return self.info.id
+
+    @property
+    def name(self) -> str:
+        """Name of the project."""
+        return self.info.name
+
+    @property
+    def language(self) -> str:
+        """Language of the texts, an ISO 639-1 code."""
+        return self.info.language
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return get_task(self.info.task)
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of items, labels or schema; for caches of derived figures."""
+        return self._state.revision
+
+    @property
+    def labels(self) -> list[Label]:
+        """The label schema in its order."""
+        return projects.list_labels(self._database, self.id)
+
+    def _ids_by_name(self) -> dict[str, int]:
+        return {label.name: label.id for label in self.labels}
+
+    def _names_by_id(self) -> dict[int, str]:
+        """Label names by id; a merged label reads as the one it was merged into."""
+        names = {label.id: label.name for label in self.labels}
+        merged = projects.merged_labels(self._database, self.id)
+        return names | {old: names[new] for old, new in merged.items() if new in names}
+
+    def _filter_ids(self, where: ItemFilter) -> list[int]:
+        """Label ids a filter means, with those merged into them. Raises InputError for an unknown label."""
+        if not where.labels:
+            return []
+        names = self._names_by_id()
+        unknown = set(where.labels) - set(names.values())
+        if unknown:
+            raise InputError(f"There is no label '{sorted(unknown)[0]}' in this project.", "Clear the label filter.")
+        return [label_id for label_id, name in names.items() if name in where.labels]
+
+    def _board(self) -> Board:
+        """The in-memory board, built on first use. Call with the state's lock held."""
+        if self._state.board is None:
+            positions = item_store.all_positions(self._database, self.id)
+            arrays, meaning = label_events.current_codes(self._database, self.id)
+            self._state.board = Board(
+                positions["id"],
+                positions["excluded"],
+                arrays["item_id"],
+                arrays["code"],
+                meaning,
+                label_events.current_flags(self._database, self.id),
+            )
+        return self._state.board
+
+    def _changed(self, items: bool = False) -> None:
+        """Note a change; ``items``: the board must be rebuilt."""
+        self._state.revision += 1
+        if items:
+            self._state.board = None

@@ -1,0 +1,88 @@
+"""The project as pages, API and notebooks use it: its data, labels, versions, runs and models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.base_models import DEFAULT_BASE
+from core.errors import InputError, RefusedError
+from core.methods import get_method
+from core.project.versions import ProjectVersions, Version
+from core.storage import catalogue
+from core.training.run_folder import RunConfig
+
+if TYPE_CHECKING:
+    from core.model import Model
+    from core.run import Run
+
+
+class Project(ProjectVersions):
+    """One labeling question. Get it from ``Workspace.project`` or ``Workspace.create_project``."""
+
+    def __repr__(self) -> str:
+        return f"Project({self.id}, {self.name!r})"
+
+    def train(
+        self, version: Version, method: str = "features", base: str | None = None, device: str = "auto", **options: Any
+    ) -> Run:
+        """Queue a training run and return at once.
+
+        Args:
+            version: The frozen version to train on.
+            method: A name from the method registry.
+            base: Id of a base model; None takes the default where the method needs one.
+            device: auto, cpu, cuda, cuda:1, mps.
+            options: Options of the method by name; the rest keep their defaults.
+
+        Raises:
+            InputError: An option does not exist or is out of bounds.
+            RefusedError: The method cannot do this project's task.
+        """
+        if version.info.project_id != self.id:
+            raise InputError("This version belongs to another project.", "Choose a version of this project.")
+        run_id = self.workspace.submit(self._config(version, method, base, device, options), version)
+        return self.workspace.run(run_id)
+
+    def _config(
+        self, version: Version, method: str, base: str | None, device: str, options: dict[str, Any]
+    ) -> RunConfig:
+        chosen = get_method(method)
+        if self.task.name not in chosen.tasks:
+            raise RefusedError(f"'{chosen.title}' cannot do the task '{self.task.title}'.", "Choose another method.")
+        checked = self.workspace.check_options(method, options)
+        return RunConfig(
+            project_id=self.id,
+            version_id=version.id,
+            version_hash=version.hash,
+            task=self.task.name,
+            labels=version.labels,
+            method=method,
+            base=(base or DEFAULT_BASE) if chosen.needs_base else None,
+            options=checked.model_dump(mode="json"),
+            device=device,
+        )
+
+    def runs(self) -> list[Run]:
+        """Runs of this project, newest first."""
+        return self.workspace.runs(self.id)
+
+    def models(self) -> list[Model]:
+        """Registered models of this project, newest first."""
+        return self.workspace.models(self.id)
+
+    def champion(self) -> Model | None:
+        """The promoted model; None before the first promotion."""
+        return next((model for model in self.models() if model.info.champion), None)
+
+    def promote(self, model_id: str, user: str = "me") -> Model:
+        """Let this model serve the project."""
+        model = self.workspace.model(model_id)
+        if model.info.project_id != self.id:
+            raise InputError("This model belongs to another project.", "Choose a model of this project.")
+        catalogue.insert_promotion(self._database, self.id, model_id, user)
+        self._changed()
+        return self.workspace.model(model_id)
+
+    def delete(self) -> None:
+        """Delete the project with its items, labels, versions, runs and models."""
+        self.workspace.delete_project(self.id)

@@ -1,0 +1,200 @@
+"""Freezing: a dataset version is ids, labels, schema and split that never change again."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.data import splitting, versions
+from core.errors import InputError, NotFoundError, RefusedError
+from core.project.data import ProjectData
+from core.records import VersionInfo
+from core.storage import catalogue, items
+
+if TYPE_CHECKING:
+    from core.project.project import Project
+
+
+class Version:
+    """A frozen dataset version."""
+
+    def __init__(self, project: Project, info: VersionInfo) -> None:
+        self.project = project
+        self.info = info
+
+    @property
+    def id(self) -> int:
+        """Number inside the workspace."""
+        return self.info.id
+
+    @property
+    def number(self) -> int:
+        """1, 2, 3 ... inside the project."""
+        return self.info.number
+
+    @property
+    def labels(self) -> list[str]:
+        """Label names in index order."""
+        return self.info.labels
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Rows by split, then by label."""
+        return self.info.counts
+
+    @property
+    def hash(self) -> str:
+        """sha256 over ids, texts, labels and splits."""
+        return self.info.hash
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of results from this version should know."""
+        return self.info.warnings
+
+    @property
+    def path(self) -> Path:
+        """Folder of the snapshot."""
+        return Path(self.info.path)
+
+    def rows(self, split: str) -> int:
+        """Number of rows in one split."""
+        return self.info.rows(split)
+
+    def __repr__(self) -> str:
+        return f"Version({self.number}, {self.rows('train')}/{self.rows('dev')}/{self.rows('test')} rows)"
+
+
+class ProjectVersions(ProjectData):
+    """Freezing and finding versions."""
+
+    def freeze(
+        self,
+        test: float = 0.2,
+        dev: float = 0.1,
+        seed: int = 0,
+        split: str | None = None,
+        labels: Sequence[str] | None = None,
+        user: str = "me",
+    ) -> Version:
+        """Freeze the labelled items into train, dev and test.
+
+        Args:
+            test: Share of the test split, 0 to 1; not used with an imported split.
+            dev: Share of the dev split; with an imported split it is carved out of train when the import has none.
+            seed: Same items, labels and seed give the same split.
+            split: "imported" takes the split column of the import.
+            labels: Only items with these labels; None takes all.
+            user: Who freezes.
+
+        Raises:
+            RefusedError: A class has too few examples; the message has the counts, the hint the way out.
+        """
+        if split not in (None, "imported"):
+            raise InputError(f"There is no split '{split}'.", "Use split='imported' or leave it out.")
+        where = self.labelled_filter().model_copy(update={"labels": tuple(labels or ())})
+        with self._state.lock:
+            rows = items.load_texts(self._database, self.id, where, self._filter_ids(where))
+            values = self._decoded([row[0] for row in rows])
+            assigned = self._assign(rows, values, test, dev, seed, split)
+            options = {"test": test, "dev": dev, "seed": seed, "split": split or "random", "user": user}
+            return self._write_version(rows, values, assigned, options)
+
+    def _decoded(self, item_ids: Sequence[int]) -> list[Any]:
+        """Current values of labelled items in the task's own form."""
+        from core.storage import label_events
+
+        current = label_events.current_of(self._database, self.id, item_ids)
+        names = self._names_by_id()
+        return [self.task.decode(current[i][2], current[i][1], names) for i in item_ids]
+
+    def _assign(
+        self,
+        rows: Sequence[tuple[Any, ...]],
+        values: Sequence[Any],
+        test: float,
+        dev: float,
+        seed: int,
+        split: str | None,
+    ) -> splitting.Split:
+        strata = self.task.strata(values)
+        counts = Counter(strata)
+        minimum = getattr(self.task, "minimum_per_class", 1)
+        few = {label: n for label, n in counts.items() if n < minimum}
+        if few and split is None:
+            shown = ", ".join(f"{label}: {n}" for label, n in sorted(few.items(), key=lambda pair: pair[1])[:10])
+            raise RefusedError(
+                f"Too few labelled examples to split into train, dev and test ({shown}; each class needs {minimum}).",
+                "Label more of them, merge the label into another, or freeze without these labels.",
+            )
+        groups = _groups(rows)
+        if split == "imported":
+            return splitting.split_imported([row[4] for row in rows], strata, groups, dev=dev, seed=seed)
+        return splitting.split(strata, groups, test=test, dev=dev, seed=seed)
+
+    def _write_version(
+        self, rows: Sequence[tuple[Any, ...]], values: Sequence[Any], assigned: splitting.Split, options: dict[str, Any]
+    ) -> Version:
+        used = {name for value in values for name in self.task.names(value)}
+        labels = [label.name for label in self.labels if label.name in used]
+        counts: dict[str, dict[str, int]] = {name: {} for name in ("train", "dev", "test")}
+        for part, value in zip(assigned.names.tolist(), values, strict=True):
+            for name in self.task.names(value) or ("",):
+                counts[part][name] = counts[part].get(name, 0) + 1
+        warnings = [*assigned.warnings, *self.task.check_version(counts)]
+        number = catalogue.next_version(self._database, self.id)
+        folder = self.workspace.path / "versions" / f"{self.id}-{number}"
+        digest, _ = versions.write_version(
+            folder,
+            item_ids=[row[0] for row in rows],
+            texts=[row[1] for row in rows],
+            texts_b=[row[2] for row in rows] if any(row[2] is not None for row in rows) else None,
+            values=list(values),
+            splits=assigned.names.tolist(),
+            labels=labels,
+            task=self.task.name,
+            options=options,
+        )
+        info = catalogue.insert_version(
+            self._database,
+            {
+                "project_id": self.id,
+                "number": number,
+                "task": self.task.name,
+                "labels": labels,
+                "counts": counts,
+                "hash": digest,
+                "options": options,
+                "warnings": warnings,
+                "path": str(folder),
+            },
+        )
+        return Version(self, info)  # type: ignore[arg-type]
+
+    def versions(self) -> list[Version]:
+        """Frozen versions, newest first."""
+        return [Version(self, info) for info in catalogue.list_versions(self._database, self.id)]  # type: ignore[arg-type]
+
+    def version(self, version_id: int) -> Version:
+        """One version by its id. Raises NotFoundError."""
+        for version in self.versions():
+            if version.id == version_id:
+                return version
+        raise NotFoundError(f"'{self.name}' has no version with id {version_id}.", "Freeze one on the data page.")
+
+
+def _groups(rows: Sequence[tuple[Any, ...]]) -> np.ndarray:
+    """Group number of each row: texts that differ only in case, white space or punctuation must not straddle."""
+    keys: dict[bytes, int] = {}
+    groups = np.empty(len(rows), dtype=np.int64)
+    for i, (_, text, text_b, _, _) in enumerate(rows):
+        folded = unicodedata.normalize("NFKC", f"{text}\0{text_b or ''}").casefold()
+        kept = "".join(c for c in folded if c.isalnum()) or folded
+        groups[i] = keys.setdefault(hashlib.blake2b(kept.encode(), digest_size=12).digest(), len(keys))
+    return groups

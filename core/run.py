@@ -1,0 +1,119 @@
+"""A training run as pages, API and notebooks use it. Holds no state: every answer comes from the run's folder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from core.errors import NotFoundError, TrainingError
+from core.records import RunState
+from core.training.run_folder import RunConfig, RunStatus
+
+if TYPE_CHECKING:
+    from core.model import Model
+    from core.workspace import Workspace
+
+
+class Run:
+    """One training run. ``state`` is queued, running, stalled, finished, failed, stopped or interrupted."""
+
+    def __init__(self, workspace: Workspace, run_id: str) -> None:
+        self.workspace = workspace
+        self.id = run_id
+        self.config: RunConfig = workspace.runner.config(run_id)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id}, {self.method}, {self.state})"
+
+    @property
+    def project_id(self) -> int:
+        """Project it belongs to."""
+        return self.config.project_id
+
+    @property
+    def version_id(self) -> int:
+        """Dataset version it trains on."""
+        return self.config.version_id
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.config.method
+
+    @property
+    def base(self) -> str | None:
+        """Id of the base model, if the method has one."""
+        return self.config.base
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the method, defaults included."""
+        return self.config.options
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was submitted."""
+        return self.config.created_at
+
+    @property
+    def status(self) -> RunStatus:
+        """Everything about its progress, read now."""
+        return self.workspace.runner.state(self.id)
+
+    @property
+    def state(self) -> RunState:
+        """Its state, read now."""
+        return self.status.state
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits for the machine or uses it."""
+        return self.status.active
+
+    @property
+    def error(self) -> str:
+        """What went wrong; empty when nothing did."""
+        return self.status.error
+
+    @property
+    def hint(self) -> str:
+        """The one concrete next step after a failure."""
+        return self.status.hint
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened so far: steps with loss, dev metrics, notes."""
+        return self.workspace.runner.events(self.id)
+
+    def log_tail(self, lines: int = 40) -> list[str]:
+        """The last lines of its log."""
+        return self.workspace.runner.log_tail(self.id, lines)
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait until it is no longer active; ``timeout`` in seconds, TrainingError when it is over."""
+        if self.workspace.runner.wait(self.id, timeout).active:
+            raise TrainingError(f"Run {self.id} is still {self.state} after {timeout} seconds.", "Wait longer.")
+        return self
+
+    def stop(self) -> None:
+        """Save and stop; what was trained so far can be resumed."""
+        self.workspace.runner.stop(self.id)
+
+    def resume(self) -> Run:
+        """Go on from the last complete checkpoint."""
+        self.workspace.runner.resume(self.id)
+        return self
+
+    def delete(self) -> None:
+        """Delete the run with its checkpoints and its model. Raises RefusedError while it is active."""
+        self.workspace.delete_run(self.id)
+
+    @property
+    def model(self) -> Model | None:
+        """The registered model; None until the run has finished."""
+        if self.state != "finished":
+            return None
+        self.workspace.register(self.id)
+        try:
+            return self.workspace.model(self.id)
+        except NotFoundError:
+            return None
