@@ -24,7 +24,9 @@ from studio.widgets.versions_panel import versions_panel
 def browse(project: Project) -> None:
     """The items, filtered, counted, charted and exported."""
     if not project.count(ItemFilter(excluded=None)):
-        empty_state(_("No texts yet. Bring a file, paste a list, or fetch a dataset."), _("Import texts"), "data", view="import")
+        empty_state(
+            _("No texts yet. Bring a file, paste a list, or fetch a dataset."), _("Import texts"), "data", view="import"
+        )
         return
     chosen = item_filter(project)
     total = project.count(chosen)
@@ -32,7 +34,7 @@ def browse(project: Project) -> None:
         st.markdown(ngettext("**{n}** item", "**{n}** items", total).format(n=number(total)), width="stretch")
         export_panel(project, chosen, total)
     data_charts(project, chosen)
-    item_table(project, chosen, total)
+    item_table(project, chosen, total, annotator())
 
 
 project = require_project()
@@ -55,4 +57,4 @@ elif view == "labels":
     schema_editor(project, annotator())
     guidelines_editor(project)
 else:
-    versions_panel(project)
+    versions_panel(project, annotator())

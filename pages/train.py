@@ -7,13 +7,11 @@ from typing import Any
 import streamlit as st
 
 from core.methods.base import Estimate, Method
-from core.project import Project
-from core.records import VersionInfo
+from core.project import Project, Version
 from studio import session
 from studio.address import remember
 from studio.current import require_project
 from studio.i18n import _, number
-from studio.services import get_workspace
 from studio.text import escape
 from studio.widgets.base_picker import base_picker
 from studio.widgets.basics import empty_state, page_header
@@ -25,9 +23,9 @@ from studio.widgets.run_queue import run_queue
 DEFAULT_METHOD = "features"
 
 
-def pick_version(project: Project) -> VersionInfo:
+def pick_version(project: Project) -> Version:
     """The dataset version to learn from; ends the page with the way to one when there is none."""
-    versions = {str(version.id): version.info for version in project.versions()}
+    versions = {str(version.id): version for version in project.versions()}
     if not versions:
         empty_state(
             _("A model learns from a frozen version of the labelled texts. There is none yet."),
@@ -74,16 +72,16 @@ version = pick_version(project)
 
 def estimate(method: Method) -> Estimate | None:
     """What this method would cost on the chosen version, with its default options."""
-    return project.estimate(version.id, method.name)
+    return project.estimate(version, method.name)
 
 
 method = method_cards(project.task.name, DEFAULT_METHOD, estimate)
-base = base_picker(get_workspace(), project) if method.needs_base else None
+base = base_picker(project) if method.needs_base else None
 options, device = advanced(method)
-cost = project.estimate(version.id, method.name, base=base, **options)
+cost = project.estimate(version, method.name, base=base, **options)
 for note in cost.notes if cost else []:
     st.caption(f":material/info: {escape(_(note))}")
 if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="train_start"):
-    project.train(version.id, method=method.name, base=base, device=device, **options)
+    project.train(version, method=method.name, base=base, device=device, **options)
     st.toast(_("Queued. It trains in the background."), icon=":material/check:")
 run_queue(project)

@@ -7,6 +7,7 @@ The language belongs to the browser session, never to the process: two people ma
 from __future__ import annotations
 
 import gettext as stdlib_gettext
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
@@ -52,6 +53,12 @@ def _(message: str) -> str:
 def ngettext(singular: str, plural: str, n: int) -> str:
     """Translate a string that depends on a number; fill placeholders afterwards."""
     return _catalogue(language()).ngettext(singular, plural, n)
+
+
+def translator() -> Callable[[str], str]:
+    """``_`` bound to this session's language, for work that goes on in another thread."""
+    catalogue = _catalogue(language())
+    return lambda message: catalogue.gettext(message) if message else ""
 
 
 def N_(message: str) -> str:

@@ -6,7 +6,8 @@ import logging
 
 import streamlit as st
 
-from core.evaluation import Evaluation
+from core.errors import RefusedError
+from core.evaluation import Comparison, Evaluation, Message, compare, verdict
 from core.model import Model
 from core.settings import Settings
 from core.workspace import Workspace
@@ -56,10 +57,50 @@ def get_jobs() -> Jobs:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _evaluation(home: str, model_id: str, split: str) -> Evaluation:
-    return _open(home).model(model_id).evaluate(split=split)
+def _evaluation(home: str, model_id: str, split: str, siblings: tuple[str, ...], beside: bool) -> Evaluation:
+    return _open(home).model(model_id).evaluate(split=split, beside=beside)
 
 
-def get_evaluation(model_id: str, split: str) -> Evaluation:
-    """How a model does on a split of its version. Neither ever changes, so it is worked out once."""
-    return _evaluation(str(Settings().home.expanduser()), model_id, split)
+def get_evaluation(model: Model, split: str) -> Evaluation:
+    """How a model does on a split of its version, worked out again only when a new model of that version appears.
+
+    Without its baseline while that is still being trained.
+    """
+    same = [m.info for m in get_workspace().models(model.info.project_id) if m.info.version_id == model.info.version_id]
+    siblings = tuple(sorted(info.id for info in same))
+    return _evaluation(_home(), model.id, split, siblings, any(info.method == "baseline" for info in same))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _difference(key: tuple[object, ...], _first: Evaluation, _second: Evaluation) -> Comparison | RefusedError:
+    try:
+        return compare(_first, _second)
+    except RefusedError as error:
+        return error
+
+
+def get_difference(first: Evaluation, second: Evaluation) -> Comparison | RefusedError:
+    """Whether the first is better than the second; the refusal when they were measured on different texts."""
+    return _difference((*_figures(first), *_figures(second)), first, second)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _verdict(key: tuple[object, ...], _result: Evaluation, _champion: Evaluation | None) -> list[Message]:
+    comparable = _champion is not None and isinstance(get_difference(_result, _champion), Comparison)
+    return verdict(_result, _champion if comparable else None)
+
+
+def get_verdict(result: Evaluation, champion: Evaluation | None) -> list[Message]:
+    """The sentences above a report, beside the champion where both were measured on the same texts."""
+    return _verdict((*_figures(result), *_figures(result.baseline), *_figures(champion)), result, champion)
+
+
+def _figures(result: Evaluation | None) -> tuple[object, ...]:
+    """What tells one evaluation from another."""
+    if result is None:
+        return ()
+    return (result.name, result.split, result.rows, result.accuracy, result.macro_f1, result.weighted_f1)
+
+
+def _home() -> str:
+    return str(Settings().home.expanduser())

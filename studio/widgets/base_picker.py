@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.base_models import BaseModelInfo, get_base
+from core.base_models import BaseModelInfo, get_base, list_bases
 from core.project import Project
-from core.workspace import Workspace
 from studio.guard import guard
 from studio.i18n import _, number, size
 from studio.text import escape, line
 
 
-def base_picker(workspace: Workspace, project: Project) -> str:
+def base_picker(project: Project) -> str:
     """Draw the picker; return the id of the base model."""
-    bases = {info.id: info for info in workspace.bases.list_bases() if project.task.name in info.tasks}
+    bases = {info.id: info for info in list_bases(project.workspace.path / "bases") if project.task.name in info.tasks}
     fitting = next((info.id for info in bases.values() if _speaks(info, project.language)), next(iter(bases)))
     chosen = st.selectbox(
         _("Base model"),

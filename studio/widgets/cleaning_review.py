@@ -26,8 +26,15 @@ KINDS = {
     "control_characters": (N_("Control characters"), N_("Invisible characters that came in by accident.")),
     "mojibake": (N_("Broken characters"), N_("Read in the wrong encoding once; shown as it would be repaired.")),
     "wrong_language": (N_("Another language"), N_("Clearly not in the language of this project.")),
-    "leakage": (N_("Same text in two splits"), N_("A model that saw it in training looks better in the test than it is.")),
-    "conflicting_labels": (N_("Conflicting labels"), N_("The same text with different labels. Decide which one is right.")),
+    "leakage": (
+        N_("Same text in two splits"),
+        N_("A model that saw it in training looks better in the test than it is."),
+    ),
+    "by_hand": (N_("Taken out by hand"), ""),
+    "conflicting_labels": (
+        N_("Conflicting labels"),
+        N_("The same text with different labels. Decide which one is right."),
+    ),
 }
 
 
@@ -43,9 +50,7 @@ def cleaning_review(project: Project, user: str) -> None:
                 icon=":material/search:",
                 key=f"{key}_look",
             ):
-                get_jobs().start(
-                    key, _("Looking for problems"), lambda report: project.find_problems(progress=report)
-                )
+                get_jobs().start(key, _("Looking for problems"), lambda report: project.find_problems(progress=report))
                 st.rerun()
             st.caption(_("Nothing is changed by looking. Every change can be undone."))
     if job is not None and job.state == "done":
@@ -117,7 +122,7 @@ def _apply(project: Project, user: str, finding: Finding, ids: list[int]) -> Non
     else:
         label = ngettext("Take out {n} item", "Take out {n} items", len(ids))
     if st.button(label.format(n=number(len(ids))), key=f"apply_{project.id}_{finding.kind}", disabled=not ids):
-        project.apply_finding(finding.kind, ids, finding.action, user)
+        project.apply_finding(finding, ids, user=user)
         get_jobs().dismiss(f"clean_{project.id}")
         st.toast(_("Done. You can undo it below."), icon=":material/check:")
         st.rerun()

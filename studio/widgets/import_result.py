@@ -28,7 +28,11 @@ def import_result(report: ImportReport, key: str) -> None:
     with st.grid(4, min_column_width=150):
         st.metric(_("Added"), number(report.added))
         st.metric(_("Came with a label"), number(report.labelled))
-        st.metric(_("There already"), number(report.duplicates), help=_("The same text was in the project or earlier in the file."))
+        st.metric(
+            _("There already"),
+            number(report.duplicates),
+            help=_("The same text was in the project or earlier in the file."),
+        )
         st.metric(_("Rejected"), number(len(report.rejected)))
     for warning in report.warnings:
         st.warning(escape(warning), icon=":material/info:")
@@ -39,9 +43,7 @@ def import_result(report: ImportReport, key: str) -> None:
         _rejected(report.rejected, key)
     if report.added:
         unlabelled = report.added > report.labelled
-        if st.button(
-            _("Start labeling") if unlabelled else _("Freeze a version"), type="primary", key=f"{key}_next"
-        ):
+        if st.button(_("Start labeling") if unlabelled else _("Freeze a version"), type="primary", key=f"{key}_next"):
             open_page("annotate") if unlabelled else open_page("data", view="versions")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.project import Project
+from core.project.data import OnDuplicate
 from core.records import ColumnMapping, ImportPreview, ImportReport
 from studio import session
 from studio.guard import guard
@@ -19,7 +20,7 @@ from studio.uploads import keep_upload
 from studio.widgets.import_result import import_result
 from studio.widgets.job_line import show_job
 
-Store = Callable[[ColumnMapping, str, Report], ImportReport]
+Store = Callable[[ColumnMapping, OnDuplicate, Report], ImportReport]
 
 
 def import_wizard(project: Project, user: str) -> None:
@@ -61,7 +62,7 @@ def _from_file(project: Project, user: str, key: str) -> None:
     path = keep_upload(upload)
     preview = _remembered(f"{upload.file_id}", lambda: project.preview_file(path, filename=upload.name))
 
-    def store(columns: ColumnMapping, duplicates: str, report: Report) -> ImportReport:
+    def store(columns: ColumnMapping, duplicates: OnDuplicate, report: Report) -> ImportReport:
         return project.import_file(
             path, **columns.model_dump(), on_duplicate=duplicates, filename=upload.name, user=user, progress=report
         )
@@ -71,7 +72,10 @@ def _from_file(project: Project, user: str, key: str) -> None:
 
 def _from_paste(project: Project, user: str, key: str) -> None:
     text = st.text_area(
-        _("One text a line"), height=220, key=f"{key}_text", placeholder=_("Paste from a spreadsheet, a mail, a document")
+        _("One text a line"),
+        height=220,
+        key=f"{key}_text",
+        placeholder=_("Paste from a spreadsheet, a mail, a document"),
     )
     lines = [row for row in (text or "").splitlines() if row.strip()]
     duplicates = _duplicates(key)
@@ -80,7 +84,7 @@ def _from_paste(project: Project, user: str, key: str) -> None:
         _start(
             key,
             _("Pasted text"),
-            lambda report: project.import_text(text or "", on_duplicate=duplicates, user=user, progress=report),
+            lambda report: project.import_text(text or "", on_duplicate=duplicates, user=user),
         )
 
 
@@ -123,11 +127,16 @@ def _remembered(source: str, read: Callable[[], ImportPreview]) -> ImportPreview
 def _map_and_store(preview: ImportPreview, name: str, key: str, store: Store) -> None:
     """The first rows, the meaning of the columns, and the button that stores."""
     how = preview.format.upper() + (f" · {preview.encoding}" if preview.encoding else "")
-    st.caption(_("{name}: {format}. The first {n} rows as they will be read:").format(
-        name=escape(name), format=escape(how), n=number(len(preview.rows))
-    ))
+    st.caption(
+        _("{name}: {format}. The first {n} rows as they will be read:").format(
+            name=escape(name), format=escape(how), n=number(len(preview.rows))
+        )
+    )
     st.dataframe(
-        pd.DataFrame(preview.rows, columns=preview.columns), hide_index=True, height=250, alt=_("First rows of the file")
+        pd.DataFrame(preview.rows, columns=preview.columns),
+        hide_index=True,
+        height=250,
+        alt=_("First rows of the file"),
     )
     for warning in preview.warnings:
         st.caption(f":material/info: {escape(warning)}")
@@ -163,7 +172,7 @@ def _columns(preview: ImportPreview, key: str) -> ColumnMapping:
     return ColumnMapping(**{name: column for name, column in chosen.items() if column is not None})
 
 
-def _duplicates(key: str) -> str:
+def _duplicates(key: str) -> OnDuplicate:
     keep = st.checkbox(
         _("Keep texts that are there already"),
         key=f"{key}_keep",

@@ -67,20 +67,20 @@ def _states() -> dict[str, str]:
 
 def _origin(project: Project, place: st.delta_generator.DeltaGenerator) -> tuple[list[str], list[str], list[str]]:
     """Split, annotator and source; asked of the database only while the popover is open or one of them is set."""
-    chosen = [st.session_state.get(key) or [] for key in (session.DATA_SPLITS, session.DATA_PEOPLE, session.DATA_SOURCES)]
+    chosen = [
+        st.session_state.get(key) or [] for key in (session.DATA_SPLITS, session.DATA_PEOPLE, session.DATA_SOURCES)
+    ]
     if not getattr(place, "open", True):
         return chosen[0], chosen[1], chosen[2]
     with place:
         splits = _several(_("Split"), ["train", "dev", "test"], session.DATA_SPLITS)
-        people = _several(_("Annotator"), project.annotators(), session.DATA_PEOPLE)
+        people = _several(_("Annotator"), list(project.annotators()), session.DATA_PEOPLE)
         sources = _several(_("Source"), project.sources(), session.DATA_SOURCES)
     return splits, people, sources
 
 
 def _several(label: str, options: list[str], key: str) -> list[str]:
-    return st.multiselect(
-        label, options, key=key, persist_state="page", placeholder=_("Any"), on_change=_first_page
-    )
+    return st.multiselect(label, options, key=key, persist_state="page", placeholder=_("Any"), on_change=_first_page)
 
 
 def _first_page() -> None:

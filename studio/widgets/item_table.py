@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from core.project import Project
 from core.records import Item, ItemFilter
 from studio import session
-from studio.i18n import _, ngettext
+from studio.i18n import N_, _
+from studio.navigation import open_page
 from studio.text import escape
 
 PAGE_SIZE = 50
 
 
-def item_table(project: Project, chosen: ItemFilter, total: int) -> None:
+def item_table(project: Project, chosen: ItemFilter, total: int, user: str) -> None:
     """One page of the items that ``chosen`` selects, and the details of the selected row."""
     if not total:
         st.caption(_("Nothing fits these filters."))
@@ -31,13 +34,13 @@ def item_table(project: Project, chosen: ItemFilter, total: int) -> None:
             hide_index=True,
             on_select="rerun",
             selection_mode="single-row",
-            column_config=item_columns(items),
+            column_config=item_columns(),
             height=min(38 + 35 * len(items), 600),
             alt=_("Items of this project"),
         )
         rows = event.selection.rows
         if rows and rows[0] < len(items):
-            item_details(project, items[rows[0]])
+            item_details(project, items[rows[0]], user)
         else:
             st.caption(_("Select a row to read the whole text and its history."))
 
@@ -61,7 +64,7 @@ def items_frame(items: list[Item]) -> pd.DataFrame:
     return frame.drop(columns=unused)
 
 
-def item_columns(items: list[Item]) -> dict[str, object]:
+def item_columns() -> dict[str, Any]:
     """Column names and widths for ``items_frame``."""
     column = st.column_config
     return {
@@ -77,22 +80,75 @@ def item_columns(items: list[Item]) -> dict[str, object]:
     }
 
 
-def item_details(project: Project, item: Item) -> None:
+def item_details(project: Project, item: Item, user: str) -> None:
     """The whole text, what is known about the item and every label it ever had."""
     with st.container(border=True):
         st.text(item.text)
         if item.text_b is not None:
             st.text(item.text_b)
         known = {_("Label"): item.label, _("Note"): item.flag, _("Your id"): item.external_id, **item.meta}
-        facts = {escape(str(name)): escape(_cell(value) or "") for name, value in known.items() if value not in (None, "")}
+        facts = {
+            escape(str(name)): escape(_cell(value) or "") for name, value in known.items() if value not in (None, "")
+        }
         if facts:
             st.table(facts, border="horizontal", width="content")
-        history = project.history(item.id)
-        if history:
-            st.caption(ngettext("{n} label event", "{n} label events", len(history)).format(n=len(history)))
-            st.dataframe(
-                pd.DataFrame([event.model_dump() for event in history]), hide_index=True, height="content"
-            )
+        with st.container(horizontal=True):
+            if st.button(_("Open in Annotate"), key=f"annotate_{item.id}", icon=":material/edit_note:"):
+                project.go_to(item.id, user)
+                open_page("annotate")
+            if not item.excluded and st.button(_("Take out"), key=f"take_out_{item.id}", icon=":material/block:"):
+                project.exclude([item.id], user=user)
+                st.toast(_("Taken out. Clean has the undo."), icon=":material/check:")
+                st.rerun()
+        _history(project, item)
+
+
+# Kind of a label event -> what the person did.
+KINDS = {
+    "label": N_("labelled"),
+    "clear": N_("label taken off"),
+    "skip": N_("skipped"),
+    "flag": N_("flagged"),
+    "unflag": N_("flag taken off"),
+    "go_to": N_("opened"),
+    "undo": N_("undone"),
+}
+
+
+def _history(project: Project, item: Item) -> None:
+    """Who did what with this item, oldest first."""
+    events = project.history(item.id)
+    if not events:
+        return
+    names = {label.id: label.name for label in project.labels}
+    column = st.column_config
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "at": [event.at for event in events],
+                "user": [event.user for event in events],
+                "kind": [_(KINDS.get(event.kind, event.kind)) for event in events],
+                "label": [" | ".join(names.get(i, f"#{i}") for i in event.label_ids) for event in events],
+                "note": [event.note for event in events],
+                "source": [event.source for event in events],
+                "suggested": [event.suggested for event in events],
+                "seconds": [None if event.elapsed_ms is None else event.elapsed_ms / 1000 for event in events],
+            }
+        ).dropna(axis=1, how="all"),
+        hide_index=True,
+        height="content",
+        column_config={
+            "at": column.DatetimeColumn(_("When"), format="localized"),
+            "user": column.TextColumn(_("By")),
+            "kind": column.TextColumn(_("What")),
+            "label": column.TextColumn(_("Label")),
+            "note": column.TextColumn(_("Note")),
+            "source": column.TextColumn(_("Through")),
+            "suggested": column.TextColumn(_("Suggested")),
+            "seconds": column.NumberColumn(_("Seconds"), format="%.1f"),
+        },
+        alt=_("History of this item"),
+    )
 
 
 def _cell(value: object) -> str | None:

@@ -7,7 +7,7 @@ import streamlit as st
 from core.project import Project
 from studio.guard import guarded
 from studio.i18n import _
-from studio.widgets.run_card import ACTIVE, run_card
+from studio.widgets.run_card import run_card
 
 SHOWN = 8
 SECONDS = 2.0
@@ -15,14 +15,14 @@ SECONDS = 2.0
 
 def run_queue(project: Project) -> None:
     """Draw the queue; it refreshes itself every two seconds only while something is queued or running."""
-    busy = any(run.state in ACTIVE for run in project.runs())
+    busy = any(run.active for run in project.runs())
     st.fragment(_queue, run_every=SECONDS if busy else None)(project, busy)
 
 
 @guarded
 def _queue(project: Project, busy: bool) -> None:
     runs = project.runs()
-    if busy and not any(run.state in ACTIVE for run in runs):
+    if busy and not any(run.active for run in runs):
         st.rerun()
     if not runs:
         return

@@ -100,13 +100,23 @@ def _edit(project: Project, user: str, label: Label, labels: list[Label], used: 
             if name.strip() != label.name:
                 project.rename_label(label.name, name.strip(), user=user)
             project.edit_label(
-                name.strip(), colour=colour, key=key.strip().lower(), description=description, example=example
+                name.strip(),
+                user=user,
+                colour=colour,
+                key=key.strip().lower(),
+                description=description,
+                example=example,
             )
             st.rerun()
     others = [other.name for other in labels if other.id != label.id]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         into = st.selectbox(
-            _("Merge into"), others, index=None, format_func=line, placeholder=_("another label"), key=f"merge_{label.id}"
+            _("Merge into"),
+            others,
+            index=None,
+            format_func=line,
+            placeholder=_("another label"),
+            key=f"merge_{label.id}",
         )
         if st.button(_("Merge"), disabled=into is None, key=f"merge_go_{label.id}"):
             _confirm_merge(project, user, label.name, into or "", used)
@@ -114,9 +124,11 @@ def _edit(project: Project, user: str, label: Label, labels: list[Label], used: 
             _("Remove"),
             disabled=used > 0,
             key=f"remove_{label.id}",
-            help=_("Only a label that no item carries can be removed; merge it into another one instead.") if used else None,
+            help=_("Only a label that no item carries can be removed; merge it into another one instead.")
+            if used
+            else None,
         ):
-            project.remove_label(label.name)
+            project.remove_label(label.name, user=user)
             st.rerun()
 
 

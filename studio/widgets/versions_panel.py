@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.project import Project
-from core.records import ItemFilter, VersionInfo
+from core.records import VersionInfo
 from studio.i18n import _, date_time, number
 from studio.navigation import open_page
 from studio.text import escape
@@ -17,7 +17,7 @@ from studio.widgets.basics import empty_state
 SPLITS = ("train", "dev", "test")
 
 
-def versions_panel(project: Project) -> None:
+def versions_panel(project: Project, user: str) -> None:
     """A form that freezes, above the list of versions."""
     progress = project.progress()
     versions = project.versions()
@@ -29,18 +29,18 @@ def versions_panel(project: Project) -> None:
         )
         return
     with st.expander(_("Freeze a new version"), expanded=not versions, icon=":material/ac_unit:"):
-        _freeze(project, progress.labelled, first=not versions)
+        _freeze(project, user, progress.labelled, first=not versions)
     for version in versions:
         version_card(version.info, newest=version.id == versions[0].id)
 
 
-def _freeze(project: Project, labelled: int, first: bool) -> None:
+def _freeze(project: Project, user: str, labelled: int, first: bool) -> None:
     st.caption(
         _("{n} labelled items. Models learn from train, are chosen on dev, and are judged once on test.").format(
             n=number(labelled)
         )
     )
-    imported = bool(project.count(ItemFilter(splits=("test",))))
+    imported = "test" in project.split_counts()
     how = {"random": _("Drawn by chance, each label in proportion"), "imported": _("The split column of the import")}
     split = (
         st.radio(_("Split"), list(how), format_func=how.__getitem__, index=1, key=f"freeze_how_{project.id}")
@@ -72,12 +72,14 @@ def _freeze(project: Project, labelled: int, first: bool) -> None:
         placeholder=_("none"),
         help=_("Items with these labels do not become part of the version."),
     )
-    if st.button(_("Freeze"), type="primary" if first else "secondary", key=f"freeze_{project.id}", icon=":material/ac_unit:"):
+    if st.button(
+        _("Freeze"), type="primary" if first else "secondary", key=f"freeze_{project.id}", icon=":material/ac_unit:"
+    ):
         options: dict[str, Any] = {"test": test / 100} if split == "random" else {"split": "imported"}
         if left_out:
             options["labels"] = [name for name in names if name not in left_out]
         with st.spinner(_("Freezing")):
-            version = project.freeze(dev=dev / 100, seed=int(seed), **options)
+            version = project.freeze(dev=dev / 100, seed=int(seed), user=user, **options)
         st.toast(_("Version {n} is frozen.").format(n=version.number), icon=":material/check:")
         st.rerun()
 

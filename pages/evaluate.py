@@ -1,0 +1,106 @@
+"""Evaluate: is it good enough, and where is it wrong?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import RefusedError
+from core.evaluation import Comparison, Evaluation
+from core.model import Model
+from core.project import Project
+from studio import session
+from studio.current import require_project
+from studio.i18n import _, translator
+from studio.services import get_difference, get_evaluation, get_verdict
+from studio.widgets.basics import page_header
+from studio.widgets.choice import url_choice
+from studio.widgets.model_picker import model_name, model_picker, require_models, version_numbers
+from studio.widgets.report_view import (
+    show_beside,
+    show_classes,
+    show_confidence,
+    show_confusion,
+    show_figures,
+    show_mistakes,
+    show_verdict,
+)
+
+
+def beside(project: Project, model: Model, models: list[Model], split: str, result: Evaluation) -> None:
+    """The model beside its baseline, its base before tuning, the champion and whatever else is chosen."""
+    numbers = version_numbers(project)
+    names = {other.id: model_name(other.info, numbers) for other in models}
+    others = [other.id for other in models if other.id != model.id]
+    champion = [other.id for other in models if other.info.champion and other.id != model.id]
+    chosen = st.multiselect(
+        _("Compare with"),
+        others,
+        default=champion,
+        format_func=names.__getitem__,
+        key=f"{session.COMPARED}_{model.id}",
+        placeholder=_("other models"),
+    )
+    results = {_("This model"): result}
+    differences: dict[str, Comparison | RefusedError] = {}
+    for name, evaluation in ((_("Baseline"), result.baseline), (_("Before tuning"), result.before)):
+        if evaluation is not None:
+            results[name] = evaluation
+            differences[name] = get_difference(result, evaluation)
+    for other in models:
+        if other.id in chosen:
+            results[names[other.id]] = get_evaluation(other, split)
+            differences[names[other.id]] = get_difference(result, results[names[other.id]])
+    show_beside(results, differences)
+
+
+def downloads(model: Model, result: Evaluation) -> None:
+    """The report to hand on."""
+    say = translator()
+    with st.popover(_("Download"), icon=":material/download:"):
+        for words, suffix, mime, make in (
+            ("HTML", "html", "text/html", lambda: result.to_html(say)),
+            ("Markdown", "md", "text/markdown", lambda: result.to_markdown(say)),
+            ("JSON", "json", "application/json", result.to_json),
+        ):
+            st.download_button(
+                words,
+                data=make,
+                file_name=f"report-{model.id}.{suffix}",
+                mime=mime,
+                on_click="ignore",
+                key=f"report_{suffix}",
+                width="stretch",
+            )
+
+
+project = require_project()
+page_header(_("Evaluate"), _("Judged on texts the model has never seen, beside an honest baseline."))
+models = require_models(project)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    model = model_picker(models, version_numbers(project))
+    split = url_choice(_("Split"), {"test": _("Test"), "dev": _("Dev")}, session.SPLIT)
+    result = get_evaluation(model, split)
+    downloads(model, result)
+champion = next((other for other in models if other.info.champion and other.id != model.id), None)
+show_verdict(get_verdict(result, get_evaluation(champion, split) if champion else None), result.warnings)
+if result.baseline is None:
+    st.caption(_("The baseline of this version is still being trained; it appears here by itself."))
+show_figures(result)
+parts = {
+    "beside": _("Side by side"),
+    "classes": _("Classes"),
+    "confusion": _("Confusions"),
+    "mistakes": _("Mistakes"),
+    "confidence": _("Confidence"),
+}
+part = url_choice(_("Part of the report"), parts, session.REPORT_PART)
+if part == "beside":
+    beside(project, model, models, split, result)
+elif part == "classes":
+    show_classes(result)
+elif part == "confusion":
+    show_confusion(project, result)
+elif part == "mistakes":
+    show_mistakes(result)
+else:
+    show_confidence(result)

@@ -1,0 +1,79 @@
+"""A whole file through a model, in the background, with progress and a stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.model import Model
+from core.project import Project
+from studio.guard import guard
+from studio.i18n import _, ngettext, number
+from studio.jobs import Report
+from studio.services import get_jobs, get_model
+from studio.text import escape, line
+from studio.uploads import keep_upload, scratch
+from studio.widgets.job_line import show_job
+
+
+def batch_form(project: Project, model: Model) -> None:
+    """Choose a file and its text column, run, download."""
+    key = f"batch_{model.id}"
+    job = show_job(key)
+    if job is not None:
+        if job.state == "running":
+            return
+        if job.state == "stopped":
+            st.info(_("Stopped. Nothing was written."))
+        else:
+            with guard():
+                _result(job.result(), key)
+        if st.button(_("Another file"), key=f"{key}_again"):
+            get_jobs().dismiss(key)
+            st.rerun()
+        return
+    upload = st.file_uploader(_("A file with texts: CSV, JSONL, Parquet, Excel or plain lines"), key=f"{key}_upload")
+    if upload is None:
+        return
+    path = keep_upload(upload)
+    preview = project.preview_file(path, filename=upload.name)
+    columns = preview.columns
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        column = st.selectbox(
+            _("Text column"),
+            columns,
+            index=columns.index(preview.guess.text) if preview.guess.text in columns else 0,
+            format_func=lambda name: line(name, 60),
+            key=f"{key}_column",
+            width=320,
+        )
+        kind = st.segmented_control(_("Write as"), ["csv", "jsonl"], default="csv", required=True, key=f"{key}_kind")
+        if st.button(_("Predict"), icon=":material/bolt:", key=f"{key}_go"):
+            out = scratch(f".{kind}")
+            name = upload.name
+
+            def work(report: Report) -> tuple[int, Path, str]:
+                rows = get_model(model.id).predict_file(path, out, text=column, filename=name, progress=report)
+                return rows, out, name
+
+            get_jobs().start(key, _("Predicting {name}").format(name=name), work)
+            st.rerun()
+
+
+def _result(result: tuple[int, Path, str], key: str) -> None:
+    rows, out, name = result
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            ngettext("{n} text of {name} is done.", "{n} texts of {name} are done.", rows).format(
+                n=number(rows), name=escape(name)
+            )
+        )
+        st.download_button(
+            _("Download the answers"),
+            data=out.read_bytes,
+            file_name=f"predictions{out.suffix}",
+            on_click="ignore",
+            key=f"{key}_download",
+            icon=":material/download:",
+        )

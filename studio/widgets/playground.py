@@ -1,0 +1,93 @@
+"""Try a model: type one sentence or paste a list; label, every score and how long it took."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from core.model import Model
+from core.records import Prediction
+from studio import session
+from studio.i18n import _, ngettext, number, percent
+from studio.services import get_model
+from studio.text import escape
+
+SHOWN_SCORES = 8
+MOST_TEXTS = 200
+"""More than this belongs into the batch form, which shows progress."""
+
+
+def playground(model: Model) -> None:
+    """A form that stays filled in, and the answers to it."""
+    with st.form(f"try_{model.id}", border=False):
+        text = st.text_area(
+            _("A sentence, or one a line"),
+            key=f"try_text_{model.id}",
+            height=110,
+            placeholder=_("Type what a customer would write"),
+        )
+        asked = st.form_submit_button(_("Ask the model"), type="primary", icon=":material/bolt:")
+    texts = [row.strip() for row in (text or "").splitlines() if row.strip()][:MOST_TEXTS]
+    if asked and texts:
+        with st.spinner(_("Loading the model")):
+            loaded = get_model(model.id)
+            started = time.perf_counter()
+            answers = loaded.predict(texts)
+        milliseconds = (time.perf_counter() - started) * 1000
+        st.session_state[session.ANSWERS] = (model.id, texts, answers, milliseconds)
+    last = st.session_state.get(session.ANSWERS)
+    if last is not None and last[0] == model.id:
+        _answers(last[1], last[2], last[3])
+
+
+def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -> None:
+    each = milliseconds / len(texts)
+    st.caption(
+        ngettext("{n} text in {ms} ms", "{n} texts in {ms} ms", len(texts)).format(
+            n=number(len(texts)), ms=number(milliseconds)
+        )
+        + (" · " + _("{ms} ms each").format(ms=number(each, 1)) if len(texts) > 1 else "")
+    )
+    if len(texts) == 1:
+        st.subheader(f"{escape(str(answers[0].label), 100)} · {percent(answers[0].score)}", anchor=False)
+        st.text(texts[0])
+        st.dataframe(
+            scores_frame(answers[0]),
+            hide_index=True,
+            column_config={
+                "label": st.column_config.TextColumn(_("Label")),
+                "score": st.column_config.ProgressColumn(_("Probability"), format="percent", min_value=0, max_value=1),
+            },
+            height=min(38 + 35 * len(answers[0].scores), 38 + 35 * SHOWN_SCORES),
+            alt=_("All scores"),
+        )
+        return
+    st.dataframe(
+        answers_frame(texts, answers),
+        hide_index=True,
+        column_config={
+            "text": st.column_config.TextColumn(_("Text"), width="large"),
+            "label": st.column_config.TextColumn(_("Label")),
+            "score": st.column_config.ProgressColumn(_("Probability"), format="percent", min_value=0, max_value=1),
+            "next": st.column_config.TextColumn(_("Second choice")),
+        },
+        alt=_("Answers of the model"),
+    )
+
+
+def scores_frame(answer: Prediction) -> pd.DataFrame:
+    """Every label with its probability, the most probable first."""
+    ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
+    return pd.DataFrame(ranked, columns=["label", "score"])
+
+
+def answers_frame(texts: list[str], answers: list[Prediction]) -> pd.DataFrame:
+    """One row a text: answer, probability, and the second choice with its own."""
+    rows = []
+    for text, answer in zip(texts, answers, strict=True):
+        ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
+        second = f"{ranked[1][0]} · {percent(ranked[1][1])}" if len(ranked) > 1 else ""
+        rows.append({"text": text, "label": str(answer.label), "score": answer.score, "next": second})
+    return pd.DataFrame(rows, columns=["text", "label", "score", "next"])

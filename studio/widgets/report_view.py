@@ -1,0 +1,232 @@
+"""The parts of an evaluation report: verdict, figures beside others, classes, confusions, mistakes, confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from core import plots
+from core.errors import RefusedError
+from core.evaluation import Comparison, Evaluation, Message
+from core.project import Project
+from core.records import ItemFilter
+from studio.i18n import _, number, percent
+from studio.text import escape
+from studio.theme import palette
+from studio.widgets.basics import stat
+from studio.widgets.figure import show_clickable, show_figure
+
+SHOWN = 100
+
+
+def sentence(message: Message) -> str:
+    """A sentence of core in the reader's language, its values escaped."""
+    return _(message.key).format(**{name: escape(value) for name, value in message.values.items()})
+
+
+def show_verdict(sentences: list[Message], warnings: list[Message]) -> None:
+    """The answer first: the headline, then what supports it."""
+    if sentences:
+        st.subheader(sentence(sentences[0]), anchor=False)
+        if len(sentences) > 1:
+            st.markdown(" ".join(sentence(message) for message in sentences[1:]))
+    for warning in warnings:
+        st.caption(f":material/info: {sentence(warning)}")
+
+
+def show_figures(result: Evaluation) -> None:
+    """Four numbers with their intervals, beside the baseline where there is one."""
+    beside = result.baseline
+    name = _("than the baseline") if beside else ""
+    figures = {
+        "accuracy": (_("Right answers"), _("Accuracy: share of texts whose label was predicted.")),
+        "macro_f1": (
+            _("Every class alike"),
+            _("Macro F1: mean F1 over the labels, rare ones count like frequent ones."),
+        ),
+        "weighted_f1": (_("Weighted by use"), _("Weighted F1: mean F1, each label counting as often as it occurs.")),
+    }
+    with st.grid(4, min_column_width=190):
+        for metric, (label, meaning) in figures.items():
+            stat(
+                label,
+                getattr(result, metric),
+                result.intervals.get(metric),
+                getattr(beside, metric) if beside else None,
+                name,
+                meaning,
+            )
+        if result.calibration is not None:
+            with st.container(gap="xsmall"):
+                st.metric(
+                    _("Confidence is off by"),
+                    percent(result.calibration.error),
+                    help=_(
+                        "Expected calibration error: how far stated probabilities are from the share that was right."
+                    ),
+                )
+                st.caption(_("0 % means that 80 % sure is right in 8 of 10 cases"))
+
+
+def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Comparison | RefusedError]) -> None:
+    """Every model side by side; ``results`` maps names to evaluations, the model looked at first."""
+    show_figure(plots.score_comparison(results, palette(), _), "score_comparison")
+    rows = []
+    for name, result in results.items():
+        found = differences.get(name)
+        rows.append(
+            {
+                "model": name,
+                "accuracy": result.accuracy,
+                "macro": result.macro_f1,
+                "weighted": result.weighted_f1,
+                "difference": _difference(found),
+            }
+        )
+    share = st.column_config.NumberColumn
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "model": st.column_config.TextColumn(_("Model"), width="large"),
+            "accuracy": share(_("Accuracy"), format="percent"),
+            "macro": share(_("Macro F1"), format="percent"),
+            "weighted": share(_("Weighted F1"), format="percent"),
+            "difference": st.column_config.TextColumn(_("This model against it"), width="large"),
+        },
+        alt=_("Scores side by side"),
+    )
+
+
+def _difference(found: Comparison | RefusedError | None) -> str:
+    if found is None:
+        return ""
+    if isinstance(found, RefusedError):
+        return _("measured on other texts")
+    low, high = f"{100 * found.low:+.1f}", f"{100 * found.high:+.1f}"
+    if not found.distinguishable:
+        return _("not distinguishable ({low} to {high} points)").format(low=low, high=high)
+    template = (
+        _("better by {points} points ({low} to {high})")
+        if found.difference > 0
+        else _("worse by {points} points ({low} to {high})")
+    )
+    return template.format(points=f"{100 * abs(found.difference):.1f}", low=low, high=high)
+
+
+def show_classes(result: Evaluation) -> None:
+    """Scores by label; a click on a column head sorts."""
+    show_figure(plots.per_class_f1(result, palette(), _), "class_scores")
+    bar = st.column_config.ProgressColumn
+    st.dataframe(
+        pd.DataFrame([{"label": label, **score.model_dump()} for label, score in result.per_class.items()]),
+        hide_index=True,
+        column_config={
+            "label": st.column_config.TextColumn(_("Label"), width="medium"),
+            "precision": bar(
+                _("Precision"),
+                format="percent",
+                min_value=0,
+                max_value=1,
+                help=_("Of those predicted so, how many are."),
+            ),
+            "recall": bar(
+                _("Recall"),
+                format="percent",
+                min_value=0,
+                max_value=1,
+                help=_("Of those that are, how many were found."),
+            ),
+            "f1": bar("F1", format="percent", min_value=0, max_value=1),
+            "support": st.column_config.NumberColumn(_("Texts"), format="localized"),
+        },
+        alt=_("Scores by label"),
+    )
+
+
+def show_confusion(project: Project, result: Evaluation) -> None:
+    """The matrix and the most confused pairs; a click on either shows the texts."""
+    clicked = show_clickable(plots.confusion_matrix(result, palette(), _), f"confusion_{result.split}_{result.name}")
+    cell = (clicked[0], clicked[1]) if clicked else None
+    pairs = result.confused_pairs[:SHOWN]
+    if pairs:
+        st.caption(_("Most confused pairs; select one to read its texts."))
+        chosen = st.dataframe(
+            pd.DataFrame([pair.model_dump() for pair in pairs]),
+            key=f"pairs_{result.split}",
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            height=min(38 + 35 * len(pairs), 300),
+            column_config={
+                "gold": st.column_config.TextColumn(_("Is")),
+                "predicted": st.column_config.TextColumn(_("Was taken for")),
+                "rows": st.column_config.NumberColumn(_("Texts"), width=80),
+                "share": st.column_config.NumberColumn(_("Share of the label"), format="percent"),
+            },
+            alt=_("Most confused pairs"),
+        ).selection.rows
+        if chosen and chosen[0] < len(pairs):
+            cell = (pairs[chosen[0]].gold, pairs[chosen[0]].predicted)
+    if cell is not None:
+        _cell_texts(project, result, *cell)
+
+
+def _cell_texts(project: Project, result: Evaluation, gold: str, predicted: str) -> None:
+    ids = result.items(gold, predicted)
+    st.markdown(
+        _("{n} texts that are **{gold}** and were predicted as **{predicted}**").format(
+            n=number(len(ids)), gold=escape(gold), predicted=escape(predicted)
+        )
+    )
+    if ids:
+        items = project.items(ItemFilter(ids=tuple(ids[:SHOWN]), excluded=None), limit=SHOWN)
+        st.dataframe(
+            pd.DataFrame({"id": [item.id for item in items], "text": [item.text for item in items]}),
+            hide_index=True,
+            column_config={
+                "id": st.column_config.NumberColumn(_("Item"), width=80, format="%d"),
+                "text": st.column_config.TextColumn(_("Text"), width="large"),
+            },
+            alt=_("Texts of this cell"),
+        )
+
+
+def show_mistakes(result: Evaluation) -> None:
+    """Wrong answers to read, the most confident first; the selected one in full."""
+    mistakes = result.mistakes[:SHOWN]
+    if not mistakes:
+        st.success(_("Not one mistake on this split."), icon=":material/check:")
+        return
+    st.caption(_("The surest ones first: often it is the label, not the model, that is wrong."))
+    event = st.dataframe(
+        pd.DataFrame([mistake.model_dump() for mistake in mistakes]),
+        key=f"mistakes_{result.split}_{result.rows}",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        height=min(38 + 35 * len(mistakes), 460),
+        column_order=["text", "gold", "predicted", "score"],
+        column_config={
+            "text": st.column_config.TextColumn(_("Text"), width="large"),
+            "gold": st.column_config.TextColumn(_("Is")),
+            "predicted": st.column_config.TextColumn(_("Was taken for")),
+            "score": st.column_config.ProgressColumn(_("Sure"), format="percent", min_value=0, max_value=1),
+        },
+        alt=_("Confident mistakes"),
+    )
+    rows = event.selection.rows
+    if rows and rows[0] < len(mistakes):
+        with st.container(border=True):
+            st.text(mistakes[rows[0]].text)
+            st.caption(_("Item {n}").format(n=mistakes[rows[0]].item_id))
+
+
+def show_confidence(result: Evaluation) -> None:
+    """Does sure mean right?"""
+    if result.calibration is None:
+        st.caption(_("This model gives no probabilities."))
+        return
+    show_figure(plots.reliability_diagram(result, palette(), _), "reliability")
