@@ -1,4 +1,4 @@
-"""Colours of the figures: the ones of .streamlit/config.toml, light or dark as the reader's browser is."""
+"""Which colours figures take: those of the theme that the reader sees."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from core.plots import DARK, LIGHT, Palette
 
 
 def palette() -> Palette:
-    """The palette of the theme on screen. Draw the figure with ``st.plotly_chart(figure, theme=None)``."""
+    """Colours for the current theme; they equal those in ``.streamlit/config.toml`` (a test compares them)."""
     return DARK if st.context.theme.type == "dark" else LIGHT
