@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def confusion_matrix(evaluation: Evaluation, palette: Palette = LIGHT, translate
     for shown, colour in ((right, palette.accent), (~right, palette.amber)):
         figure.add_heatmap(
             z=np.where(shown & (counts > 0), share, np.nan),
-            colorscale=[[0, palette.panel], [1, colour]],
+            colorscale=[[0, palette.panel], [0.25, _between(palette.panel, colour)], [1, colour]],
             zmin=0,
             zmax=1,
             showscale=False,
@@ -92,10 +93,18 @@ def confusion_matrix(evaluation: Evaluation, palette: Palette = LIGHT, translate
         )
     figure.add_trace(_cells(evaluation, share, palette, translate))
     ticks = {"tickvals": list(range(size)), "ticktext": [plain(label) for label in evaluation.labels]}
-    ticks |= {"tickfont": {"size": max(7, min(13, 700 // max(size, 1)))}, "showgrid": False, "constrain": "domain"}
-    figure.update_xaxes(title=translate("Predicted label"), tickangle=-60 if size > 6 else 0, **ticks)
-    figure.update_yaxes(title=translate("True label"), autorange="reversed", scaleanchor="x", **ticks)
-    height = int(min(1400, max(380, 180 + 26 * size)))
+    ticks |= {"tickfont": {"size": 13 if size <= 30 else 9}, "showgrid": False, "zeroline": False}
+    ticks |= {"constrain": "domain", "showline": False}
+    figure.update_xaxes(
+        title=translate("Predicted label"),
+        tickangle=None if size <= 4 else -60 if size <= 30 else -90,
+        range=[-0.5, size - 0.5],
+        **ticks,
+    )
+    figure.update_yaxes(
+        title=translate("True label"), range=[size - 0.5, -0.5], scaleanchor="x" if size <= 30 else None, **ticks
+    )
+    height = int(min(1400, max(380, 240 + (28 if size <= 30 else 14) * size)))
     return _finish(figure, _confusion_title(evaluation, translate), palette, height=height)
 
 
@@ -124,9 +133,15 @@ def _cells(evaluation: Evaluation, share: np.ndarray, palette: Palette, translat
     )
 
 
+def _between(low: str, high: str) -> str:
+    """The colour halfway between two: few mistakes of many texts must still be seen."""
+    pairs = zip(bytes.fromhex(low[1:]), bytes.fromhex(high[1:]), strict=True)
+    return "#" + bytes((a + b) // 2 for a, b in pairs).hex()
+
+
 def _readable(share: float, palette: Palette) -> str:
     """Colour of a number on a cell of this darkness."""
-    return palette.paper if share > 0.55 else palette.ink
+    return palette.paper if share > 0.4 else palette.ink
 
 
 def _confusion_title(evaluation: Evaluation, translate: Translate) -> str:
@@ -203,14 +218,17 @@ def length_histogram(
 ) -> go.Figure:
     """Texts by length in characters; ``bins`` are (first length of the bin, texts). ``limit`` draws a line there."""
     starts, counts = [start for start, _ in bins], [n for _, n in bins]
+    width = min((b - a for a, b in pairwise(starts)), default=1)
     title = translate("No texts yet")
     if sum(counts):
-        middle = starts[int(np.searchsorted(np.cumsum(counts), sum(counts) / 2))]
+        middle = starts[int(np.searchsorted(np.cumsum(counts), sum(counts) / 2))] + width
         title = translate("Half of the texts are shorter than {length} characters").format(length=f"{middle:,}")
     figure = go.Figure(
         go.Bar(
             x=starts,
             y=counts,
+            offset=0,
+            width=0.95 * width,
             marker={"color": palette.accent},
             hovertemplate=translate("From {length} characters: {rows} texts").format(length="%{x}", rows="%{y}")
             + "<extra></extra>",
@@ -218,7 +236,7 @@ def length_histogram(
     )
     if limit is not None:
         figure.add_vline(x=limit, line={"color": palette.amber, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title=translate("Characters"), showgrid=False)
+    figure.update_xaxes(title=translate("Characters"), showgrid=False, zeroline=False)
     figure.update_yaxes(title=translate("Texts"), gridcolor=palette.line)
     return _finish(figure, title, palette, height=300)
 
