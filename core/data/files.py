@@ -71,7 +71,9 @@ def whole_file(target: Path) -> Iterator[Path]:
 
 
 def require_file(path: Path, shown: str) -> int:
-    """Size in bytes of a file that must exist and hold something. Raises InputError that calls it ``shown``."""
+    """Size in bytes of a file (or folder) that must exist and hold something. Raises InputError that names it."""
+    if path.is_dir():
+        return folder_size(path)
     if not path.is_file():
         raise InputError(f"There is no file '{shown}'.", "Choose the file again.")
     size = path.stat().st_size

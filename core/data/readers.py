@@ -7,6 +7,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from core.data.delimited import open_delimited
+from core.data.json_rows import open_json
+from core.data.lines import open_lines
 from core.data.table import Table
 from core.errors import InputError
 
@@ -79,7 +81,7 @@ def find_format(path: Path, shown: str) -> str:
 
 def open_table(path: Path, shown: str, format: str | None = None, preview: bool = False) -> Table:
     """Open a file as a table of texts. ``shown`` is the name people know it by. Raises InputError."""
-    found = find_format(path, shown)
+    found = "parquet" if path.is_dir() else find_format(path, shown)
     format = format or found
     if format not in FORMATS:
         raise InputError(f"There is no format '{format}'.", f"Known formats: {', '.join(FORMATS)}.")
@@ -87,7 +89,18 @@ def open_table(path: Path, shown: str, format: str | None = None, preview: bool 
         raise InputError(f"'{shown}' is {found}, not {format}.", f"Import it as {found}.")
     if format in ("csv", "tsv"):
         return open_delimited(path, format, preview)
-    raise InputError(f"'{format}' cannot be read yet.")
+    if format in ("json", "jsonl"):
+        return open_json(path, format, preview)
+    if format == "lines":
+        return open_lines(path, preview)
+    # The rest brings libraries that a CSV import need not wait for.
+    if format == "parquet":
+        from core.data.columnar import open_parquet
+
+        return open_parquet(path)
+    from core.data.workbook import open_workbook
+
+    return open_workbook(path)
 
 
 def open_source(job: Mapping[str, Any]) -> Table:

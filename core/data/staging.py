@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
+from operator import ne
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from core.data.names import check_label_name, visible
 from core.data.splits import split_name
-from core.data.table import Batch, Table
+from core.data.table import MOST_ROWS, Batch, Table
 from core.data.text import hash_normalised, join_pair, normalise
 from core.errors import InputError
 from core.records import ColumnMapping, RejectedRow
@@ -22,7 +23,6 @@ from core.tasks.base import Task
 
 LONGEST_CELL = 1_000_000
 """Characters of one cell."""
-MOST_ROWS = 20_000_000
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 64 * 1024 * 1024
 
@@ -102,6 +102,7 @@ class Staging:
     def _groups(self, rejected: Any, progress: Callable[[int, int, str], None]) -> Iterator[pa.Table]:
         """Staged rows gathered into row groups of bounded size."""
         held: list[pa.RecordBatch] = []
+        rows = size = 0
         for batch in self.table.batches():
             staged, refused = self._stage(batch)
             for row in sorted([*batch.rejected, *refused], key=lambda row: row.row):
@@ -110,11 +111,13 @@ class Staging:
             if staged is not None:
                 held.append(staged)
                 self.rows += staged.num_rows
+                rows += staged.num_rows
+                size += staged.nbytes
             if self.rows + self.rejected > MOST_ROWS:
                 raise InputError(f"The file has more than {MOST_ROWS:,} rows.", "Import it in parts.")
-            if sum(part.num_rows for part in held) >= _GROUP_ROWS or sum(part.nbytes for part in held) >= _GROUP_BYTES:
+            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
                 yield pa.Table.from_batches(held)
-                held = []
+                held, rows, size = [], 0, 0
             progress(self.table.done, self.table.total, f"{self.rows:,} rows read")
         if held:
             yield pa.Table.from_batches(held)
@@ -168,7 +171,7 @@ class Staging:
         """Add hashes, lengths and first rows; count."""
         hashes = hash_normalised(pure)
         first = list(map(self.seen.setdefault, hashes, staged["row"]))
-        self.duplicates += sum(a != b for a, b in zip(first, staged["row"], strict=True))
+        self.duplicates += sum(map(ne, first, staged["row"]))
         self.labelled += len(pure) - staged["label"].count(None)
         for label in dict.fromkeys(staged["label"]):
             self.names.update(dict.fromkeys(self._named.get(label, ())))

@@ -11,9 +11,10 @@ from core.errors import InputError
 from core.records import RejectedRow
 
 BATCH_ROWS = 2_000
+MOST_ROWS = 20_000_000
 PREVIEW_BYTES = 8 * 1024 * 1024
 """Bytes that a preview looks at to find the encoding; the import itself looks at all."""
-_MOST_COLUMNS = 2_000
+MOST_COLUMNS = 2_000
 
 
 @dataclass
@@ -48,8 +49,8 @@ class Table(Protocol):
 
 def check_columns(names: Sequence[str]) -> list[str]:
     """Column names without white space at their ends; unnamed ones become ``column 3``. Raises InputError."""
-    if len(names) > _MOST_COLUMNS:
-        raise InputError(f"The file has {len(names):,} columns; at most {_MOST_COLUMNS:,} are read.", "Leave some out.")
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"The file has {len(names):,} columns; at most {MOST_COLUMNS:,} are read.", "Leave some out.")
     clean = [visible(name.strip(), 200).strip() or f"column {place}" for place, name in enumerate(names, 1)]
     first: dict[str, int] = {}
     for place, name in enumerate(clean, 1):
