@@ -117,6 +117,7 @@ class Runner:
         config, process = folder.config(), self._process(folder)
         status, result = folder.status() or WorkerStatus(), folder.result()
         state = self._derive(folder, process is not None, result is not None)
+        waiting = self._queue() if state == "queued" else []
         error, hint = status.error, status.hint
         if state == "interrupted" and not error:
             error = "The worker process ended without saying why (killed, out of memory, or the machine was shut down)."
@@ -130,7 +131,7 @@ class Runner:
             hint="" if state in ("finished", "running", "queued") else hint,
             resumable=resumable,
             pid=process.pid if process else None,
-            queue_position=self._queue().index(run_id) + 1 if state == "queued" else None,
+            queue_position=waiting.index(run_id) + 1 if run_id in waiting else None,
             created_at=config.created_at,
             metrics=(result or {}).get("metrics", {}).get("test", {}),
         )

@@ -1,0 +1,241 @@
+"""What full fine-tuning, top layers and LoRA share: options, the way from texts to a tuned model, and its predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.errors import TrainingError
+from core.methods.base import Estimate, MethodOptions, RunContext, Stopped, TrainingData
+from core.methods.encoders import (
+    HEAD_NAMES,
+    freeze_word_embeddings,
+    load_tokenizer,
+    new_classifier,
+    saved_classifier,
+)
+from core.methods.tokens import Encoded, encode, sorted_batches
+
+if TYPE_CHECKING:
+    import torch
+
+SCORING_TOKENS = 4_096
+"""Padded tokens of one batch when scoring."""
+SCORING_ROWS = 64
+
+
+class NeuralOptions(MethodOptions):
+    """Options of every method that trains weights of an encoder. The defaults suit data of 100 to 100,000 rows."""
+
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="How often the training data is gone through. Automatic: 4 times, up to 20 for small data. More "
+        "fits the data better until the dev score falls; then the best epoch is kept.",
+    )
+    learning_rate: float = Field(
+        default=2e-4,
+        gt=0,
+        le=1,
+        description="How far each step moves the weights. Higher learns faster and can break; large models (over 100 "
+        "million weights) want 2e-5 to 5e-5, SGD about 100 times more than AdamW.",
+    )
+    batch_size: int = Field(
+        default=32, ge=1, le=512, description="Texts in one step. Higher is smoother and faster but takes more memory."
+    )
+    max_length: int = Field(
+        default=128,
+        ge=8,
+        le=8192,
+        description="Longest text in tokens; what is beyond is cut off. Longer takes more time and memory.",
+    )
+    optimizer: Literal["adamw", "sgd"] = Field(
+        default="adamw", description="AdamW works without tuning; SGD takes less memory and much care."
+    )
+    weight_decay: float = Field(
+        default=0.01, ge=0, le=1, description="Pulls weights towards zero. Higher guards against learning by heart."
+    )
+    warmup: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises to its full height."
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="How the learning rate falls after the warm-up."
+    )
+    head_factor: float = Field(
+        default=5.0,
+        gt=0,
+        le=100,
+        description="How many times faster the new head learns than the pre-trained weights below it.",
+    )
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of signals dropped at random; higher guards small data."
+    )
+    patience: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="Stop after this many epochs without a better dev score; 0 never stops early. The best epoch is "
+        "kept either way.",
+    )
+    class_weights: bool = Field(
+        default=False, description="Count rare classes more. Lifts their recall, may cost overall accuracy."
+    )
+    gradient_clip: float = Field(
+        default=1.0, ge=0, le=100, description="Limits the size of one step; 0 switches the limit off."
+    )
+    train_word_embeddings: bool = Field(
+        default=False,
+        description="Also change the word vectors. Slower and rarely better, unless the texts have their own words.",
+    )
+    checkpoint_seconds: float = Field(
+        default=60.0, ge=0, le=86_400, description="Most work, in seconds, that a killed run loses."
+    )
+
+
+class EncoderPredictor:
+    """A tuned encoder in memory."""
+
+    def __init__(self, model: Any, tokenizer: Any, labels: list[str], device: str = "cpu") -> None:
+        self.model = model.to(device).eval()
+        self.tokenizer = tokenizer
+        self.labels = labels
+        self.device = device
+        self.adapter: Any = None
+        """What LoRA saves beside the merged weights."""
+
+    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """Probabilities, (len(texts), len(labels)) float32, rows summing to 1."""
+        encoded = encode(self.tokenizer, texts, texts_b, self.tokenizer.model_max_length)
+        return logits_of(self.model, encoded, self.device, len(self.labels)).softmax(-1).numpy()
+
+    def save(self, directory: Path) -> None:
+        """Write weights (safetensors), config and tokenizer as plain transformers reads them."""
+        self.model.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+        if self.adapter is not None:
+            self.adapter.save_pretrained(directory / "adapter")
+
+
+def load_encoder(directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+    """Load what ``EncoderPredictor.save`` wrote."""
+    return EncoderPredictor(saved_classifier(directory), load_tokenizer(directory), labels, device)
+
+
+def logits_of(
+    model: Any,
+    encoded: Encoded,
+    device: str,
+    width: int,
+    should_stop: Callable[[], bool] | None = None,
+) -> torch.Tensor:
+    """Logits of every text, (n, width) float32 on the CPU, in the order of the texts. Raises Stopped."""
+    import torch
+
+    logits = torch.empty(len(encoded), width)
+    with torch.inference_mode():
+        for rows in sorted_batches(encoded.lengths, SCORING_TOKENS, SCORING_ROWS):
+            if should_stop is not None and should_stop():
+                raise Stopped
+            inputs = {name: torch.from_numpy(array).to(device) for name, array in encoded.batch(rows).items()}
+            logits[torch.from_numpy(rows)] = model(**inputs).logits.float().cpu()
+    return logits
+
+
+def fine_tune(
+    data: TrainingData,
+    options: NeuralOptions,
+    base: Path | None,
+    context: RunContext,
+    prepare: Callable[[Any], Any],
+) -> EncoderPredictor:
+    """Tune the base model on data.train, choosing the epoch on data.dev.
+
+    ``prepare`` receives the fresh classifier and returns the model whose trainable weights the loop changes.
+    """
+    import torch
+
+    from core.training.loop import Loop
+
+    if base is None:
+        raise TrainingError("This method needs a base model.", "Choose a base model.")
+    context.progress(0, 1, "reading texts")
+    torch.manual_seed(options.seed)
+    tokenizer = load_tokenizer(base)
+    model = new_classifier(base, data.labels, options.dropout)
+    limit = min(options.max_length, getattr(model.config, "max_position_embeddings", options.max_length))
+    tokenizer.model_max_length = limit
+    train = encode(tokenizer, data.train.texts, data.train.texts_b, limit)
+    dev = encode(tokenizer, data.dev.texts, data.dev.texts_b, limit)
+    report_data(context, train, limit)
+    if not options.train_word_embeddings:
+        freeze_word_embeddings(model)
+    model = prepare(model)
+    targets = torch.from_numpy(data.task.targets(data.train.values, data.labels))
+    loss = torch.nn.CrossEntropyLoss(weight=_class_weights(targets, len(data.labels), options).to(context.device))
+    loop = Loop(
+        model=model,
+        data=train,
+        targets=targets,
+        loss=loss,
+        evaluate=_dev_metrics(model, dev, data, context) if len(dev) else None,
+        options=options,
+        context=context,
+        head_names=HEAD_NAMES,
+    )
+    loop.run()
+    return EncoderPredictor(model, tokenizer, list(data.labels), context.device)
+
+
+def report_data(context: RunContext, encoded: Encoded, limit: int) -> None:
+    """Say how long the texts are and how many were cut."""
+    share = encoded.truncated / max(1, len(encoded))
+    context.report(
+        "data",
+        rows=len(encoded),
+        mean_tokens=round(float(encoded.lengths.mean()), 1) if len(encoded) else 0.0,
+        truncated=round(share, 4),
+    )
+    if encoded.truncated:
+        context.report("note", message=f"{share:.1%} of the texts are longer than {limit} tokens and were cut")
+
+
+def _dev_metrics(model: Any, dev: Encoded, data: TrainingData, context: RunContext) -> Callable[[], dict[str, float]]:
+    import torch
+
+    targets = torch.from_numpy(data.task.targets(data.dev.values, data.labels))
+
+    def evaluate() -> dict[str, float]:
+        model.eval()
+        logits = logits_of(model, dev, context.device, len(data.labels))
+        predicted = data.task.predictions(logits.softmax(-1).numpy(), data.labels)
+        metrics = data.task.metrics(data.dev.values, predicted, data.labels)
+        return {**metrics, "loss": float(torch.nn.functional.cross_entropy(logits, targets))}
+
+    return evaluate
+
+
+def _class_weights(targets: torch.Tensor, classes: int, options: NeuralOptions) -> torch.Tensor:
+    """(classes,) weights: all 1, or in inverse proportion to the rows of each class (scikit-learn's "balanced")."""
+    import torch
+
+    if not options.class_weights:
+        return torch.ones(classes)
+    counts = torch.bincount(targets, minlength=classes).float()
+    present = counts > 0
+    weights = torch.ones(classes)
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights
+
+
+def estimate_neural(
+    options: NeuralOptions, rows: int, mean_tokens: float, base: Path | None, trained_share: float
+) -> Estimate:
+    """Seconds and memory from the weights of the base, the tokens of the data and this machine's measured speed."""
+    from core.training.estimates import neural_estimate
+
+    return neural_estimate(options, rows, mean_tokens, base, trained_share)

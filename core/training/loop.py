@@ -1,0 +1,270 @@
+"""The fine-tuning loop that all neural methods share. Knows a model, token ids and targets; nothing of tasks or runs.
+
+What makes it quick on a CPU: no padding to a fixed length, batches of similar length, tokens made once, frozen word
+embeddings kept out of the optimiser, a fused optimiser.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from core.errors import TrainingError
+from core.methods.base import RunContext, Stopped
+from core.methods.tokens import Encoded, shuffled_buckets
+from core.training import checkpoints
+
+if TYPE_CHECKING:
+    from core.methods.neural import NeuralOptions
+
+EVENTS = 400
+"""Most points of a loss curve."""
+SMALL_DATA_STEPS = 1_000
+"""With automatic epochs, small data is repeated until about this many steps are done ..."""
+FEWEST_EPOCHS, MOST_EPOCHS = 4, 20
+"""... but within these bounds."""
+
+Metrics = dict[str, float]
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class State:
+    """Where a loop is; with weights, optimiser and random state this is all a resume needs."""
+
+    step: int = 0
+    epoch: int = 0
+    """Epochs completed."""
+    batch: int = 0
+    """Batches done in the current epoch."""
+    best: tuple[float, float] | None = None
+    """(dev headline metric, minus dev loss) of the best epoch."""
+    best_step: int = 0
+    stale: int = 0
+    """Epochs since the best."""
+    loss_sum: float = 0.0
+    """Sum of the losses of the current epoch."""
+
+
+@dataclass
+class Loop:
+    """One training, from the first step or from the newest checkpoint."""
+
+    model: torch.nn.Module
+    data: Encoded
+    targets: torch.Tensor
+    """(n, ...) on the CPU; row i belongs to text i."""
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """From logits and targets to a scalar."""
+    evaluate: Callable[[], Metrics] | None
+    """Dev metrics, headline first, with ``loss``; None without dev rows."""
+    options: NeuralOptions
+    context: RunContext
+    half: torch.dtype | None = None
+    """Type for autocast, where it was measured to be faster."""
+    head_names: tuple[str, ...] = ()
+    """Parameters whose name contains one of these are new and learn faster."""
+    state: State = field(default_factory=State)
+    best_weights: Tensors | None = None
+
+    def __post_init__(self) -> None:
+        self.device = torch.device(self.context.device)
+        self.model.to(self.device)
+        self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.steps_per_epoch = math.ceil(len(self.data) / self.options.batch_size)
+        self.epochs = epochs_for(self.options.epochs, self.steps_per_epoch)
+        self.total = self.steps_per_epoch * self.epochs
+        self.optimizer = self._optimizer()
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.checkpoints = self.context.directory / "checkpoints"
+
+    def run(self) -> None:
+        """Train to the end and leave the best weights in the model. Raises TrainingError, Stopped, StorageError."""
+        torch.set_flush_denormal(True)
+        if not self._restore():
+            self._measure()
+        saved = time.monotonic()
+        while self.state.epoch < self.epochs:
+            batches = shuffled_buckets(
+                self.data.lengths, self.options.batch_size, (self.options.seed, self.state.epoch)
+            )
+            self._train_mode()
+            for rows in batches[self.state.batch :]:
+                if self.context.should_stop():
+                    self._save()
+                    raise Stopped
+                self._step(rows)
+                if time.monotonic() - saved > self.options.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+            self.state.epoch += 1
+            self.state.batch = 0
+            self._measure()
+            self.state.loss_sum = 0.0
+            if self.options.patience and self.state.stale >= self.options.patience:
+                self.context.report("note", message=f"Stopped early: no gain for {self.state.stale} epochs")
+                break
+        if self.best_weights is not None:
+            self._put(self.best_weights)
+
+    # -------------------------------------------------------------- one step
+
+    def _step(self, rows: np.ndarray) -> None:
+        inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
+        with torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None):
+            logits = self.model(**inputs).logits
+        loss = self.loss(logits.float(), self.targets[rows].to(self.device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            rate = self.options.learning_rate
+            raise TrainingError(
+                f"The loss became {value} in step {self.state.step + 1}; the weights are no longer usable.",
+                f"Start it again with a lower learning rate, e.g. {rate / 4:g} (it was {rate:g}).",
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.options.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.options.gradient_clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.state.step += 1
+        self.state.batch += 1
+        self.state.loss_sum += value
+        step, every = self.state.step, max(1, self.total // EVENTS)
+        if step % every == 0 or step == 1:
+            self.context.report("step", step=step, loss=round(value, 5), lr=self.schedule.get_last_lr()[0])
+        self.context.progress(step, self.total, f"epoch {self.state.epoch + 1} of {self.epochs}")
+
+    def _measure(self) -> None:
+        """Dev metrics after an epoch (and before the first step); remember the best weights."""
+        state = self.state
+        metrics = self.evaluate() if self.evaluate else {}
+        values: dict[str, Any] = {"dev": {name: round(value, 5) for name, value in metrics.items()}}
+        if state.step:
+            values["train_loss"] = round(state.loss_sum / self.steps_per_epoch, 5)
+        self.context.report("epoch", epoch=state.epoch, step=state.step, **values)
+        if not metrics or not state.step:
+            return
+        headline = next(iter(metrics.values()))
+        score = (headline, -metrics.get("loss", 0.0))
+        if state.best is None or score > state.best:
+            state.best, state.best_step, state.stale = score, state.step, 0
+            self.best_weights = {name: p.detach().to("cpu", copy=True) for name, p in self.trainable.items()}
+        else:
+            state.stale += 1
+
+    def _train_mode(self) -> None:
+        """Training mode where something learns; frozen parts stay exact, and quick, without dropout."""
+        self.model.train()
+        for module in self.model.modules():
+            parameters = list(module.parameters())
+            if parameters and not any(p.requires_grad for p in parameters):
+                module.eval()
+
+    # -------------------------------------------------------------- optimiser
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        options = self.options
+        groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+        for name, parameter in self.trainable.items():
+            head = any(part in name for part in self.head_names)
+            decays = parameter.ndim > 1  # biases and layer norms are not decayed
+            groups.setdefault((head, decays), []).append(parameter)
+        settings = [
+            {
+                "params": parameters,
+                "lr": options.learning_rate * (options.head_factor if head else 1.0),
+                "weight_decay": options.weight_decay if decays else 0.0,
+            }
+            for (head, decays), parameters in groups.items()
+        ]
+        if options.optimizer == "sgd":
+            return torch.optim.SGD(settings, lr=options.learning_rate, momentum=0.9)
+        return torch.optim.AdamW(settings, lr=options.learning_rate, fused=self.device.type in ("cpu", "cuda"))
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate at a step: rises through the warm-up, then falls by the schedule."""
+        warmup = round(self.options.warmup * self.total)
+        if step < warmup:
+            return (step + 1) / warmup
+        done = min(1.0, (step - warmup) / max(1, self.total - warmup))
+        if self.options.schedule == "constant":
+            return 1.0
+        return 1.0 - done if self.options.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+    # -------------------------------------------------------------- checkpoints
+
+    def _save(self) -> None:
+        def write(folder: Path) -> None:
+            save_file(self._weights(), folder / "weights.safetensors")
+            save_file(self._optimizer_tensors(), folder / "optimizer.safetensors")
+            if self.best_weights is not None:
+                save_file(self.best_weights, folder / "best.safetensors")
+            (folder / "state.json").write_text(json.dumps(vars(self.state)))
+
+        checkpoints.save(self.checkpoints, self.state.step, write)
+        self.context.report("checkpoint", step=self.state.step)
+
+    def _restore(self) -> bool:
+        """Go on from the newest whole checkpoint; False when there is none."""
+        folder = checkpoints.latest(self.checkpoints)
+        if folder is None:
+            return False
+        state = json.loads((folder / "state.json").read_text())
+        state["best"] = tuple(state["best"]) if state["best"] else None
+        self.state = State(**state)
+        self._put(load_file(folder / "weights.safetensors"))
+        best = folder / "best.safetensors"
+        self.best_weights = load_file(best) if best.exists() else None
+        tensors = load_file(folder / "optimizer.safetensors")
+        torch.set_rng_state(tensors.pop("rng"))
+        if "rng_device" in tensors:
+            torch.cuda.set_rng_state(tensors.pop("rng_device"), self.device)
+        slots: dict[int, Tensors] = {}
+        for key, tensor in tensors.items():
+            index, _, name = key.partition(".")
+            slots.setdefault(int(index), {})[name] = tensor
+        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.schedule.last_epoch = self.state.step
+        for group, start in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
+            group["lr"] = start * self._rate(self.state.step)
+        self.context.report("resumed", step=self.state.step)
+        return True
+
+    def _weights(self) -> Tensors:
+        return {name: p.detach().to("cpu").contiguous() for name, p in self.trainable.items()}
+
+    def _put(self, weights: Tensors) -> None:
+        if weights.keys() != self.trainable.keys():
+            raise TrainingError("The checkpoint belongs to another set of weights.", "Start a new run.")
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                parameter.copy_(weights[name])
+
+    def _optimizer_tensors(self) -> Tensors:
+        tensors = {
+            f"{index}.{name}": value.detach().to("cpu").contiguous()
+            for index, slots in self.optimizer.state_dict()["state"].items()
+            for name, value in slots.items()
+            if isinstance(value, torch.Tensor)
+        }
+        tensors["rng"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["rng_device"] = torch.cuda.get_rng_state(self.device)
+        return tensors
+
+
+def epochs_for(asked: int | None, steps_per_epoch: int) -> int:
+    """Number of epochs: as asked, or enough for about 1,000 steps within 4 to 20 epochs."""
+    if asked is not None:
+        return asked
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(SMALL_DATA_STEPS / max(1, steps_per_epoch))))

@@ -1,0 +1,81 @@
+"""Small things that many tests need: a two-layer BERT with its tokenizer, and a frozen dataset version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+WORDS = {"refund": "money back please", "delivery": "parcel arrives late where", "greeting": "hello there good day"}
+FILLER = "the a my your this that now again today very so it is was will can"
+
+
+@pytest.fixture(scope="session")
+def tiny_bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of base models with one in it: ``local:tiny``, a BERT of 2 layers and 32 dimensions."""
+    bases = tmp_path_factory.mktemp("bases")
+    save_tiny_bert(bases / "tiny")
+    return bases
+
+
+def save_tiny_bert(folder: Path) -> None:
+    """Write the base model; its tokenizer knows the words of ``toy_texts``."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FILLER.split(), *" ".join(WORDS.values()).split()]
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(words))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special)
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, **sizes)).save_pretrained(folder)
+
+
+def toy_texts(rows: int, seed: int = 0) -> list[tuple[str, str]]:
+    """(text, label) pairs that can be learned: each has two words that only its label uses."""
+    import random
+
+    pick = random.Random(seed)
+    labels = list(WORDS)
+    pairs = []
+    for index in range(rows):
+        label = labels[index % len(labels)]
+        words = pick.choices(WORDS[label].split(), k=2) + pick.choices(FILLER.split(), k=pick.randint(1, 8))
+        pick.shuffle(words)
+        pairs.append((" ".join(words), label))
+    return pairs
+
+
+@pytest.fixture
+def toy_version(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a frozen version of ``toy_texts`` and returns its folder: toy_version(train=60, dev=12, test=12)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(train: int = 60, dev: int = 12, test: int = 12, name: str = "version") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        first = 1
+        for seed, (split, rows) in enumerate({"train": train, "dev": dev, "test": test}.items()):
+            pairs = toy_texts(rows, seed)
+            table = {
+                "item_id": pa.array(range(first, first + rows), pa.int64()),
+                "text": pa.array([text for text, _ in pairs], pa.string()),
+                "text_b": pa.array([None] * rows, pa.string()),
+                "value": pa.array([json.dumps(label) for _, label in pairs], pa.string()),
+            }
+            pq.write_table(pa.table(table), folder / f"{split}.parquet")
+            first += rows
+        return folder
+
+    return write
