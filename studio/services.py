@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,41 +13,28 @@ from core.settings import Settings
 from core.workspace import Workspace
 from studio.jobs import Jobs
 
-logger = logging.getLogger("whetstone")
-
 
 @st.cache_resource(show_spinner=False)
 def _open(home: str) -> Workspace:
     settings = Settings()
-    path = settings.home.expanduser()
+    path = Path(home)
+    # Only a folder that holds nothing gets the samples: whoever deleted them does not find them again.
     first_start = not path.exists() or not any(path.iterdir())
-    if first_start and settings.demo:
-        return Workspace.demo(path)
-    return Workspace.open(path, settings)
+    return (Workspace.demo if first_start and settings.demo else Workspace.open)(path, settings)
 
 
 def get_workspace() -> Workspace:
     """The workspace of this installation, opened once. Raises WorkspaceBusyError, StorageError; the next call tries
     again."""
-    return _open(str(Settings().home.expanduser()))
+    return _open(_home())
 
 
 def close_workspace() -> None:
     """Close the workspace; training goes on in its own processes."""
     workspace = get_workspace()
-    _model.clear()
-    _open.clear()
+    for cached in (_open, _evaluation, _difference, _verdict):
+        cached.clear()
     workspace.close()
-
-
-@st.cache_resource(show_spinner=False, max_entries=3)
-def _model(home: str, model_id: str) -> Model:
-    return _open(home).model(model_id)
-
-
-def get_model(model_id: str) -> Model:
-    """A registered model that stays in memory for the next sentence; at most three at once."""
-    return _model(str(Settings().home.expanduser()), model_id)
 
 
 @st.cache_resource(show_spinner=False)

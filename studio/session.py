@@ -69,3 +69,15 @@ SUGGESTED = "_annotate_suggested"
 """(item id, suggestion or None) as first shown; stays while the item is on screen."""
 GUIDELINES = "annotate_guidelines"
 """True while the guidelines are open."""
+
+# Home
+TRAINING = "_home_training"
+"""True while a run was active at the last look; its end refreshes the page."""
+
+# Settings
+SETTINGS_VIEW = "setup"
+"""Part of the settings page; also the URL parameter."""
+NEW_TOKEN = "_settings_new_token"
+"""A token's secret between its creation and the reader's 'I have it'."""
+RESTORED = "_settings_restored"
+"""Where the database that a restore replaced was kept."""
