@@ -77,6 +77,11 @@ class Board:
         at = int(np.searchsorted(self.ids, item_id))
         return at if at < len(self.ids) and self.ids[at] == item_id else None
 
+    def is_labelled(self, item_id: int) -> bool:
+        """Whether an item of this project carries a label now."""
+        at = self.position(item_id)
+        return at is not None and bool(self._codes[at])
+
     # ------------------------------------------------------------ changes, after the event is stored
 
     def set_label(self, item_id: int, label_ids: Sequence[int] | None) -> None:

@@ -258,10 +258,12 @@ class ProjectLabeling(ProjectPart):
 
     def _with_labels(self, stored: Sequence[item_store.StoredItem]) -> list[Item]:
         """Items as records, with label, annotator and flag."""
-        current = label_events.current_of(self._database, self.id, [row.id for row in stored]) if stored else {}
-        names = self._names_by_id()
         with self._state.lock:
-            flags = {row.id: self._board().flags.get(row.id) for row in stored}
+            board = self._board()
+            flags = {row.id: board.flags.get(row.id) for row in stored}
+            labelled = [row.id for row in stored if board.is_labelled(row.id)]
+        current = label_events.current_of(self._database, self.id, labelled)
+        names = self._names_by_id()
         items = []
         for row in stored:
             kind, label_ids, payload, user, source, at = current.get(row.id, (None,) * 6)
