@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from studio import session
 from studio.i18n import _
 from studio.widgets.basics import page_header

@@ -37,6 +37,11 @@ def close_workspace() -> None:
     workspace.close()
 
 
+def get_model(model_id: str) -> Model:
+    """A registered model as it is now; its weights stay in memory inside the workspace for the next sentence."""
+    return get_workspace().model(model_id)
+
+
 @st.cache_resource(show_spinner=False)
 def get_jobs() -> Jobs:
     """Imports, searches and batches that run in this process."""
