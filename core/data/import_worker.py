@@ -107,7 +107,7 @@ def _write(path: Path, value: Any) -> None:
     temporary.replace(path)
 
 
-def limit_process(memory_mb: int, seconds: float, folder: Path) -> None:
+def limit_process(memory_mb: int | None, seconds: float, folder: Path) -> None:
     """Bound memory, processor time and the size of written files; what the system cannot bound, the parent watches."""
     try:
         import resource
@@ -115,11 +115,12 @@ def limit_process(memory_mb: int, seconds: float, folder: Path) -> None:
         return
     free = os.statvfs(folder)
     limits = {
-        resource.RLIMIT_AS: memory_mb * 1024 * 1024,
         resource.RLIMIT_CPU: int(seconds * 2) + 10,
         resource.RLIMIT_FSIZE: int(free.f_bavail * free.f_frsize * _DISK_SHARE),
         resource.RLIMIT_CORE: 0,
     }
+    if memory_mb is not None:
+        limits[resource.RLIMIT_AS] = memory_mb * 1024 * 1024
     for kind, limit in limits.items():
         with suppress(ValueError, OSError):
             resource.setrlimit(kind, (limit, limit))
@@ -129,7 +130,8 @@ def main() -> None:
     """Entry point of the process."""
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    limit_process(job["memory_mb"], job["seconds"], folder)
+    # Datasets are mapped into memory, which takes address space but no memory: there the parent watches alone.
+    limit_process(None if job.get("dataset") else job["memory_mb"], job["seconds"], folder)
     gc.disable()  # a short life without cycles: the collector would only walk millions of strings
     run_job(folder)
 

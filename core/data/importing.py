@@ -120,6 +120,39 @@ def stage(
     return _stage(job, mapping, task_name, settings or Settings(), progress, cancelled, parent)
 
 
+def preview_dataset(
+    name: str, config: str | None = None, split: str | None = None, settings: Settings | None = None
+) -> ImportPreview:
+    """The first rows of a Hugging Face dataset. Raises OfflineError, InputError."""
+    settings = settings or Settings()
+    job = _dataset_job(name, config, split, settings) | {"kind": "preview"}
+    folder = _new_folder(None)
+    try:
+        return ImportPreview.model_validate(_run(job, folder, settings, _PREVIEW_SECONDS))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stage_dataset(
+    name: str,
+    mapping: ColumnMapping,
+    task_name: str,
+    config: str | None = None,
+    split: str | None = None,
+    settings: Settings | None = None,
+    progress: Report | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    parent: Path | None = None,
+) -> StagedImport:
+    """Like ``stage`` for a Hugging Face dataset by name; without ``split`` all its parts, with a column ``split``.
+
+    Raises OfflineError when it is not on this machine and the Hub does not answer.
+    """
+    settings = settings or Settings()
+    job = _dataset_job(name, config, split, settings)
+    return _stage(job, mapping, task_name, settings, progress, cancelled, parent)
+
+
 def _stage(
     job: dict[str, Any],
     mapping: ColumnMapping,
@@ -157,6 +190,10 @@ def _file_job(path: Path, filename: str | None, format: str | None) -> dict[str,
     shown = filename or path.name
     require_file(path, shown)
     return {"source": str(path.resolve()), "shown": shown, "format": format}
+
+
+def _dataset_job(name: str, config: str | None, split: str | None, settings: Settings) -> dict[str, Any]:
+    return {"dataset": name, "shown": name, "config": config, "split": split, "offline": settings.offline}
 
 
 def _new_folder(parent: Path | None) -> Path:

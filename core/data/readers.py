@@ -105,7 +105,12 @@ def open_table(path: Path, shown: str, format: str | None = None, preview: bool 
 
 def open_source(job: Mapping[str, Any]) -> Table:
     """Open what the job of an import process names. Raises InputError, OfflineError."""
-    return open_table(Path(job["source"]), job["shown"], job["format"], preview=job["kind"] == "preview")
+    preview = job["kind"] == "preview"
+    if dataset := job.get("dataset"):
+        from core.data.hub import open_dataset
+
+        return open_dataset(dataset, job["config"], job["split"], job["offline"], preview)
+    return open_table(Path(job["source"]), job["shown"], job["format"], preview)
 
 
 def _no_rows(shown: str, kind: str) -> InputError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from operator import ne
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.data.exchange import FIXED, STATE, is_own_export, meta_key, read_flag, read_time, unescape_formula
 from core.data.names import check_label_name, visible
 from core.data.splits import split_name
 from core.data.table import MOST_ROWS, Batch, Table
@@ -57,6 +58,7 @@ class Staging:
     def __init__(self, table: Table, mapping: ColumnMapping, task: Task, folder: Path) -> None:
         self.table, self.mapping, self.task, self.folder = table, mapping, task, folder
         self.used = self._mapped_columns()
+        self.own = is_own_export(table.columns)
         self.seen: dict[int, int] = {}
         self.names: dict[str, None] = {}
         self.found: set[str] = set()
@@ -126,7 +128,7 @@ class Staging:
         """One batch as staged rows, and the rows that are refused with reasons."""
         self._named = {}
         self.found.update(batch.columns)
-        columns = dict(batch.columns)
+        columns = self._own_columns(batch.columns) if self.own else dict(batch.columns)
         count = len(batch.rows)
         empty: Sequence[str | None] = (None,) * count
         texts = columns.get(self.mapping.text, empty)
@@ -154,6 +156,8 @@ class Staging:
             "external_id": columns.get(self.mapping.id) if self.mapping.id else None,
             "meta": self._meta(columns, count),
         }
+        if self.own:
+            staged |= self._state(columns, refused)
         rows = list(batch.rows)
         rejected = [
             RejectedRow(row=rows[index], reason=reason, excerpt=visible(texts[index] or ""))
@@ -166,6 +170,22 @@ class Staging:
         if not pure:
             return None, rejected
         return self._finish(staged, pure), rejected
+
+    def _own_columns(self, columns: Mapping[str, Sequence[str | None]]) -> dict[str, Sequence[str | None]]:
+        """The cells of an export as they were before it protected spreadsheets from formulas."""
+        if self.table.format not in ("csv", "tsv"):
+            return dict(columns)
+        return {name: [cell and unescape_formula(cell) for cell in cells] for name, cells in columns.items()}
+
+    def _state(self, columns: dict[str, Sequence[str | None]], refused: dict[int, str]) -> dict[str, Sequence[Any]]:
+        """What an export says about each item; who labelled only counts when the label is imported too."""
+        convert: dict[str, Callable[[str | None], Any]] = {"labelled_at": read_time, "excluded": read_flag}
+        wanted = STATE if self.mapping.label == "label" else ("source", "flag", "excluded")
+        empty: Sequence[str | None] = (None,) * len(next(iter(columns.values())))
+        return {
+            name: self._each(columns.get(name, empty), convert.get(name, lambda cell: cell or None), refused)
+            for name in wanted
+        }
 
     def _finish(self, staged: dict[str, Any], pure: list[str]) -> pa.RecordBatch:
         """Add hashes, lengths and first rows; count."""
@@ -210,12 +230,13 @@ class Staging:
 
     def _meta(self, columns: dict[str, Sequence[str | None]], count: int) -> list[str | None] | None:
         """JSON objects of the columns that the mapping does not use, without empty cells."""
-        names = [name for name in columns if name not in self.used]
+        names = [name for name in columns if name not in self.used and not (self.own and name in FIXED)]
         if not names:
             return None
+        keys = [meta_key(name) if self.own else name for name in names]
         encode = json.JSONEncoder(ensure_ascii=False).encode
         objects = (
-            {name: cell for name, cell in zip(names, row, strict=True) if cell}
+            {name: cell for name, cell in zip(keys, row, strict=True) if cell}
             for row in zip(*(columns[name] for name in names), strict=True)
         )
         return [encode(kept) if kept else None for kept in objects]
