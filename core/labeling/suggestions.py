@@ -1,0 +1,271 @@
+"""Suggestions while labeling: worked out in the background, so that the page never waits for a model.
+
+The newest model of the project speaks; before there is one, a small classifier is fitted on the labels so far. This
+module knows nothing of storage: it asks a ``Source`` for texts, labels and scores.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from core.errors import StudioError
+from core.records import ItemFilter, Suggestion
+
+if TYPE_CHECKING:
+    from core.project import Project
+
+logger = logging.getLogger(__name__)
+
+LABELS_SO_FAR = "labels so far"
+SUGGESTIONS_KEPT = 5_000
+"""Items whose suggestions are remembered; the one asked for longest ago makes room."""
+LABELS_USED = 2_000
+"""The classifier on the labels so far learns from at most this many of them, so that it is fitted in seconds."""
+BATCH = 64
+"""Texts scored at a time: the page's newest wish waits no longer than one batch."""
+SHOWN = 3
+
+
+class Source(Protocol):
+    """What the suggester asks the project. Called from the background thread only."""
+
+    def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """Texts by item id; ids that do not exist are left out."""
+
+    def label_names(self) -> list[str]:
+        """Labels that may be suggested."""
+
+    def label_count(self) -> int:
+        """Number of labelled items."""
+
+    def labelled(self, limit: int) -> list[tuple[str, str]]:
+        """At most ``limit`` pairs of text and label."""
+
+    def newest_model(self) -> tuple[str, list[str]] | None:
+        """Id and label names, in score order, of the newest model; None before the first."""
+
+    def scores(self, model_id: str, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities by a model, (texts, labels). Raises ModelError."""
+
+    def vectors(self, texts: Sequence[str]) -> Any:
+        """Dense or sparse features (texts, d) for the classifier on the labels so far."""
+
+
+class Suggester:
+    """Suggestions for the items of one project. Thread-safe; close it when the project goes."""
+
+    def __init__(self, source: Source, refresh_after: int = 10, kept: int = SUGGESTIONS_KEPT) -> None:
+        self._source = source
+        self._refresh_after = refresh_after
+        self._kept = kept
+        self._known: OrderedDict[int, tuple[str, list[Suggestion]]] = OrderedDict()
+        self._wanted: OrderedDict[int, None] = OrderedDict()
+        self._speaker = ""
+        self._broken: set[str] = set()
+        self._little: _LabelsSoFar | None = None
+        self._changed = threading.Condition()
+        self._closed = False
+        self._working = False
+        self._thread: threading.Thread | None = None
+
+    @classmethod
+    def for_project(cls, project: Project) -> Suggester:
+        """The suggester of a project."""
+        return cls(ProjectSource(project))
+
+    def get(self, item_ids: Sequence[int]) -> dict[int, list[Suggestion]]:
+        """Suggestions that are ready, best first. The others are worked out, the last ones asked for first."""
+        with self._changed:
+            found = {}
+            for item_id in item_ids:
+                speaker, suggestions = self._known.get(item_id, ("", []))
+                if suggestions:
+                    found[item_id] = suggestions
+                    self._known.move_to_end(item_id)
+                if not suggestions or speaker != self._speaker:
+                    self._want(item_id, first=True)
+            return found
+
+    def prepare(self, item_ids: Iterable[int]) -> None:
+        """Work out suggestions for items that will be shown soon."""
+        with self._changed:
+            for item_id in item_ids:
+                if self._known.get(item_id, ("",))[0] != self._speaker or not self._speaker:
+                    self._want(item_id, first=False)
+
+    def wait(self, timeout: float) -> bool:
+        """Block until nothing is left to do, at most ``timeout`` seconds; for scripts and tests, never for a page."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or not (self._wanted or self._working), timeout)
+
+    def close(self) -> None:
+        """Stop the background thread; what it works on is dropped."""
+        with self._changed:
+            self._closed = True
+            self._wanted.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=5)
+
+    # ------------------------------------------------------------ background
+
+    def _want(self, item_id: int, first: bool) -> None:
+        if self._closed:
+            return
+        self._wanted[item_id] = None
+        if first:
+            self._wanted.move_to_end(item_id, last=False)
+        while len(self._wanted) > self._kept:
+            self._wanted.popitem()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="suggestions", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._working = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or bool(self._wanted))
+                if self._closed:
+                    return
+                self._working = True
+                batch = [self._wanted.popitem(last=False)[0] for _ in range(min(BATCH, len(self._wanted)))]
+            try:
+                self._answer(batch)
+            except (StudioError, OSError, ValueError, RuntimeError, MemoryError) as error:
+                # A suggestion is a convenience: labeling goes on without it, and the log says why.
+                logger.warning("no suggestions for %d items: %s", len(batch), error)
+
+    def _answer(self, batch: list[int]) -> None:
+        speaker, labels, score = self._choose_speaker()
+        if not speaker:
+            return
+        with self._changed:
+            self._speaker = speaker
+            batch = [item_id for item_id in batch if self._known.get(item_id, ("",))[0] != speaker]
+        texts = self._source.texts(batch)
+        if not texts:
+            return
+        scores = np.asarray(score(list(texts.values())))  # (texts, labels)
+        model = LABELS_SO_FAR if speaker.startswith(LABELS_SO_FAR) else speaker
+        allowed = set(self._source.label_names())
+        with self._changed:
+            for item_id, row in zip(texts, scores, strict=True):
+                best = [int(i) for i in np.argsort(-row) if labels[i] in allowed][:SHOWN]
+                self._known[item_id] = (
+                    speaker,
+                    [Suggestion(label=labels[i], score=float(min(1.0, row[i])), model=model) for i in best],
+                )
+            while len(self._known) > self._kept:
+                self._known.popitem(last=False)
+
+    def _choose_speaker(self) -> tuple[str, list[str], Any]:
+        """(name, labels, function from texts to scores); the name is empty when nobody can suggest yet."""
+        newest = self._source.newest_model()
+        if newest is not None and newest[0] not in self._broken:
+            model_id, labels = newest
+            return model_id, labels, lambda texts: self._model_scores(model_id, texts)
+        count = self._source.label_count()
+        step = max(self._refresh_after, (self._little.fitted_at if self._little else 0) // 10)
+        if self._little is None or abs(count - self._little.fitted_at) >= step:
+            self._little = _LabelsSoFar(count)
+            self._little.fit(self._source)
+        if not self._little.labels:
+            return "", [], None
+        little = self._little
+        return f"{LABELS_SO_FAR}/{little.fitted_at}", little.labels, lambda t: little.scores(self._source.vectors(t))
+
+    def _model_scores(self, model_id: str, texts: list[str]) -> np.ndarray:
+        try:
+            return self._source.scores(model_id, texts)
+        except StudioError:
+            self._broken.add(model_id)  # altered or deleted: not asked again, the next batch goes another way
+            raise
+
+
+class _LabelsSoFar:
+    """Logistic regression on the labels so far; speaks once two labels have two examples each."""
+
+    def __init__(self, fitted_at: int) -> None:
+        self.fitted_at = fitted_at
+        self.labels: list[str] = []
+        self._classifier: Any = None
+
+    def fit(self, source: Source) -> None:
+        """Learn from the labels that have at least two examples."""
+        pairs = source.labelled(LABELS_USED)
+        counts: dict[str, int] = {}
+        for _, label in pairs:
+            counts[label] = counts.get(label, 0) + 1
+        pairs = [(text, label) for text, label in pairs if counts[label] >= 2]
+        if len({label for _, label in pairs}) < 2:
+            return
+        from sklearn.linear_model import LogisticRegression
+
+        classifier = LogisticRegression(C=10.0, class_weight="balanced", max_iter=200)
+        classifier.fit(source.vectors([text for text, _ in pairs]), [label for _, label in pairs])
+        self._classifier = classifier
+        self.labels = [str(label) for label in classifier.classes_]
+
+    def scores(self, vectors: Any) -> np.ndarray:
+        """Probabilities (n, labels)."""
+        return np.asarray(self._classifier.predict_proba(vectors))
+
+
+class ProjectSource:
+    """A project as the suggester sees it."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """Texts by item id."""
+        found = self._project.items(ItemFilter(ids=tuple(item_ids), excluded=None), limit=len(item_ids))
+        return {item.id: item.text for item in found}
+
+    def label_names(self) -> list[str]:
+        """Labels of the schema."""
+        return [label.name for label in self._project.labels]
+
+    def label_count(self) -> int:
+        """Labelled items."""
+        return self._project.count(ItemFilter(labelled=True))
+
+    def labelled(self, limit: int) -> list[tuple[str, str]]:
+        """Text and label of labelled items, evenly spread over the project when there are more than ``limit``."""
+        ids = self._project.item_ids(ItemFilter(labelled=True))
+        step = max(1, -(-len(ids) // limit))
+        chosen = tuple(ids[::step])
+        items = self._project.items(ItemFilter(ids=chosen), limit=max(1, len(chosen)))
+        return [(item.text, item.label) for item in items if isinstance(item.label, str)]
+
+    def newest_model(self) -> tuple[str, list[str]] | None:
+        """Id and labels of the newest model."""
+        models = self._project.models()
+        return (models[0].id, list(models[0].info.labels)) if models else None
+
+    def scores(self, model_id: str, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities by a model of the project."""
+        workspace = self._project.workspace
+        return workspace.predictors.scores(workspace.model(model_id).path, texts)
+
+    def vectors(self, texts: Sequence[str]) -> Any:
+        """Embeddings by the built-in encoder, cached; character n-grams in languages it cannot read."""
+        if self._project.language != "en":
+            from sklearn.feature_extraction.text import HashingVectorizer
+
+            return HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=2**18).transform(texts)
+        from core.base_models import DEFAULT_BASE, resolve
+        from core.methods.embeddings import encode
+
+        return encode(texts, resolve(DEFAULT_BASE), Path(self._project.workspace.path) / "cache")
