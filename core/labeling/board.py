@@ -163,7 +163,8 @@ class Board:
 
     def upcoming(self, user: str, count: int) -> list[int]:
         """Item ids this user will probably see next, for suggestions made ahead of time."""
-        seat, found, at = self._seat(user), [], self._seat(user).cursor
+        seat = self._seat(user)
+        at, found = seat.cursor, list[int]()
         while len(found) < count:
             hit = self._first_free(seat, user, at, len(self.ids))
             if hit is None:

@@ -43,6 +43,7 @@ class Database:
         self._write_lock = threading.RLock()
         self._local = threading.local()
         self._generation = 0
+        self._connection: duckdb.DuckDBPyConnection | None = None
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._next_ids: dict[str, int] = {}
         self._marks: dict[str, int] = {}
@@ -84,7 +85,7 @@ class Database:
             raise StorageError(f"The database {self.file} is missing, but this folder held one before.", hint)
 
     def _connect(self) -> None:
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -103,7 +104,7 @@ class Database:
 
     def _disconnect(self) -> None:
         # An open cursor of any thread keeps the old file open behind our back, so all of them are closed.
-        for handle in [*self._cursors, getattr(self, "_connection", None)]:
+        for handle in [*self._cursors, self._connection]:
             if handle is not None:
                 with suppress(duckdb.Error):
                     handle.close()
@@ -210,24 +211,20 @@ class Database:
     def next_ids(self, table: str, count: int = 1) -> int:
         """Reserve ``count`` consecutive ids of a table and return the first. Call inside ``transaction``."""
         if table not in self._next_ids:
-            floor = self.read("SELECT coalesce(max(floor), 0) FROM counters WHERE name = ?", [table])[0][0]
-            self._next_ids[table] = max(self._highest(table), floor) + 1
+            self._next_ids[table] = self._highest(table) + 1
         first = self._next_ids[table]
         self._next_ids[table] += count
         return first
 
     def forget_highest(self, table: str) -> None:
-        """Before rows of a table are deleted on purpose: keep its ids from being used again, lower its mark.
-
-        Call inside ``transaction``; the mark is written first, so a crash here raises no false alarm.
-        """
+        """Before rows of a table are deleted on purpose: keep its ids from being used again. Inside ``transaction``."""
         top = self.next_ids(table, 0) - 1
         self.cursor().execute("INSERT INTO counters VALUES (?, ?)", [table, top])
-        self._marks[table] = 0
-        self._write_marks()
 
     def _highest(self, table: str) -> int:
-        return self.read(f"SELECT coalesce(max(id), 0) FROM {table}")[0][0]
+        """Highest id that the table has, or had before rows were deleted on purpose."""
+        floor = "(SELECT coalesce(max(floor), 0) FROM counters WHERE name = ?)"
+        return self.read(f"SELECT greatest(coalesce(max(id), 0), {floor}) FROM {table}", [table])[0][0]
 
     def _translate(self, error: duckdb.Error) -> StorageError:
         """A driver error as ours. A database that a full disk invalidated is reopened: nothing committed is lost."""
@@ -275,7 +272,7 @@ class Database:
         partial = target.with_name(target.name + ".part")
         partial.unlink(missing_ok=True)
         with self._write_lock:
-            cursor = self._connection.cursor()
+            cursor = self.cursor().cursor()
             try:
                 cursor.execute(f"ATTACH {quoted(partial)} AS copy_target")
                 try:

@@ -97,8 +97,8 @@ def insert_staged(
         )
         source = f"(SELECT staged.*, numbered.n FROM read_parquet({quoted(staged)}) staged JOIN numbered USING (row))"
         write.execute(
-            "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, ?, external_id, ?, FALSE "
-            f"FROM {source} ORDER BY n",
+            "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, coalesce(source, ?), external_id, ?, "
+            f"coalesce(excluded, FALSE) FROM {source} ORDER BY n",
             [first_id, project_id, position, filename, import_id],
         )
         write.execute(
@@ -106,6 +106,7 @@ def insert_staged(
             [first_id, project_id],
         )
         labelled = _insert_labels(database, project_id, source, first_id, values, user)
+        _insert_flags(database, project_id, source, first_id, user)
         write.execute("DROP TABLE numbered")
     return InsertCounts(added, duplicates, labelled)
 
@@ -118,6 +119,7 @@ def _insert_labels(
     values: Mapping[str, tuple[str | None, list[int]]],
     user: str,
 ) -> int:
+    """Store the labels of a staged import; in a file that was exported here, with who gave them and when."""
     if not values:
         return 0
     mapping = [{"cell": cell, "payload": payload, "label_ids": ids} for cell, (payload, ids) in values.items()]
@@ -129,17 +131,30 @@ def _insert_labels(
     )
     labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]
     first_event = database.next_ids("label_events", labelled)
-    # A file that Whetstone exported carries who labelled when; those two columns come back as what they were.
     cursor.execute(
         "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, happened_at) "
         "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
-        "coalesce(nullif(json_extract_string(s.meta, '$.annotator'), ''), ?), 'import', "
-        "coalesce(try_cast(json_extract_string(s.meta, '$.labelled_at') AS TIMESTAMP), ?) "
+        "coalesce(s.annotator, ?), coalesce(s.label_source, 'import'), "
+        "coalesce(try_cast(s.labelled_at AS TIMESTAMP), ?) "
         f"FROM {source} s JOIN staged_values v ON s.label = v.cell ORDER BY n",
         [first_event, project_id, first_id, user, datetime.now()],
     )
     cursor.execute("DROP TABLE staged_values")
     return labelled
+
+
+def _insert_flags(database: Database, project_id: int, source: str, first_id: int, user: str) -> None:
+    """Store the open flags that a file exported here carries."""
+    flagged = database.read(f"SELECT count(*) FROM {source} s WHERE s.flag IS NOT NULL")[0][0]
+    if not flagged:
+        return
+    first_event = database.next_ids("label_events", flagged)
+    database.cursor().execute(
+        "INSERT INTO label_events (id, project_id, item_id, kind, note, username, source, happened_at) "
+        "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'flag', s.flag, ?, 'import', ? "
+        f"FROM {source} s WHERE s.flag IS NOT NULL ORDER BY n",
+        [first_event, project_id, first_id, user, datetime.now()],
+    )
 
 
 # ---------------------------------------------------------------- find
@@ -214,6 +229,12 @@ def find_ids(
     return [item_id for (item_id,) in rows]
 
 
+def _stored(row: Sequence[Any]) -> StoredItem:
+    item_id, position, split, source, external_id, excluded, text, text_b, meta = row
+    found = json.loads(meta) if meta else {}
+    return StoredItem(item_id, position, split, source, external_id, excluded, text, text_b, found)
+
+
 def load_items(database: Database, project_id: int, item_ids: Sequence[int]) -> list[StoredItem]:
     """Items with their texts in the order of ``item_ids``; unknown ids are left out."""
     if not item_ids:
@@ -227,7 +248,7 @@ def load_items(database: Database, project_id: int, item_ids: Sequence[int]) -> 
         "AND i.id IN (SELECT unnest(?::BIGINT[])) AND t.item_id IN (SELECT unnest(?::BIGINT[]))",
         [project_id, low, high, low, high, ids, ids],
     )
-    found = {row[0]: StoredItem(*row[:8], json.loads(row[8]) if row[8] else {}) for row in rows}
+    found = {row[0]: _stored(row) for row in rows}
     return [found[item_id] for item_id in ids if item_id in found]
 
 
@@ -240,7 +261,7 @@ def load_item(database: Database, project_id: int, item_id: int) -> StoredItem |
     if not rows:
         return None
     text, text_b, meta = database.read("SELECT text, text_b, meta FROM item_texts WHERE item_id = ?", [item_id])[0]
-    return StoredItem(*rows[0], text, text_b, json.loads(meta) if meta else {})
+    return _stored((*rows[0], text, text_b, meta))
 
 
 def all_positions(database: Database, project_id: int) -> dict[str, Any]:

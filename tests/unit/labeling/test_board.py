@@ -1,0 +1,92 @@
+"""The in-memory board: the queue, claims, counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.labeling import board as board_module
+from core.labeling.board import Board
+
+
+def make(total: int = 6, labelled: tuple[int, ...] = (), excluded: tuple[int, ...] = ()) -> Board:
+    """Items 10, 11, ...; ``labelled`` and ``excluded`` are ids."""
+    ids = np.arange(10, 10 + total)
+    return Board(ids, np.isin(ids, excluded), np.array(labelled, dtype=int), np.ones(len(labelled)), {1: (5,)}, {})
+
+
+def test_next_is_the_first_open_item_and_stays_until_answered() -> None:
+    board = make(labelled=(10,), excluded=(11,))
+    assert board.next_id("ann") == 12
+    assert board.next_id("ann") == 12
+    board.set_label(12, [5])
+    board.answered(12, "ann")
+    assert board.next_id("ann") == 13
+
+
+def test_two_annotators_never_get_the_same_item() -> None:
+    board = make(total=2)
+    assert {board.next_id("ann"), board.next_id("bob")} == {10, 11}
+    assert board.next_id("eve") is None
+
+
+def test_claim_of_somebody_who_left_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = make(total=1)
+    assert board.next_id("ann") == 10
+    assert board.next_id("bob") is None
+    monkeypatch.setattr(board_module.time, "monotonic", lambda: 1e12)
+    assert board.next_id("bob") == 10
+
+
+def test_skipped_item_stays_away_until_asked_back() -> None:
+    board = make(total=2)
+    board.answered(10, "ann", skipped=True)
+    assert board.next_id("ann") == 11
+    board.set_label(11, [5])
+    board.answered(11, "ann")
+    assert board.next_id("ann") is None
+    assert board.skipped("ann") == 1
+    assert board.next_id("bob") == 10
+    board.answered(10, "bob", skipped=True)
+    board.forget_skipped("ann")
+    assert board.next_id("ann") == 10
+
+
+def test_queue_wraps_to_what_was_left_behind() -> None:
+    board = make(total=3)
+    board.go_to(12, "ann")
+    assert board.next_id("ann") == 12
+    board.set_label(12, [5])
+    board.answered(12, "ann")
+    assert board.next_id("ann") == 10
+
+
+def test_go_to_shows_even_a_labelled_item() -> None:
+    board = make(labelled=(11,))
+    board.go_to(11, "ann")
+    assert board.next_id("ann") == 11
+    board.answered(11, "ann")
+    assert board.next_id("ann") == 12
+
+
+def test_counts_follow_every_change() -> None:
+    board = make(labelled=(10, 11), excluded=(15,))
+    assert (board.total, board.labelled, board.label_counts[5]) == (5, 2, 2)
+    board.set_label(12, [6])
+    board.set_label(10, [6])
+    board.set_label(11, None)
+    board.set_label(15, [6])  # excluded: kept, not counted
+    assert (board.labelled, board.label_counts[5], board.label_counts[6]) == (2, 0, 2)
+
+
+def test_unknown_items_are_not_found() -> None:
+    board = make()
+    assert board.position(9) is None
+    assert board.position(99) is None
+    assert board.position(15) == 5
+
+
+def test_upcoming_leaves_out_what_others_hold() -> None:
+    board = make(total=4)
+    assert board.next_id("bob") == 10
+    assert board.upcoming("ann", 2) == [11, 12]

@@ -1,0 +1,197 @@
+"""The database file: lock, self-check, transactions, backup and restore."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.errors import InputError, StorageError, WorkspaceBusyError
+from core.storage import label_events
+from core.storage.database import Database
+from core.storage.migrations import MIGRATIONS
+
+
+def add_event(database: Database, item: int = 1) -> int:
+    return label_events.append(database, 1, item, "label", "ann", label_ids=(7,)).id
+
+
+def count(database: Database) -> int:
+    return database.read("SELECT count(*) FROM label_events")[0][0]
+
+
+def test_second_opener_is_told_who_is_in_the_way(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    with pytest.raises(WorkspaceBusyError, match="open"):
+        Database(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from core.errors import WorkspaceBusyError\n"
+        "from core.storage.database import Database\n"
+        "try:\n    Database(Path(sys.argv[1]))\nexcept WorkspaceBusyError:\n    sys.exit(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60).returncode == 7
+    database.close()
+    Database(tmp_path).close()
+
+
+def test_rows_survive_a_kill_without_close(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from core.storage.database import Database\n"
+        "from core.storage import label_events\n"
+        "d = Database(Path(sys.argv[1]))\n"
+        "for i in range(20): label_events.append(d, 1, i, 'label', 'ann', label_ids=(1,))\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60).returncode == -9
+    database = Database(tmp_path)
+    assert count(database) == 20
+    assert add_event(database) == 21
+    database.close()
+
+
+def test_missing_database_beside_its_log_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "whetstone.duckdb.wal").write_bytes(b"x")
+    with pytest.raises(StorageError, match="write-ahead log"):
+        Database(tmp_path)
+
+
+def test_missing_database_that_was_there_before_is_refused(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    (tmp_path / "whetstone.duckdb").unlink()
+    with pytest.raises(StorageError, match="missing"):
+        Database(tmp_path)
+
+
+def test_lost_log_is_noticed_and_can_be_accepted(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path; from core.storage.database import Database\n"
+        "from core.storage import label_events\n"
+        "d = Database(Path(sys.argv[1]))\n"
+        "label_events.append(d, 1, 1, 'label', 'ann'); time.sleep(1.1)\n"
+        "label_events.append(d, 1, 2, 'label', 'ann'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60)
+    (tmp_path / "whetstone.duckdb.wal").unlink()
+    with pytest.raises(StorageError, match="fewer rows") as caught:
+        Database(tmp_path)
+    assert "WHETSTONE_ACCEPT_LOSS" in caught.value.hint
+    Database(tmp_path, accept_loss=True).close()
+    Database(tmp_path).close()
+
+
+def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "whetstone.duckdb").write_bytes(b"not a database at all" * 1000)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        Database(tmp_path)
+
+
+def test_newer_schema_is_refused(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    with database.transaction() as write:
+        write.execute("INSERT INTO migrations VALUES (?, ?)", [MIGRATIONS[-1][0] + 1, datetime.now()])
+    database.close()
+    with pytest.raises(StorageError, match="newer Whetstone"):
+        Database(tmp_path)
+
+
+def test_failed_block_leaves_nothing_and_gives_its_ids_back(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    first = add_event(database)
+    with pytest.raises(ValueError, match="stop"), database.transaction():
+        add_event(database)
+        raise ValueError("stop")
+    assert count(database) == 1
+    assert add_event(database) == first + 1
+    database.close()
+
+
+def test_driver_errors_do_not_leak(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    with pytest.raises(StorageError):
+        database.read("SELECT * FROM nowhere")
+    with pytest.raises(StorageError), database.transaction() as write:
+        write.execute("SELECT broken FROM")
+    assert count(database) == 0
+    database.close()
+
+
+def test_threads_do_not_mix_results(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        for _ in range(30):
+            if database.read("SELECT ?::INTEGER", [number]) != [(number,)]:
+                wrong.append(number)
+            add_event(database, number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert database.read("SELECT count(DISTINCT id), count(*) FROM label_events") == [(120, 120)]
+    database.close()
+
+
+def test_backup_restores_to_the_same_rows(tmp_path: Path) -> None:
+    database = Database(tmp_path / "home")
+    add_event(database)
+    copy = database.backup(tmp_path / "it's a copy.duckdb")
+    add_event(database)
+    kept = database.restore(copy)
+    assert count(database) == 1
+    assert count_in(kept) == 2
+    add_event(database)
+    database.close()
+    database = Database(tmp_path / "home")
+    assert count(database) == 2
+    database.close()
+
+
+def count_in(path: Path) -> int:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        row = connection.execute("SELECT count(*) FROM label_events").fetchone()
+    assert row
+    return row[0]
+
+
+def test_restore_refuses_what_is_no_backup_and_changes_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "home")
+    add_event(database)
+    other = tmp_path / "other.duckdb"
+    duckdb.connect(str(other)).close()
+    junk = tmp_path / "junk.duckdb"
+    junk.write_bytes(b"junk" * 5000)
+    for source in (other, junk, tmp_path / "absent.duckdb", database.file):
+        with pytest.raises(InputError):
+            database.restore(source)
+    assert count(database) == 1
+    database.close()
+
+
+def test_ids_are_not_used_again_after_deletion(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    last = [add_event(database) for _ in range(3)][-1]
+    with database.transaction() as write:
+        database.forget_highest("label_events")
+        write.execute("DELETE FROM label_events")
+    database.close()
+    database = Database(tmp_path)
+    assert add_event(database) == last + 1
+    database.close()
+
+
+def test_extensions_are_never_fetched(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    settings = dict(
+        database.read("SELECT name, value FROM duckdb_settings() WHERE name LIKE '%extensions' AND name LIKE 'auto%'")
+    )
+    assert settings == {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    database.close()
