@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from core.data import cleaning as cleaner
 from core.data import export as exporter
 from core.data import importing
 from core.data.text import text_hash
@@ -246,6 +245,8 @@ class ProjectData(ProjectSchema, ProjectLabeling):
 
         Changes nothing. ``kinds`` limits the search to some finding kinds.
         """
+        from core.data import cleaning as cleaner
+
         rows = items.load_texts(self._database, self.id, ItemFilter(), [])
         values = self._current_values()
         entries = [
