@@ -30,9 +30,7 @@ class LoraOptions(NeuralOptions):
     rank: int = Field(
         default=16, ge=1, le=256, description="Width of the low-rank matrices. Higher can learn more and is slower."
     )
-    alpha: float = Field(
-        default=32.0, gt=0, le=1024, description="Strength of the LoRA matrices; usually twice the rank."
-    )
+    alpha: int = Field(default=32, ge=1, le=1024, description="Strength of the LoRA matrices; usually twice the rank.")
     lora_dropout: float = Field(
         default=0.05, ge=0, lt=1, description="Share of LoRA's inputs dropped at random; higher guards small data."
     )

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,7 @@ class Runner:
         cache: Path | None = None,
         bases: Path | None = None,
         on_finished: Callable[[str], None] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "core.training.worker"),
     ) -> None:
         """Take over what is in ``runs``: adopt live workers, go on with the queue.
 
@@ -62,6 +63,7 @@ class Runner:
         self.cache = cache or runs.parent / "cache"
         self.bases = bases or runs.parent / "bases"
         self.on_finished = on_finished
+        self.command = tuple(command)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -361,7 +363,7 @@ class Runner:
         }
         with folder.log.open("ab") as log:
             self._children[run_id] = subprocess.Popen(
-                [sys.executable, "-m", "core.training.worker", str(folder.path)],
+                [*self.command, str(folder.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

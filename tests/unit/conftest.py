@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.methods.base import Rows, TrainingData
+from core.tasks import get_task
+
 WORDS = {"refund": "money back please", "delivery": "parcel arrives late where", "greeting": "hello there good day"}
 FILLER = "the a my your this that now again today very so it is was will can"
 
@@ -15,6 +18,9 @@ FILLER = "the a my your this that now again today very so it is was will can"
 @pytest.fixture(scope="session")
 def tiny_bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of base models with one in it: ``local:tiny``, a BERT of 2 layers and 32 dimensions."""
+    import torch
+
+    torch.set_num_threads(1)  # the model is too small to share, and tests run side by side
     bases = tmp_path_factory.mktemp("bases")
     save_tiny_bert(bases / "tiny")
     return bases
@@ -37,8 +43,16 @@ def save_tiny_bert(folder: Path) -> None:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special)
     fast.save_pretrained(folder)
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, **sizes)).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        max_position_embeddings=64,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        initializer_range=0.2,
+    )
+    BertModel(config).save_pretrained(folder)
 
 
 def toy_texts(rows: int, seed: int = 0) -> list[tuple[str, str]]:
@@ -79,3 +93,17 @@ def toy_version(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toy_data() -> Callable[..., TrainingData]:
+    """Makes the same rows in memory: toy_data(train=48, dev=12, test=0)."""
+
+    def rows(count: int, seed: int) -> Rows:
+        pairs = toy_texts(count, seed)
+        return Rows(list(range(count)), [text for text, _ in pairs], [label for _, label in pairs])
+
+    def make(train: int = 48, dev: int = 12, test: int = 0) -> TrainingData:
+        return TrainingData(get_task("classification"), list(WORDS), rows(train, 0), rows(dev, 1), rows(test, 2))
+
+    return make
