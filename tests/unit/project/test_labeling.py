@@ -1,0 +1,140 @@
+"""Labeling through the project: what is on disk, what undo brings back, where a person resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.errors import InputError, NotFoundError
+from core.project import Project
+from core.records import ItemFilter, Suggestion
+from core.workspace import Workspace
+
+Add = Callable[..., list[int]]
+
+
+def test_label_is_kept_with_all_that_was_known(project: Project, add: Add) -> None:
+    item_id = add()[0]
+    shown = Suggestion(label="delivery", score=0.75, model="m1")
+    project.label(item_id, "refund", user="ann", suggestion=shown, elapsed_ms=1200)
+    item = project.item(item_id)
+    assert (item.label, item.annotator, item.label_source) == ("refund", "ann", "human")
+    event = project.history(item_id)[-1]
+    assert (event.suggested, event.suggested_score, event.suggested_by) == ("delivery", 0.75, "m1")
+    assert (event.accepted, event.elapsed_ms) == (False, 1200)
+    assert project.suggestion_counts() == {"m1": (0, 1)}
+
+
+def test_newest_label_wins_and_history_stays(project: Project, add: Add) -> None:
+    item_id = add()[0]
+    project.label(item_id, "refund", user="ann")
+    project.label(item_id, "delivery", user="bob")
+    assert (project.item(item_id).label, project.item(item_id).annotator) == ("delivery", "bob")
+    assert [event.user for event in project.history(item_id)] == ["ann", "bob"]
+    assert project.progress().per_label == {"delivery": 1}
+
+
+def test_unknown_label_and_item_change_nothing(project: Project, add: Add) -> None:
+    item_id = add()[0]
+    with pytest.raises(InputError, match="'nope' is not a label"):
+        project.label(item_id, "nope", user="ann")
+    with pytest.raises(NotFoundError):
+        project.label(item_id + 999, "refund", user="ann")
+    assert project.progress().labelled == 0
+    assert not project.history(item_id)
+
+
+def test_undo_goes_ten_deep_and_restores_what_was_there(project: Project, add: Add) -> None:
+    ids = add(12)
+    project.label(ids[0], "delivery", user="bob")
+    for item_id in ids:
+        project.label(item_id, "refund", user="ann")
+    brought_back = [item.id for _ in range(12) if (item := project.undo("ann"))]
+    assert brought_back == ids[::-1]
+    assert project.progress().labelled == 1
+    assert (project.item(ids[0]).label, project.item(ids[0]).annotator) == ("delivery", "bob")
+    assert project.undo("ann") is None
+
+
+def test_undo_shows_the_item_again(project: Project, add: Add) -> None:
+    ids = add(3)
+    project.label(ids[0], "refund", user="ann")
+    project.skip(ids[1], user="ann")
+    undone = project.undo("ann")
+    assert undone is not None
+    assert undone.id == ids[1]
+    following = project.next_item("ann")
+    assert following is not None
+    assert following.id == ids[1]
+
+
+def test_person_resumes_exactly_where_they_stopped(workspace: Workspace, project: Project, add: Add) -> None:
+    ids = add(8)
+    project.go_to(ids[4], user="ann")
+    project.label(ids[4], "refund", user="ann")
+    project.skip(ids[5], user="ann")
+    home = workspace.path
+    workspace.close()
+    with Workspace.open(home, workspace.settings) as again:
+        project = again.project(project.id)
+        resumed = project.next_item("ann")
+        assert resumed is not None
+        assert resumed.id == ids[6]
+        assert project.progress("ann").skipped == 1
+        other = project.next_item("bob")
+        assert other is not None
+        assert other.id == ids[0]
+
+
+def test_go_to_survives_a_restart(workspace: Workspace, project: Project, add: Add) -> None:
+    ids = add(4)
+    project.label(ids[2], "refund", user="bob")
+    project.go_to(ids[2], user="ann")
+    workspace.close()
+    with Workspace.open(workspace.path, workspace.settings) as again:
+        shown = again.project(project.id).next_item("ann")
+        assert shown is not None
+        assert (shown.id, shown.label) == (ids[2], "refund")
+
+
+def test_flags_carry_a_note(project: Project, add: Add) -> None:
+    ids = add(2)
+    project.flag(ids[0], "is this ours?", user="ann")
+    assert project.item(ids[0]).flag == "is this ours?"
+    assert [item.id for item in project.items(ItemFilter(flagged=True))] == [ids[0]]
+    project.unflag(ids[0], user="bob")
+    assert project.item(ids[0]).flag is None
+    assert project.progress().flagged == 0
+
+
+def test_bulk_label_and_filters(project: Project, add: Add) -> None:
+    ids = add(6, labelled=2)
+    assert project.bulk_label(ids[2:4], "refund", user="ann") == 2
+    assert project.count(ItemFilter(labels=("refund",))) == 3
+    assert project.count(ItemFilter(labelled=False)) == 2
+    assert project.count(ItemFilter(annotators=("ann",))) == 2
+    assert project.count(ItemFilter(text="TEXT 5")) == 1
+    assert project.count(ItemFilter(text="' OR 1=1; DROP TABLE items; --")) == 0
+    assert project.count() == 6
+
+
+def test_rename_and_merge_touch_no_event(project: Project, add: Add) -> None:
+    ids = add(4, labelled=4)
+    events = [len(project.history(i)) for i in ids]
+    project.rename_label("refund", "money back", user="ann")
+    assert project.item(ids[0]).label == "money back"
+    project.merge_labels("money back", into="delivery", user="ann")
+    assert {project.item(i).label for i in ids} == {"delivery"}
+    assert project.count(ItemFilter(labels=("delivery",))) == 4
+    assert project.progress().per_label == {"delivery": 4}
+    assert [event.kind for event in project.schema_events()] == ["merge", "rename", "add", "add"]
+    assert [len(project.history(i)) for i in ids] == events
+
+
+def test_pace_counts_answers_a_minute(project: Project, add: Add) -> None:
+    for item_id in add(5):
+        project.label(item_id, "refund", user="ann")
+    pace = project.progress("ann").per_minute
+    assert pace is not None
+    assert pace > 60

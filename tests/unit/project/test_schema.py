@@ -1,0 +1,60 @@
+"""The label schema: names, keys, colours, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.errors import InputError, RefusedError
+from core.project import Project
+
+
+def test_keys_are_digits_then_letters_without_collision(project: Project) -> None:
+    project.add_labels([f"label {i}" for i in range(20)])
+    keys = [label.key for label in project.labels]
+    assert keys[:10] == list("1234567890")
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & set("crus")
+
+
+def test_more_labels_than_keys_still_work(project: Project) -> None:
+    project.add_labels([f"label {i}" for i in range(148)])
+    assert len(project.labels) == 150
+    assert project.labels[-1].key == ""
+    assert project.labels[-1].colour.startswith("#")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u200b", "a\u200bb", "re\u202efund", "x" * 101, "a\x00b"])
+def test_names_nobody_can_tell_apart_are_refused(project: Project, name: str) -> None:
+    with pytest.raises(InputError):
+        project.add_label(name)
+    assert len(project.labels) == 2
+
+
+@pytest.mark.parametrize("name", ["<b>bold</b>", ":red[x]", "'; DROP TABLE labels; --", "../up", "退款", "מוחזר"])
+def test_any_visible_name_is_kept_as_it_is(project: Project, name: str) -> None:
+    assert project.add_label(name).name == name
+    assert project.label_named(name).name == name
+
+
+def test_taken_names_and_keys_are_refused(project: Project) -> None:
+    with pytest.raises(InputError, match="already"):
+        project.add_label("refund")
+    with pytest.raises(InputError, match="already"):
+        project.rename_label("delivery", "refund")
+    with pytest.raises(InputError, match="belongs to"):
+        project.edit_label("delivery", key="1")
+    with pytest.raises(InputError, match="cannot be the key"):
+        project.edit_label("delivery", key="c")
+    with pytest.raises(InputError, match="itself"):
+        project.merge_labels("refund", "refund")
+
+
+def test_used_label_is_not_removed(project: Project, add: Callable[..., list[int]]) -> None:
+    add(2, labelled=2)
+    with pytest.raises(RefusedError, match="1 items"):
+        project.remove_label("refund")
+    project.add_label("spare")
+    project.remove_label("spare")
+    assert [label.name for label in project.labels] == ["refund", "delivery"]

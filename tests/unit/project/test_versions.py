@@ -1,0 +1,103 @@
+"""Freezing: shares, seeds, duplicates that must not straddle, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.data import versions as files
+from core.errors import InputError, RefusedError
+from core.project import Project
+
+
+def fill(project: Project, per_label: int = 20) -> None:
+    project.add_items(
+        {"text": f"{label} {i}", "label": label} for label in ("refund", "delivery") for i in range(per_label)
+    )
+
+
+def test_split_is_stratified_seeded_and_frozen(project: Project) -> None:
+    fill(project)
+    first, again, other = project.freeze(seed=0), project.freeze(seed=0), project.freeze(seed=1)
+    assert first.counts["test"] == {"refund": 4, "delivery": 4}
+    assert first.counts["dev"] == {"refund": 2, "delivery": 2}
+    assert first.hash == again.hash != other.hash
+    assert [version.number for version in project.versions()] == [3, 2, 1]
+    before = (first.path / "train.parquet").read_bytes()
+    project.label(project.item_ids()[0], "delivery", user="ann")
+    project.rename_label("refund", "money")
+    assert (first.path / "train.parquet").read_bytes() == before
+    assert project.version(first.id).labels == ["refund", "delivery"]
+
+
+def test_texts_that_differ_in_case_only_stay_together(project: Project) -> None:
+    rows = [{"text": text, "label": "refund" if i % 2 else "delivery"} for i in range(30)
+            for text in (f"Hello {i}", f"hello  {i}!")]  # fmt: skip
+    project.add_items(rows)
+    version = project.freeze(test=0.3, dev=0.2)
+    place = {}
+    for split in ("train", "dev", "test"):
+        for text in files.read_split(version.path, split).texts:
+            key = text.lower().replace(" ", "").rstrip("!")
+            assert place.setdefault(key, split) == split
+
+
+def test_too_few_examples_are_refused_with_counts_and_a_way_out(project: Project) -> None:
+    fill(project)
+    project.add_items([{"text": "odd one", "label": "rare"}])
+    with pytest.raises(RefusedError, match="rare: 1") as caught:
+        project.freeze()
+    assert "merge" in caught.value.hint
+    assert not project.versions()
+    assert project.freeze(labels=["refund", "delivery"]).labels == ["refund", "delivery"]
+
+
+def test_one_class_or_none_is_refused(project: Project) -> None:
+    with pytest.raises(RefusedError, match="Nothing is labelled"):
+        project.freeze()
+    project.add_items({"text": f"t {i}", "label": "refund"} for i in range(9))
+    with pytest.raises(RefusedError, match="two classes"):
+        project.freeze()
+
+
+def test_imported_split_is_used_and_dev_comes_out_of_train(project: Project) -> None:
+    project.add_items(
+        {"text": f"{label} {i}", "label": label, "split": "test" if i < 5 else "train"}
+        for label in ("refund", "delivery")
+        for i in range(25)
+    )
+    version = project.freeze(split="imported", dev=0.1, seed=0)
+    assert version.rows("test") == 10
+    assert version.rows("dev") == 4
+    assert version.rows("train") == 36
+
+
+def test_imported_split_without_test_is_refused(project: Project) -> None:
+    fill(project)
+    with pytest.raises(RefusedError):
+        project.freeze(split="imported")
+    with pytest.raises(InputError, match="no split"):
+        project.freeze(split="elsewhere")
+
+
+def test_label_in_test_that_train_lacks_is_refused(project: Project) -> None:
+    fill(project)
+    project.add_items({"text": f"new {i}", "label": "unseen", "split": "test"} for i in range(4))
+    with pytest.raises(RefusedError, match="unseen"):
+        project.freeze(split="imported")
+
+
+def test_excluded_items_are_left_out(project: Project) -> None:
+    fill(project)
+    project.exclude(project.item_ids()[:10])
+    assert sum(project.freeze().rows(split) for split in ("train", "dev", "test")) == 30
+
+
+def test_snapshot_says_what_it_is(project: Project) -> None:
+    fill(project)
+    version = project.freeze(test=0.25, dev=0.15, seed=7)
+    record = json.loads((Path(version.path) / "version.json").read_text(encoding="utf-8"))
+    assert record["options"]["seed"] == 7
+    assert record["hash"] == version.hash
