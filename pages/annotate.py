@@ -88,12 +88,20 @@ def draw_edge(project: Project) -> None:
     with st.popover(_("Go to a text"), type="tertiary", icon=":material/search:"):
         total = project.count(EVERYTHING)
         with st.form("go_to", border=False):
-            place = st.number_input(
-                _("Number of the text, 1 to {n}").format(n=number(total)), min_value=1, max_value=max(1, total), step=1
+            st.number_input(
+                _("Number of the text, 1 to {n}").format(n=number(total)),
+                min_value=1,
+                max_value=max(1, total),
+                step=1,
+                key=session.PLACE,
             )
-            if st.form_submit_button(_("Show it")):
-                go_to(project.id, project.item_at(int(place) - 1).id)
-                st.rerun(scope="fragment")
+            st.form_submit_button(_("Show it"), on_click=go_to_place, args=(project.id,))
+
+
+@guarded
+def go_to_place(project_id: int) -> None:
+    """Show the text whose number was typed, counted from 1 in import order."""
+    go_to(project_id, get_workspace().project(project_id).item_at(int(st.session_state[session.PLACE]) - 1).id)
 
 
 project = require_project()

@@ -49,8 +49,6 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
     new = st.button(_("New project"), icon=":material/add:", type="secondary" if workspace.projects() else "primary")
 if new:
     st.dialog(_("New project"), width="medium")(new_project_form)()
-for warning in workspace.warnings:
-    st.warning(escape(warning), icon=":material/warning:")
 chosen = current_project()
 if chosen is None:
     st.info(_("A project holds the texts, the labels and the models of one question. Create the first one."))

@@ -27,8 +27,6 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """
     try:
         workspace = await anyio.to_thread.run_sync(get_workspace)
-        for warning in workspace.warnings:
-            logger.warning("%s", warning)
         logger.info("workspace %s", workspace.path)
     except StudioError as error:
         logger.error("%s: %s", error.title, error)

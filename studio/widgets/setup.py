@@ -118,7 +118,7 @@ def tokens_panel() -> None:
             address="`/api/v1`", docs="[/api/docs](/api/docs)"
         )
     )
-    secret = st.session_state.get(session.NEW_TOKEN)
+    secret = st.session_state.get(session.SHOWN_ONCE)
     if secret:
         with st.container(border=True):
             st.warning(
@@ -126,13 +126,13 @@ def tokens_panel() -> None:
             )
             st.code(secret, language=None)
             st.button(
-                _("I have copied it"), type="primary", on_click=st.session_state.pop, args=(session.NEW_TOKEN, None)
+                _("I have copied it"), type="primary", on_click=st.session_state.pop, args=(session.SHOWN_ONCE, None)
             )
         return
     with st.form("new_token", border=True):
         name = st.text_input(_("What will use the token?"), max_chars=100, placeholder=_("e.g. help desk server"))
         if st.form_submit_button(_("Create a token"), type="primary"):
-            st.session_state[session.NEW_TOKEN] = workspace.create_token(name)
+            st.session_state[session.SHOWN_ONCE] = workspace.create_token(name)
             st.rerun()
     tokens = workspace.tokens()
     if not tokens:
