@@ -62,8 +62,12 @@ class Workspace:
     def demo(cls, path: Path | str | None = None, settings: Settings | None = None) -> Workspace:
         """Open a workspace and, when it has no project, add the sample projects and queue their first models."""
         workspace = cls.open(path, settings)
-        if not workspace.projects():
-            install_samples(workspace)
+        try:
+            if not workspace.projects():
+                install_samples(workspace)
+        except BaseException:
+            workspace.close()
+            raise
         return workspace
 
     def __enter__(self) -> Workspace:
