@@ -1,0 +1,98 @@
+"""The baseline that every other model has to beat: TF-IDF and a linear support vector machine.
+
+Wang & Manning 2012, "Baselines and Bigrams", in scikit-learn's implementation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.linear import LinearPredictor, TextFeatures, tfidf_vectorizers, train_linear
+
+
+class TfidfOptions(MethodOptions):
+    """Options of the TF-IDF part."""
+
+    word_ngrams: int = Field(
+        default=2,
+        ge=0,
+        le=3,
+        description="Longest run of words that counts as one feature. 2 sees 'not good'; 3 costs memory and rarely "
+        "helps; 0 ignores words.",
+    )
+    char_ngrams: int = Field(
+        default=4,
+        ge=0,
+        le=6,
+        description="Longest run of characters inside a word. Makes the model robust to typos and able to read "
+        "languages without spaces; longer is slower; 0 ignores characters.",
+    )
+    C: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="How closely the model follows the training examples. Lower is safer with noisy labels, higher "
+        "fits rare wordings.",
+    )
+    class_weights: bool = Field(
+        default=False,
+        description="Let rare labels count as much as frequent ones: finds more of them, at the price of more false "
+        "alarms.",
+    )
+
+
+class Baseline:
+    """TF-IDF and linear SVC."""
+
+    name: ClassVar[str] = "baseline"
+    title: ClassVar[str] = "Baseline"
+    summary: ClassVar[str] = (
+        "Counts words and parts of words; trained in seconds, in any language, without a base model. Every other "
+        "model has to beat it."
+    )
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    needs_base: ClassVar[bool] = False
+    resumable: ClassVar[bool] = False
+    Options: ClassVar[type[MethodOptions]] = TfidfOptions
+
+    def fit(
+        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
+    ) -> LinearPredictor:
+        """Fit on data.train, calibrate on data.dev. Raises TrainingError, Stopped."""
+        checked = TfidfOptions.model_validate(options.model_dump())
+        features = TextFeatures(tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams))
+        return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
+
+    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
+        """Load what the predictor's ``save`` wrote."""
+        return LinearPredictor.load(directory, labels, device)
+
+    def estimate(
+        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
+    ) -> Estimate:
+        """Seconds and memory, from the run on Banking77 (10,000 rows of 16 tokens, 77 labels, 5 s on one core)."""
+        return Estimate(*tfidf_cost(rows, mean_tokens, len(data.labels) if data else 10))
+
+
+def svc(options: TfidfOptions) -> Any:
+    """A maker of unfitted linear SVCs by C."""
+
+    def make(choice: float) -> Any:
+        from sklearn.svm import LinearSVC
+
+        weights = "balanced" if options.class_weights else None
+        return LinearSVC(C=choice, class_weight=weights, dual=True, random_state=options.seed)
+
+    return make
+
+
+def tfidf_cost(rows: int, mean_tokens: float, labels: int) -> tuple[float, int]:
+    """(seconds, bytes): counting goes with the tokens, fitting with tokens times labels, weights with both."""
+    tokens = rows * mean_tokens
+    seconds = 2.0 + tokens * (8e-6 + 2.2e-7 * labels)
+    vocabulary = min(tokens * 0.5, 60 * tokens**0.65 + 1)
+    return seconds, int(300e6 + tokens * 120 + vocabulary * labels * 16)

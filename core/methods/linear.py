@@ -1,0 +1,327 @@
+"""Linear classifiers on fixed features: what the baseline, features and hybrid methods share.
+
+Texts become features (TF-IDF, embeddings of a frozen encoder, or both side by side), a linear classifier separates
+the labels, and one temperature turns its margins into probabilities.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.durable import read_json, write_json
+from core.errors import ModelError, TrainingError
+from core.methods.base import RunContext, Stopped, TrainingData
+from core.methods.skops_files import load_estimators, save_estimators
+
+LEAST_CALIBRATION_ROWS = 20
+"""With fewer held-out rows a temperature would follow chance; the margins are then used as they are."""
+HELD_OUT_SHARE = 0.2
+
+
+@dataclass
+class TextFeatures:
+    """From texts to one feature matrix: TF-IDF blocks and, beside them, embeddings times ``weight``."""
+
+    vectorizers: list[Any] = field(default_factory=list)
+    """Fitted or unfitted TfidfVectorizer objects."""
+    base: Path | None = None
+    """Folder of the encoder; None for no embeddings."""
+    weight: float = 1.0
+    max_length: int = 256
+    device: str = "cpu"
+    cache: Path | None = None
+    """Where embeddings are looked up and kept; None encodes anew each time."""
+
+    def fit(self, texts: Sequence[str]) -> TextFeatures:
+        """Learn the n-grams; the encoder is frozen and learns nothing. Raises TrainingError."""
+        for vectorizer in self.vectorizers:
+            try:
+                vectorizer.fit(texts)
+            except ValueError as error:  # scikit-learn: no n-gram in any text
+                raise TrainingError("The training texts contain no words.", "Check the text column.") from error
+        return self
+
+    def matrix(
+        self,
+        texts: Sequence[str],
+        progress: Callable[[int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Any:
+        """(len(texts), features): a CSR matrix, or a dense array when there are embeddings only."""
+        blocks: list[Any] = [vectorizer.transform(texts) for vectorizer in self.vectorizers]
+        if self.base is not None:
+            from core.methods.embeddings import encode
+
+            vectors = encode(texts, self.base, self.cache, self.device, self.max_length, progress, should_stop)
+            if not blocks:
+                return vectors
+            from scipy.sparse import csr_matrix
+
+            blocks.append(csr_matrix(vectors * np.float32(self.weight)))
+        from scipy.sparse import hstack
+
+        return hstack(blocks, format="csr")
+
+
+def tfidf_vectorizers(word_ngrams: int, char_ngrams: int) -> list[Any]:
+    """Unfitted TF-IDF blocks: words, and characters inside words (for Chinese: inside the sentence)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    blocks = []
+    if word_ngrams:
+        blocks.append(
+            TfidfVectorizer(
+                ngram_range=(1, word_ngrams), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", dtype=np.float32
+            )
+        )
+    if char_ngrams:
+        blocks.append(
+            TfidfVectorizer(
+                analyzer="char_wb", ngram_range=(min(2, char_ngrams), char_ngrams), sublinear_tf=True, dtype=np.float32
+            )
+        )
+    if not blocks:
+        raise TrainingError("Words and characters are both switched off.", "Switch one of them on.")
+    return blocks
+
+
+@dataclass
+class Fitted:
+    """A classifier and how its margins become probabilities."""
+
+    classifier: Any
+    columns: np.ndarray
+    """(classes,) index of each class of the classifier among the labels."""
+    temperature: float = 1.0
+    choice: float = 1.0
+    """The regularisation constant that was chosen."""
+
+    def scores(self, matrix: Any, labels: int) -> np.ndarray:
+        """Probabilities (n, labels) float32; labels without training examples get 0."""
+        scores = np.zeros((matrix.shape[0], labels), dtype=np.float32)
+        if matrix.shape[0]:
+            scores[:, self.columns] = softmax(margins(self.classifier, matrix) * self.temperature)
+        return scores
+
+
+def margins(classifier: Any, matrix: Any) -> np.ndarray:
+    """Decision values (n, classes); the single column of a two-class model becomes two opposite halves."""
+    values = np.asarray(classifier.decision_function(matrix), dtype=np.float64)
+    return values if values.ndim == 2 else np.stack([-values / 2, values / 2], axis=1)
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    """Rows of ``values`` (n, classes) as probabilities."""
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def fit_calibrated(
+    make: Callable[[float], Any],
+    choices: Sequence[float],
+    matrix: Any,
+    targets: np.ndarray,
+    held_out: tuple[Any, np.ndarray],
+    context: RunContext,
+    seed: int,
+) -> Fitted:
+    """Fit one classifier a choice of C, keep the best on the held-out rows, and calibrate it there.
+
+    ``make`` gives an unfitted classifier; ``matrix`` is (n, features), ``targets`` (n,) label indices, ``held_out``
+    the same for the dev split. When that is too small, a fifth of the training rows stands in for it and the
+    classifier is fitted on all of them in the end. Raises TrainingError for fewer than two classes, Stopped.
+    """
+    classes = np.unique(targets)
+    if len(classes) < 2:
+        raise TrainingError(
+            "All training examples have the same label.", "Label texts of a second class and freeze a new version."
+        )
+    held_matrix, held_targets = _known_only(*held_out, classes)
+    borrowed = len(held_targets) < LEAST_CALIBRATION_ROWS and len(targets) >= 5 * LEAST_CALIBRATION_ROWS
+    part, part_targets = matrix, targets
+    if borrowed:
+        keep = np.random.default_rng(seed).permutation(len(targets)) >= round(HELD_OUT_SHARE * len(targets))
+        part, part_targets = matrix[keep], targets[keep]
+        held_matrix, held_targets = _known_only(matrix[~keep], targets[~keep], np.unique(part_targets))
+    best = _best(make, choices, part, part_targets, held_matrix, held_targets, context)
+    if borrowed:
+        best.classifier = _fit_one(make(best.choice), matrix, targets, context)
+        best.columns = best.classifier.classes_
+    return best
+
+
+def _best(
+    make: Callable[[float], Any],
+    choices: Sequence[float],
+    matrix: Any,
+    targets: np.ndarray,
+    held_matrix: Any,
+    held_targets: np.ndarray,
+    context: RunContext,
+) -> Fitted:
+    """The choice with the most right answers on the held-out rows; on a draw, the surer one."""
+    enough = len(held_targets) >= LEAST_CALIBRATION_ROWS
+    found: list[tuple[tuple[float, float], Fitted]] = []
+    for choice in choices if enough else [choices[0]]:
+        classifier = _fit_one(make(choice), matrix, targets, context)
+        fitted = Fitted(classifier, classifier.classes_, choice=choice)
+        if not enough:
+            return fitted
+        values = margins(classifier, held_matrix)
+        place = np.searchsorted(classifier.classes_, held_targets)
+        fitted.temperature, loss = fit_temperature(values, place)
+        accuracy = float((values.argmax(axis=1) == place).mean())
+        context.report("note", message=f"C={choice:g}: {accuracy:.1%} right on dev", accuracy=accuracy, loss=loss)
+        found.append(((accuracy, -loss), fitted))
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def _known_only(matrix: Any, targets: np.ndarray, classes: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The rows whose class occurs in training."""
+    known = np.isin(targets, classes)
+    return matrix[known], targets[known]
+
+
+def _fit_one(classifier: Any, matrix: Any, targets: np.ndarray, context: RunContext) -> Any:
+    if context.should_stop():
+        raise Stopped
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    # Measured on two shared cores: with one BLAS thread the solver is 4 times faster than with two that wait for
+    # each other, and the pages stay responsive.
+    with threadpool_limits(limits=1), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        classifier.fit(matrix, targets)
+    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
+        context.report("note", message="The solver stopped before it had settled; the model is usable.")
+    return classifier
+
+
+def fit_temperature(values: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """(temperature, log loss): the factor on margins (n, classes) that makes targets (n,) most probable.
+
+    Temperature scaling keeps every decision as it is (Guo et al. 2017, 'On Calibration of Modern Neural Networks').
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(targets))
+
+    def loss(log_temperature: float) -> float:
+        probabilities = softmax(values * np.exp(log_temperature))[rows, targets]
+        return float(-np.log(np.maximum(probabilities, 1e-12)).mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(50.0)), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)
+
+
+def train_linear(
+    data: TrainingData,
+    features: TextFeatures,
+    make: Callable[[float], Any],
+    choices: Sequence[float],
+    context: RunContext,
+    seed: int,
+) -> LinearPredictor:
+    """Features of train and dev, then the classifier. Raises TrainingError, Stopped."""
+    context.progress(0, 100, "reading the texts")
+    features.fit(data.train.texts)
+    matrix = features.matrix(data.train.texts, _share(context, 0, 70), context.should_stop)
+    dev = features.matrix(data.dev.texts, _share(context, 70, 80), context.should_stop)
+    context.progress(80, 100, "fitting the classifier")
+    targets = data.task.targets(data.train.values, data.labels)
+    dev_targets = _dev_targets(data)
+    fitted = fit_calibrated(
+        make, choices, matrix, targets, (dev[dev_targets >= 0], dev_targets[dev_targets >= 0]), context, seed
+    )
+    context.progress(100, 100, "fitted")
+    return LinearPredictor(data.labels, features, fitted)
+
+
+def _dev_targets(data: TrainingData) -> np.ndarray:
+    """(n,) label indices of the dev split, -1 for a label that the model does not have."""
+    index = {label: i for i, label in enumerate(data.labels)}
+    return np.array([index.get(value, -1) for value in data.dev.values], dtype=np.int64)
+
+
+def _share(context: RunContext, low: int, high: int) -> Callable[[int, int], None]:
+    """Progress of the encoder as a part of the whole run."""
+
+    def publish(done: int, total: int) -> None:
+        context.progress(low + (high - low) * done // max(total, 1), 100, f"encoded {done:,} of {total:,} texts")
+
+    return publish
+
+
+class LinearPredictor:
+    """A linear model in memory."""
+
+    FILE = "linear.skops"
+    HEAD = "linear.json"
+
+    def __init__(self, labels: list[str], features: TextFeatures, fitted: Fitted) -> None:
+        self.labels = labels
+        self.features = features
+        self.fitted = fitted
+
+    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """Probabilities (len(texts), len(labels)) float32, rows summing to 1."""
+        if not len(texts):
+            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        return self.fitted.scores(self.features.matrix(texts), len(self.labels))
+
+    def use_cache(self, cache: Path) -> None:
+        """Look embeddings up in, and add them to, this cache. Off by default: nobody's input is kept."""
+        self.features.cache = cache
+
+    def save(self, directory: Path) -> None:
+        """Write ``linear.skops`` (classifier, TF-IDF), ``linear.json`` and, where there is one, the encoder's place."""
+        from core.methods.embeddings import fingerprint
+
+        base = self.features.base
+        save_estimators([self.fitted.classifier, *self.features.vectorizers], directory / self.FILE)
+        facts = {
+            "labels": self.labels,
+            "columns": [int(column) for column in self.fitted.columns],
+            "temperature": self.fitted.temperature,
+            "choice": self.fitted.choice,
+            "weight": self.features.weight,
+            "max_length": self.features.max_length,
+            "encoder": str(base) if base else None,
+            "encoder_fingerprint": fingerprint(base, self.features.cache, self.features.max_length) if base else None,
+        }
+        write_json(directory / self.HEAD, facts)
+
+    @classmethod
+    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
+        """Load what ``save`` wrote. Raises ModelError for damaged files, other labels or a missing encoder."""
+        facts = read_json(directory / cls.HEAD)
+        if not isinstance(facts, dict) or facts.get("labels") != labels:
+            raise ModelError(f"{cls.HEAD} of this model is missing or does not fit its labels.", "Train it again.")
+        classifier, *vectorizers = load_estimators(directory / cls.FILE)
+        base = _encoder_folder(facts) if facts["encoder"] else None
+        features = TextFeatures(vectorizers, base, float(facts["weight"]), int(facts["max_length"]), device)
+        fitted = Fitted(classifier, np.array(facts["columns"]), float(facts["temperature"]), float(facts["choice"]))
+        return cls(labels, features, fitted)
+
+
+def _encoder_folder(facts: dict[str, Any]) -> Path:
+    """The encoder that the model was trained on: where it was, or the built-in one when it is the same."""
+    from core.base_models import DEFAULT_BASE, resolve
+    from core.methods.embeddings import fingerprint
+
+    for candidate in (lambda: Path(facts["encoder"]), lambda: resolve(DEFAULT_BASE)):
+        folder = candidate()
+        if (folder / "config.json").is_file():
+            if fingerprint(folder, max_length=int(facts["max_length"])) == facts["encoder_fingerprint"]:
+                return folder
+    raise ModelError(
+        f"The base model in {facts['encoder']} is missing or no longer the one this model was trained on.",
+        "Put it back, or train the model again.",
+    )
