@@ -11,10 +11,13 @@ from core.project import Project, Version
 from studio import session
 from studio.address import remember
 from studio.current import require_project
+from studio.guard import guard
 from studio.i18n import _, number
+from studio.services import get_estimate
 from studio.text import escape
 from studio.widgets.base_picker import base_picker
 from studio.widgets.basics import empty_state, page_header
+from studio.widgets.cost_line import show_cost
 from studio.widgets.device_picker import device_picker
 from studio.widgets.method_cards import method_cards
 from studio.widgets.options_form import options_form
@@ -71,16 +74,15 @@ version = pick_version(project)
 
 
 def estimate(method: Method) -> Estimate | None:
-    """What this method would cost on the chosen version, with its default options."""
-    return project.estimate(version, method.name)
+    """What this method would cost on the chosen version, with its default options and base."""
+    return get_estimate(version, method.name, None, {})
 
 
 method = method_cards(project.task.name, DEFAULT_METHOD, estimate)
 base = base_picker(project) if method.needs_base else None
 options, device = advanced(method)
-cost = project.estimate(version, method.name, base=base, **options)
-for note in cost.notes if cost else []:
-    st.caption(f":material/info: {escape(_(note))}")
+with guard():
+    show_cost(get_estimate(version, method.name, base, options))
 if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="train_start"):
     project.train(version, method=method.name, base=base, device=device, **options)
     st.toast(_("Queued. It trains in the background."), icon=":material/check:")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from core.errors import RefusedError
 from core.evaluation import Comparison, Evaluation, Message, compare, verdict
+from core.methods.base import Estimate
 from core.model import Model
+from core.project import Version
 from core.settings import Settings
 from core.workspace import Workspace
 from studio.jobs import Jobs
@@ -92,6 +96,18 @@ def _figures(result: Evaluation | None) -> tuple[object, ...]:
     if result is None:
         return ()
     return (result.name, result.split, result.rows, result.accuracy, result.macro_f1, result.weighted_f1)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _estimate(
+    home: str, version_id: int, method: str, base: str | None, options: str, _version: Version
+) -> Estimate | None:
+    return _version.project.estimate(_version, method, base=base, **json.loads(options))
+
+
+def get_estimate(version: Version, method: str, base: str | None, options: dict[str, Any]) -> Estimate | None:
+    """What a run would cost; a version never changes, so each question is answered once."""
+    return _estimate(_home(), version.id, method, base, json.dumps(options, sort_keys=True, default=str), version)
 
 
 def _home() -> str:

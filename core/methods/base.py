@@ -95,7 +95,9 @@ class Estimate:
     seconds: float
     memory_bytes: int
     notes: list[str] = field(default_factory=list)
-    """E.g. the share of texts longer than the model's maximum."""
+    """What else to know before the start, in plain words."""
+    cut_share: float = 0.0
+    """Share of the training texts that are longer than the option ``max_length`` and would be cut."""
 
 
 class Method(Protocol):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.base_models import DEFAULT_BASE
+from core.base_models import DEFAULT_BASE, is_available, resolve
 from core.errors import InputError, RefusedError
 from core.methods import get_method
+from core.methods.base import Estimate
+from core.project.costs import token_counts, training_sample
 from core.project.versions import ProjectVersions, Version
 from core.storage import catalogue
 from core.training.run_folder import RunConfig
@@ -42,6 +45,23 @@ class Project(ProjectVersions):
             raise InputError("This version belongs to another project.", "Choose a version of this project.")
         run_id = self.workspace.submit(self._config(version, method, base, device, options), version)
         return self.workspace.run(run_id)
+
+    def estimate(self, version: Version, method: str, base: str | None = None, **options: Any) -> Estimate | None:
+        """What this run would cost on this machine; None where the base model would have to be fetched to know.
+
+        Raises InputError for options that do not exist or are out of bounds.
+        """
+        chosen, checked = get_method(method), self.workspace.check_options(method, options)
+        folder = None
+        if chosen.needs_base:
+            bases = self.workspace.path / "bases"
+            if not is_available(base or DEFAULT_BASE, bases):
+                return None
+            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases)
+        lengths = token_counts(training_sample(version), folder)
+        limit = getattr(checked, "max_length", None)
+        cost = chosen.estimate(None, checked, version.rows("train"), float(lengths.mean()), folder)
+        return replace(cost, cut_share=float((lengths > limit).mean()) if limit else 0.0)
 
     def _config(
         self, version: Version, method: str, base: str | None, device: str, options: dict[str, Any]

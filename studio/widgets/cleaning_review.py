@@ -144,7 +144,7 @@ def _batches(project: Project) -> None:
             st.markdown(
                 f"{escape(title)} · "
                 + ngettext("{n} item", "{n} items", batch.items).format(n=number(batch.items))
-                + f" · {escape(batch.user)} · {escape(date_time(batch.at))}",
+                + f" · {escape(batch.user)} · {date_time(batch.at)}",
                 width="stretch",
             )
             if batch.undone:

@@ -21,7 +21,7 @@ def item_filter(project: Project) -> ItemFilter:
             bind="query-params",
             placeholder=_("Words in the text"),
             on_change=_first_page,
-            width=320,
+            width=240,
         )
         labels = st.multiselect(
             _("Label"),
@@ -30,7 +30,7 @@ def item_filter(project: Project) -> ItemFilter:
             bind="query-params",
             placeholder=_("Any label"),
             on_change=_first_page,
-            width=280,
+            width=200,
         )
         state = st.selectbox(
             _("Which"),
@@ -39,7 +39,7 @@ def item_filter(project: Project) -> ItemFilter:
             key=session.DATA_STATE,
             persist_state="session",
             on_change=_first_page,
-            width=200,
+            width=180,
         )
         more = st.popover(_("More filters"), icon=":material/filter_list:", key=session.DATA_MORE, on_change="rerun")
     splits, annotators, sources = _origin(project, more)

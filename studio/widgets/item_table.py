@@ -23,7 +23,8 @@ def item_table(project: Project, chosen: ItemFilter, total: int, user: str) -> N
         st.caption(_("Nothing fits these filters."))
         return
     pages = -(-total // PAGE_SIZE)
-    st.session_state[session.DATA_PAGE] = min(st.session_state.get(session.DATA_PAGE) or 1, pages)
+    if (st.session_state.get(session.DATA_PAGE) or 1) > pages:
+        st.session_state[session.DATA_PAGE] = pages
     place = st.container()
     page = st.pagination(pages, key=session.DATA_PAGE, bind="query-params") if pages > 1 else 1
     items = project.items(chosen, offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE)
@@ -35,6 +36,7 @@ def item_table(project: Project, chosen: ItemFilter, total: int, user: str) -> N
             on_select="rerun",
             selection_mode="single-row",
             column_config=item_columns(),
+            placeholder="",
             height=min(38 + 35 * len(items), 600),
             alt=_("Items of this project"),
         )
@@ -68,12 +70,12 @@ def item_columns() -> dict[str, Any]:
     """Column names and widths for ``items_frame``."""
     column = st.column_config
     return {
-        "id": column.NumberColumn(_("Item"), width=70, format="%d"),
-        "text": column.TextColumn(_("Text"), width="large"),
+        "id": column.NumberColumn(_("Item"), width=60, format="%d"),
+        "text": column.TextColumn(_("Text"), width=380),
         "text_b": column.TextColumn(_("Second text"), width="medium"),
-        "label": column.TextColumn(_("Label"), width=160),
-        "annotator": column.TextColumn(_("By"), width=90),
-        "labelled_at": column.DatetimeColumn(_("When"), width=150, format="localized"),
+        "label": column.TextColumn(_("Label"), width=130),
+        "annotator": column.TextColumn(_("By"), width=80),
+        "labelled_at": column.DatetimeColumn(_("When"), width=130, format="YYYY-MM-DD HH:mm"),
         "split": column.TextColumn(_("Split"), width=70),
         "source": column.TextColumn(_("Source"), width=140),
         "flag": column.TextColumn(_("Flag"), width=140),

@@ -39,7 +39,7 @@ def run_card(run: Run, version: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{_(get_method(run.method).title)}**", width="content")
             st.badge(_(words), icon=icon, color=colour)
-            facts = [version, escape(run.base or ""), escape(date_time(run.created_at))]
+            facts = [version, escape(run.base or ""), date_time(run.created_at)]
             st.caption(" · ".join(fact for fact in facts if fact), width="stretch")
             _buttons(run, status)
         if status.state in ("running", "stalled"):

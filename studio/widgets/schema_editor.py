@@ -164,7 +164,7 @@ def guidelines_editor(project: Project) -> None:
         text = st.text_area(
             _("Guidelines (Markdown)"),
             project.info.guidelines,
-            height=320,
+            height=340,
             key=f"guidelines_{project.id}",
             help=_("Shown one key away from the text that is labelled."),
         )
@@ -173,5 +173,5 @@ def guidelines_editor(project: Project) -> None:
             st.toast(_("Saved."), icon=":material/check:")
     with read:
         st.caption(_("As annotators see it"))
-        with st.container(border=True):
+        with st.container(border=True, height=380):
             st.markdown(text or _("Nothing written yet."))
