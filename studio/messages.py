@@ -20,18 +20,24 @@ from studio.i18n import LANGUAGES, LOCALES
 ROOT = Path(__file__).parent.parent
 BEGIN = datetime(2026, 11, 22, tzinfo=UTC)
 """Dates in the headers stay the same, so that a catalogue changes only when its messages do."""
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "translate": None, "ngettext": (1, 2)}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "translate": None, "ngettext": (1, 2), "Message": None}
 
 
 def described_by_core() -> Iterator[str]:
     """Titles, summaries and option descriptions that pages show through ``_``."""
     from core import errors
+    from core.base_models import list_bases
     from core.methods import all_methods
+    from core.settings import Settings
     from core.tasks import all_tasks
 
     for error in vars(errors).values():
         if isinstance(error, type) and issubclass(error, errors.StudioError):
             yield error.title
+    for setting in Settings.model_fields.values():
+        yield setting.description or ""
+    for base in list_bases():
+        yield from (base.title, base.note)
     for task in all_tasks():
         yield from (task.title, task.help)
     for method in all_methods():
