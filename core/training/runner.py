@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from pydantic import ValidationError
 
-from core.errors import NotFoundError, RefusedError, StudioError
+from core.base_models import DEFAULT_BASE, is_available, resolve
+from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.methods import get_method
 from core.records import RunState
 from core.settings import Settings
@@ -77,27 +79,44 @@ class Runner:
 
     def submit(self, config: RunConfig, version_dir: Path) -> str:
         """Queue a run and return its id; the id of the active run when the same one is queued or running already."""
-        get_method(config.method).Options.model_validate(config.options)
+        config = self._complete(config)
         with self._lock:
             for run_id in sorted(self._open):
                 if self.state(run_id).active and config.same_work(self._folder(run_id).config()):
                     return run_id
-            now = datetime.now(UTC)
-            run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-            config = config.model_copy(
-                update={
-                    "id": run_id,
-                    "created_at": now,
-                    "cache": str(self.cache),
-                    "bases": str(self.bases),
-                    "offline": self.settings.offline,
-                    "device": self.settings.device if config.device == "auto" else config.device,
-                }
-            )
             RunFolder.create(self.runs, config, version_dir)
-            self._open.add(run_id)
+            self._open.add(config.id)
         self._wake.set()
-        return run_id
+        return config.id
+
+    def _complete(self, config: RunConfig) -> RunConfig:
+        """The configuration with everything filled in. Raises InputError, NotFoundError, OfflineError, RefusedError."""
+        method = get_method(config.method)
+        if config.task not in method.tasks:
+            raise InputError(f"{method.title} cannot do the task '{config.task}'.", "Choose another method.")
+        try:
+            options = method.Options.model_validate(config.options)
+        except ValidationError as error:
+            found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise InputError(f"Options of {method.title} that do not fit: {found}.", "Change these values.") from error
+        base = (config.base or DEFAULT_BASE) if method.needs_base else None
+        if base and self.settings.offline and not is_available(base, self.bases):
+            resolve(base, offline=True, bases=self.bases)  # raises the error that says what to do
+        device = self.settings.device if config.device == "auto" else config.device
+        choose_device(device)
+        now = datetime.now(UTC)
+        return config.model_copy(
+            update={
+                "id": f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+                "created_at": now,
+                "options": options.model_dump(mode="json"),
+                "base": base,
+                "device": device,
+                "cache": str(self.cache),
+                "bases": str(self.bases),
+                "offline": self.settings.offline,
+            }
+        )
 
     def list(self) -> Statuses:
         """Every run, newest first."""
@@ -316,15 +335,15 @@ class Runner:
     def _never_began(self, run_id: str, folder: RunFolder, child: subprocess.Popen[bytes]) -> None:
         """The worker ended before it took the run over: its last words are in the log."""
         last = next((line for line in reversed(folder.log_tail()) if line.strip()), f"exit code {child.returncode}")
-        stopped = folder.stop_at is not None
-        folder.write_status(
-            WorkerStatus(
-                state="stopped" if stopped else "failed",
-                error="" if stopped else f"The worker could not start: {last}",
-                hint="" if stopped else "Read the log of this run; a broken installation is repaired by 'make run'.",
-                ended_at=datetime.now(UTC),
-            )
-        )
+        if folder.stop_at is not None:
+            status = WorkerStatus(state="stopped")
+        else:
+            hint = "Read the log of this run; a broken installation is repaired by 'make run'."
+            status = WorkerStatus(state="failed", error=f"The worker could not start: {last}", hint=hint)
+        self._give_up(run_id, folder, status)
+
+    def _give_up(self, run_id: str, folder: RunFolder, status: WorkerStatus) -> None:
+        folder.write_status(status.model_copy(update={"ended_at": datetime.now(UTC)}))
         folder.unqueue()
         self._settle(run_id)
 
@@ -345,7 +364,11 @@ class Runner:
                 busy.add(choose_device(folder.config().device))
         for run_id in waiting:
             folder = RunFolder(self.runs / run_id)
-            device = choose_device(folder.config().device)
+            try:
+                device = choose_device(folder.config().device)
+            except StudioError as error:  # the device is gone since the run was submitted
+                self._give_up(run_id, folder, WorkerStatus(state="failed", error=error.message, hint=error.hint))
+                continue
             if device not in busy and not self._closing.is_set():
                 busy.add(device)
                 self._launch(run_id, folder, device)

@@ -220,6 +220,8 @@ def model_facts(config: RunConfig, options: MethodOptions, base: dict[str, Any])
 def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData) -> dict[str, Any]:
     """Score dev and test once with the model as it was saved, so that the figures are those of the files."""
     predictor = load_predictor(folder.model, context.device)
+    if hasattr(predictor, "use_cache"):  # embeddings of dev and test are made once for all runs
+        predictor.use_cache(context.cache)
     metrics: dict[str, Any] = {}
     for split in ("dev", "test"):
         rows = getattr(data, split)

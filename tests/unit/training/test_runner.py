@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from core.errors import NotFoundError, RefusedError, StudioError
+from core.settings import Settings
+from core.training import runner as runner_module
+from core.training.run_folder import RunConfig
+from core.training.runner import Runner
+
+FAKE = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def make_runner(tmp_path: Path) -> Iterator[Make]:
+    made: list[Runner] = []
+
+    def make(**arguments: Any) -> Runner:
+        settings = Settings(home=tmp_path, device="cpu", stop_grace_seconds=arguments.pop("grace", 5.0))
+        runner = Runner(tmp_path / "runs", settings=settings, **{"command": FAKE, **arguments})
+        made.append(runner)
+        return runner
+
+    yield make
+    for runner in made:
+        runner.close()
+        for status in runner.list():
+            if status.pid:
+                os.kill(status.pid, signal.SIGKILL)
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def order(runner: Runner, run_id: str, word: str) -> None:
+    (runner.folder(run_id).path / "order").write_text(word)
+
+
+@pytest.fixture
+def started(make_runner: Make, make_config: Make, toy_version: Make) -> tuple[Runner, str, Path]:
+    runner, version = make_runner(), toy_version()
+    run_id = runner.submit(make_config(), version)
+    until(lambda: runner.state(run_id).state == "running" and runner.state(run_id).done == 3)
+    return runner, run_id, version
+
+
+def test_a_run_is_queued_runs_and_finishes(started):
+    runner, run_id, _ = started
+    assert runner.state(run_id).active and runner.state(run_id).message == "faking"
+    order(runner, run_id, "finish")
+    status = runner.wait(run_id, 10)
+    assert (status.state, status.metrics) == ("finished", {"accuracy": 0.5})
+    assert not status.resumable
+
+
+def test_one_run_at_a_time_in_the_order_of_submission(started, make_config):
+    runner, first, version = started
+    second = runner.submit(make_config(options={"seed": 2}), version)
+    third = runner.submit(make_config(options={"seed": 3}), version)
+    time.sleep(0.6)
+    assert [runner.state(run).state for run in (first, second, third)] == ["running", "queued", "queued"]
+    assert [runner.state(run).queue_position for run in (second, third)] == [1, 2]
+    order(runner, first, "finish")
+    until(lambda: runner.state(second).state == "running")
+    assert runner.state(third).queue_position == 1
+
+
+def test_a_double_start_gives_one_run(started, make_config):
+    runner, run_id, version = started
+    assert runner.submit(make_config(), version) == run_id
+    assert runner.submit(make_config(options={"seed": 9}), version) != run_id
+    order(runner, run_id, "finish")
+    runner.wait(run_id, 10)
+    assert runner.submit(make_config(), version) != run_id
+
+
+def test_wrong_options_are_refused_before_anything_is_written(make_runner, make_config, toy_version):
+    runner = make_runner()
+    with pytest.raises(StudioError, match="learning_rate"):
+        runner.submit(make_config(options={"learning_rate": -1}), toy_version())
+    assert runner.list() == []
+
+
+def test_stop_saves_and_resume_goes_on(started):
+    runner, run_id, _ = started
+    runner.stop(run_id)
+    assert runner.wait(run_id, 10).state == "stopped"
+    runner.resume(run_id)
+    until(lambda: runner.state(run_id).state == "running")
+    order(runner, run_id, "finish")
+    assert runner.wait(run_id, 10).state == "finished"
+    assert (runner.folder(run_id).path / "starts").read_text() == "xx"
+    with pytest.raises(RefusedError):
+        runner.resume(run_id)
+
+
+def test_stopping_a_queued_run_takes_it_out_of_the_queue(started, make_config):
+    runner, _, version = started
+    second = runner.submit(make_config(options={"seed": 2}), version)
+    runner.stop(second)
+    assert runner.wait(second, 5).state == "stopped"
+
+
+def test_a_worker_that_does_not_stop_is_killed_after_the_grace(make_runner, make_config, toy_version, monkeypatch):
+    runner, version = make_runner(grace=0.3), toy_version()
+    monkeypatch.setattr(runner, "_launch", lambda *_: None)
+    run_id = runner.submit(make_config(), version)
+    (runner.folder(run_id).path / "stubborn").touch()
+    monkeypatch.undo()
+    until(lambda: runner.state(run_id).state == "running")
+    runner.stop(run_id)
+    assert runner.wait(run_id, 10).state == "stopped"
+
+
+def test_a_killed_worker_is_interrupted_and_resumable(started):
+    runner, run_id, _ = started
+    os.kill(runner.state(run_id).pid, signal.SIGKILL)
+    status = runner.wait(run_id, 10)
+    assert status.state == "interrupted" and status.resumable and "last saved checkpoint" in status.hint
+    runner.resume(run_id)
+    until(lambda: runner.state(run_id).state == "running")
+
+
+def test_a_suspended_worker_is_stalled_until_it_goes_on(started, monkeypatch):
+    runner, run_id, _ = started
+    monkeypatch.setattr(runner_module, "STALLED_AFTER", 0.5)
+    pid = runner.state(run_id).pid
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: runner.state(run_id).state == "stalled")
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: runner.state(run_id).state == "running")
+    os.kill(pid, signal.SIGSTOP)
+    runner.stop(run_id)  # stop also wakes it, so that it can save
+    assert runner.wait(run_id, 10).state == "stopped"
+
+
+def test_a_failure_shows_error_and_next_step(started):
+    runner, run_id, _ = started
+    order(runner, run_id, "fail")
+    status = runner.wait(run_id, 10)
+    assert (status.state, status.error, status.hint, status.resumable) == ("failed", "It broke.", "Mend it.", True)
+
+
+def test_a_worker_that_cannot_start_is_a_failed_run_with_its_last_words(make_runner, make_config, toy_version):
+    runner = make_runner(command=(sys.executable, "-c", "raise SystemExit('no module named core')"))
+    run_id = runner.submit(make_config(), toy_version())
+    status = runner.wait(run_id, 10)
+    assert status.state == "failed" and "no module named core" in status.error
+
+
+def test_the_next_runner_adopts_a_worker_and_the_queue(started, make_runner, make_config):
+    runner, run_id, version = started
+    second = runner.submit(make_config(options={"seed": 2}), version)
+    runner.close()
+    finished: list[str] = []
+    later = make_runner(on_finished=finished.append)
+    assert later.state(run_id).state == "running" and later.state(run_id).pid == runner.state(run_id).pid
+    time.sleep(0.6)
+    assert later.state(second).state == "queued"
+    order(later, run_id, "finish")
+    until(lambda: later.state(second).state == "running")
+    assert finished == [run_id]
+    assert (later.folder(run_id).path / "starts").read_text() == "x"
+
+
+def test_a_run_that_finished_while_no_runner_watched_is_announced_once(started, make_runner):
+    runner, run_id, _ = started
+    process = psutil.Process(runner.state(run_id).pid)
+    runner.close()
+    order(runner, run_id, "finish")
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    told: list[str] = []
+    for _ in range(2):
+        later = make_runner(on_finished=told.append)
+        later.wait(run_id, 10)
+        later.close()
+    assert told == [run_id]
+
+
+def test_a_pid_that_now_belongs_to_another_process_is_no_ghost(started):
+    runner, run_id, _ = started
+    os.kill(runner.state(run_id).pid, signal.SIGKILL)
+    runner.wait(run_id, 10)
+    runner.folder(run_id).write_process(os.getpid(), psutil.Process().create_time() - 1000)
+    assert runner.state(run_id).state == "interrupted"
+
+
+def test_delete_removes_the_folder_but_not_of_an_active_run(started):
+    runner, run_id, _ = started
+    with pytest.raises(RefusedError):
+        runner.delete(run_id)
+    runner.stop(run_id)
+    runner.wait(run_id, 10)
+    runner.delete(run_id)
+    assert not (runner.runs / run_id).exists() and runner.list() == []
+    with pytest.raises(NotFoundError):
+        runner.state(run_id)
+
+
+@pytest.mark.parametrize("name", ["", "../runs", "/etc", "..", "nope", "a\0b", "a\\b"])
+def test_ids_are_never_paths(make_runner, name):
+    with pytest.raises(NotFoundError):
+        make_runner().state(name)
+
+
+def test_a_callback_that_fails_does_not_stop_the_queue(make_runner, make_config, toy_version):
+    def fail(_: str) -> None:
+        raise ValueError("no room in the register")
+
+    runner, version = make_runner(on_finished=fail), toy_version()
+    first = runner.submit(make_config(), version)
+    second = runner.submit(make_config(options={"seed": 2}), version)
+    for run_id in (first, second):
+        order(runner, run_id, "finish")
+        assert runner.wait(run_id, 15).state == "finished"
+
+
+def test_config_is_frozen_and_complete(started, make_config):
+    runner, run_id, _ = started
+    config: RunConfig = runner.config(run_id)
+    assert config.id == run_id and set(config.snapshot) == {"train", "dev", "test"}
+    assert config.cache and config.bases and config.options["weight_decay"] == 0.01
