@@ -22,6 +22,8 @@ from core.methods.skops_files import load_estimators, save_estimators
 LEAST_CALIBRATION_ROWS = 20
 """With fewer held-out rows a temperature would follow chance; the margins are then used as they are."""
 HELD_OUT_SHARE = 0.2
+WORD = r"(?u)\b\w+\b"
+"""Words of one letter count too: 'I', 'a', and every Chinese character that stands alone."""
 
 
 @dataclass
@@ -76,9 +78,7 @@ def tfidf_vectorizers(word_ngrams: int, char_ngrams: int) -> list[Any]:
     blocks = []
     if word_ngrams:
         blocks.append(
-            TfidfVectorizer(
-                ngram_range=(1, word_ngrams), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", dtype=np.float32
-            )
+            TfidfVectorizer(ngram_range=(1, word_ngrams), sublinear_tf=True, token_pattern=WORD, dtype=np.float32)
         )
     if char_ngrams:
         blocks.append(
@@ -318,9 +318,10 @@ def _encoder_folder(facts: dict[str, Any]) -> Path:
 
     for candidate in (lambda: Path(facts["encoder"]), lambda: resolve(DEFAULT_BASE)):
         folder = candidate()
-        if (folder / "config.json").is_file():
-            if fingerprint(folder, max_length=int(facts["max_length"])) == facts["encoder_fingerprint"]:
-                return folder
+        if not (folder / "config.json").is_file():
+            continue
+        if fingerprint(folder, max_length=int(facts["max_length"])) == facts["encoder_fingerprint"]:
+            return folder
     raise ModelError(
         f"The base model in {facts['encoder']} is missing or no longer the one this model was trained on.",
         "Put it back, or train the model again.",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from core.errors import ModelError
 
+_importing = threading.Lock()
 TRUSTED = frozenset(
     {
         "sklearn.feature_extraction.text.TfidfVectorizer",
@@ -41,25 +45,41 @@ TRUSTED = frozenset(
 
 def save_estimators(estimators: list[Any], path: Path) -> None:
     """Write fitted estimators. Raises ModelError when they contain a type that could not be loaded again."""
-    from skops import io
-
-    io.dump(estimators, path)
+    _skops().dump(estimators, path)
     check_types(path)
 
 
 def load_estimators(path: Path) -> list[Any]:
     """Read what ``save_estimators`` wrote. Raises ModelError for a damaged file or an unexpected type inside."""
-    from skops import io
+    check_types(path)
+    skops = _skops()
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    check_types(path)
     try:
-        loaded = io.load(path, trusted=[])
+        loaded = skops.load(path, trusted=sorted(TRUSTED))
     except (UntrustedTypesFoundException, TypeError, KeyError, ValueError) as error:
         raise ModelError(f"{path.name} is damaged or not one of our models.", "Train the model again.") from error
     if not isinstance(loaded, list) or not loaded:
         raise ModelError(f"{path.name} is not one of our models.", "Train the model again.")
     return loaded
+
+
+def _skops() -> Any:
+    """``skops.io``, imported without its walk through all of scikit-learn.
+
+    On import skops collects every estimator there is, to trust them all: that takes three seconds, loads torch, and
+    trusts far more than our models contain. An empty walk leaves our closed list as the only one.
+    """
+    with _importing:
+        if "skops.io" not in sys.modules:
+            from sklearn import utils
+
+            walk, utils.all_estimators = utils.all_estimators, lambda *args, **kwargs: []
+            try:
+                return import_module("skops.io")
+            finally:
+                utils.all_estimators = walk
+        return import_module("skops.io")
 
 
 def check_types(path: Path) -> None:
