@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import get_args
 
 from core.data.names import visible
 from core.errors import InputError
+from core.records import LabelSource
 
 FIXED = (
     "text",
@@ -63,6 +65,13 @@ def read_time(cell: str | None) -> str | None:
         return datetime.fromisoformat(cell).isoformat()
     except ValueError:
         raise InputError(f"labelled_at '{visible(cell, 40)}' is not a date and time") from None
+
+
+def read_source(cell: str | None) -> str | None:
+    """Where a label came from. Raises InputError for anything but the known sources."""
+    if cell and cell not in get_args(LabelSource):
+        raise InputError(f"label_source '{visible(cell, 40)}' is not one of {', '.join(get_args(LabelSource))}")
+    return cell or None
 
 
 def read_flag(cell: str | None) -> bool:

@@ -38,5 +38,5 @@ def check_label_name(name: str) -> str:
 def visible(text: str, limit: int = 80) -> str:
     """The first characters of a text on one line, every control or invisible character replaced by a space."""
     start = text[: limit + 1]
-    clean = "".join(" " if unicodedata.category(c)[0] in "C" or c in "\u2028\u2029" else c for c in start[:limit])
+    clean = "".join(c if c.isprintable() else " " for c in start[:limit])
     return clean + ("..." if len(start) > limit else "")

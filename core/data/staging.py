@@ -13,7 +13,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.exchange import FIXED, STATE, is_own_export, meta_key, read_flag, read_time, unescape_formula
+from core.data.exchange import (
+    FIXED,
+    STATE,
+    is_own_export,
+    meta_key,
+    read_flag,
+    read_source,
+    read_time,
+    unescape_formula,
+)
 from core.data.names import check_label_name, visible
 from core.data.splits import split_name
 from core.data.table import MOST_ROWS, Batch, Table
@@ -179,7 +188,11 @@ class Staging:
 
     def _state(self, columns: dict[str, Sequence[str | None]], refused: dict[int, str]) -> dict[str, Sequence[Any]]:
         """What an export says about each item; who labelled only counts when the label is imported too."""
-        convert: dict[str, Callable[[str | None], Any]] = {"labelled_at": read_time, "excluded": read_flag}
+        convert: dict[str, Callable[[str | None], Any]] = {
+            "labelled_at": read_time,
+            "label_source": read_source,
+            "excluded": read_flag,
+        }
         wanted = STATE if self.mapping.label == "label" else ("source", "flag", "excluded")
         empty: Sequence[str | None] = (None,) * len(next(iter(columns.values())))
         return {
