@@ -103,8 +103,8 @@ def encoder_features(options: EncoderOptions, base: Path | None, context: RunCon
 def encoder_cost(rows: int, mean_tokens: float, base: Path | None) -> tuple[float, int]:
     """(seconds, bytes) of one pass of the encoder over ``rows`` texts.
 
-    A forward pass takes two operations a weight and token, without the word vectors, which are only looked up; four fifths
-    of this machine's matrix speed, measured on the spot, are what short texts reach.
+    A forward pass takes two operations a weight and token, without the word vectors, which are only looked up;
+    four fifths of this machine's matrix speed, measured on the spot, are what short texts reach.
     """
     weights = sum(path.stat().st_size for path in base.glob("*.safetensors")) // 4 if base else 22_000_000
     operations = 2.0 * rows * mean_tokens * weights * _working_share(base)
