@@ -21,13 +21,14 @@ from core.methods.base import MethodOptions
 from core.model import Model
 from core.project import Project, Version
 from core.project.part import ProjectState
-from core.records import Label, ModelInfo
+from core.records import ModelInfo
 from core.run import Run
 from core.settings import Settings
 from core.storage import access, catalogue, projects
 from core.storage.access import TokenInfo
 from core.storage.database import Database
 from core.tasks import get_task
+from core.training.hardware import Hardware, hardware
 from core.training.run_folder import RunConfig
 from core.training.runner import Runner
 
@@ -243,6 +244,10 @@ class Workspace:
                 self._suggesters[project_id] = Suggester.for_project(self.project(project_id))
             return self._suggesters[project_id]
 
+    def hardware(self) -> Hardware:
+        """This machine: processor, memory, accelerators, and what was measured on them so far."""
+        return hardware(self.path / "cache")
+
     # ------------------------------------------------------------ backup
 
     def backup(self, target: Path | str | None = None) -> Path:
@@ -299,6 +304,3 @@ class Workspace:
     def set_preference(self, key: str, value: Any) -> None:
         """Store a preference (any JSON value)."""
         access.set_preference(self.database, key, value)
-
-
-__all__ = ["Label", "Workspace"]
