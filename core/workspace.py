@@ -28,7 +28,7 @@ from core.storage import access, catalogue, projects
 from core.storage.access import TokenInfo
 from core.storage.database import Database
 from core.tasks import get_task
-from core.training.hardware import Hardware, hardware
+from core.training.hardware import Hardware, hardware, measure
 from core.training.run_folder import RunConfig
 from core.training.runner import Runner
 
@@ -247,6 +247,10 @@ class Workspace:
     def hardware(self) -> Hardware:
         """This machine: processor, memory, accelerators, and what was measured on them so far."""
         return hardware(self.path / "cache")
+
+    def measure_hardware(self) -> Hardware:
+        """Measure every device, in a process of its own, and say what came out. Raises TrainingError."""
+        return measure(self.path / "cache")
 
     # ------------------------------------------------------------ backup
 

@@ -54,6 +54,31 @@ def hardware_panel() -> None:
         )
     if hardware.mps:
         st.caption(_("Apple's GPU (MPS) is available."))
+    if hardware.speeds:
+        st.subheader(_("Measured speed"), anchor=False)
+        st.dataframe(
+            [
+                {"device": device, "type": kind, "speed": speed}
+                for device, speeds in hardware.speeds.items()
+                for kind, speed in speeds.items()
+            ],
+            column_config={
+                "device": _("Device"),
+                "type": _("Number type"),
+                "speed": st.column_config.NumberColumn(_("Billion operations a second"), format="%.1f"),
+            },
+            hide_index=True,
+            width=560,
+            alt=_("Measured speed"),
+        )
+    if st.button(
+        _("Measure this machine"),
+        icon=":material/speed:",
+        help=_("A matrix product on each device; up to two minutes."),
+    ):
+        with st.spinner(_("Measuring…"), show_time=True):
+            get_workspace().measure_hardware()
+        st.rerun()
 
 
 def yes_no(measured: bool | None) -> str:
