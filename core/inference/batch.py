@@ -1,0 +1,119 @@
+"""A whole file through a model: read in a process of its own, predicted in chunks, written beside its rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from core.data.exchange import escape_formula
+from core.data.files import whole_file
+from core.data.importing import stage
+from core.errors import InputError
+from core.methods.base import Stopped
+from core.records import ColumnMapping, Prediction, Progressing
+from core.settings import Settings
+
+CHUNK = 512
+"""Texts predicted at a time: the step of progress and of stopping."""
+OUR_COLUMNS = ("row", "text", "predicted_label", "predicted_score")
+
+Predict = Callable[[Sequence[str]], list[Prediction]]
+Report = Callable[[Progressing], None]
+
+
+def predict_file(
+    predict: Predict,
+    path: Path,
+    out: Path,
+    text: str = "text",
+    filename: str | None = None,
+    settings: Settings | None = None,
+    progress: Report | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> int:
+    """Predict the column ``text`` of a file and write every row with its answer to ``out``; returns the rows written.
+
+    ``out`` ends in .csv or .jsonl. Rows without a text are left out; ``row`` counts as in the file, from 1. Raises
+    InputError for an unusable file or ending, Stopped when ``cancelled`` says so; then ``out`` is not touched.
+    """
+    writer = _WRITERS.get(out.suffix.lower())
+    if writer is None:
+        raise InputError(f"Predictions cannot be written as '{out.suffix}'.", "Choose .csv or .jsonl.")
+    mapping = ColumnMapping(text=text)
+    with stage(
+        path, mapping, "classification", filename, settings=settings, progress=progress, cancelled=cancelled
+    ) as staged:
+        others = [column for column in staged.columns if column != text]
+        answered = _answer(_rows(staged.parquet), predict, staged.rows, progress, cancelled)
+        with whole_file(out) as temporary:
+            return writer(answered, others, temporary)
+
+
+def _rows(parquet: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a staged file: row number, text, and the other columns as a dict."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(parquet) as file:
+        for batch in file.iter_batches(batch_size=CHUNK, columns=["row", "text", "meta"]):
+            for row in batch.to_pylist():
+                yield {"row": row["row"], "text": row["text"], "others": json.loads(row["meta"] or "{}")}
+
+
+def _answer(
+    rows: Iterable[dict[str, Any]],
+    predict: Predict,
+    total: int,
+    progress: Report | None,
+    cancelled: Callable[[], bool] | None,
+) -> Iterator[dict[str, Any]]:
+    """The rows with ``label`` and ``score``, predicted chunk by chunk."""
+    done = 0
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        if cancelled and cancelled():
+            raise Stopped
+        for row, prediction in zip(chunk, predict([row["text"] for row in chunk]), strict=True):
+            yield {**row, "label": prediction.label, "score": round(prediction.score, 4)}
+        done += len(chunk)
+        if progress:
+            progress(Progressing(done=done, total=total, message="predicting"))
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], others: list[str], path: Path) -> int:
+    """UTF-8 with a byte order mark for spreadsheets; cells that would run as a formula get an apostrophe."""
+    count = 0
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([escape_formula(name) for name in (*OUR_COLUMNS, *map(_free_name, others))])
+        for row in rows:
+            cells = [row["text"], str(row["label"]), *(row["others"].get(name) or "" for name in others)]
+            text, label, *rest = map(escape_formula, cells)
+            writer.writerow([row["row"], text, label, row["score"], *rest])
+            count += 1
+    return count
+
+
+def _write_jsonl(rows: Iterable[dict[str, Any]], others: list[str], path: Path) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            ours = dict(zip(OUR_COLUMNS, (row["row"], row["text"], row["label"], row["score"]), strict=True))
+            rest = {_free_name(name): row["others"].get(name) for name in others}
+            file.write(json.dumps({**ours, **rest}, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _free_name(name: str) -> str:
+    """A column of the file under a name that is not one of ours."""
+    return f"input_{name}" if name in OUR_COLUMNS else name
+
+
+_WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], list[str], Path], int]] = {
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+}
