@@ -1,0 +1,348 @@
+"""The REST API under /api/v1. Thin: each call opens the workspace, asks core once, and returns a record.
+
+Routes are plain functions, so that the work of core runs in worker threads and never holds the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+
+from core.base_models import is_available, list_bases
+from core.errors import RefusedError, StudioError
+from core.methods import all_methods
+from core.model import Model
+from core.project import Project
+from core.project.versions import Version
+from core.records import ImportReport, Item, Label, Progress, ProjectInfo
+from core.run import Run
+from core.workspace import Workspace
+from studio import api_models as models
+from studio.api_docs import add_docs_page
+from studio.api_gate import Gate
+from studio.api_problems import MEDIA_TYPE, Problem, add_problem_handlers, unavailable
+
+GetWorkspace = Callable[[], Workspace]
+DESCRIPTION = """Everything the studio does, for programs: projects, items, labels, dataset versions, training runs,
+models and predictions. Every call but `health` needs a token from the Settings page, sent as
+`Authorization: Bearer TOKEN`. A call that fails answers with a problem (RFC 9457): title, detail, hint."""
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status, text in {
+        401: "No valid token",
+        404: "No such project, item, version, run or model",
+        409: "The state does not allow it",
+        413: "The body is too large",
+        422: "The input cannot be used; the fields are named",
+        503: "The workspace, or a base model, cannot be reached",
+    }.items()
+}
+
+
+class _StrictRequest(Request):
+    """JSON as the standard has it: no NaN, no half characters that could not be stored, no endless nesting."""
+
+    async def json(self) -> Any:
+        try:
+            return from_json(await self.body(), allow_inf_nan=False)
+        except ValueError as error:
+            raise HTTPException(400, f"The body is not valid JSON: {error}.") from error
+
+
+class _StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(_StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def create_api(get_workspace: GetWorkspace) -> FastAPI:
+    """The application to mount at /api; ``get_workspace`` is called for every request and may raise StudioError."""
+    app = FastAPI(
+        title="Whetstone API",
+        version=version("whetstone"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "/api"}],
+    )
+    app.state.get_workspace = get_workspace
+    app.add_middleware(Gate, get_workspace=get_workspace)
+    add_problem_handlers(app)
+    add_docs_page(app)
+    app.include_router(_health, prefix="/v1")
+    app.include_router(_router, prefix="/v1")
+    return app
+
+
+def _workspace(request: Request) -> Workspace:
+    opened: Workspace = request.app.state.get_workspace()
+    return opened
+
+
+Open = Annotated[Workspace, Depends(_workspace)]
+RunId = Annotated[str, Path(max_length=100)]
+
+
+def _project(workspace: Open, project_id: Annotated[models.Id, Path()]) -> Project:
+    return workspace.project(project_id)
+
+
+def _model(workspace: Open, model_id: RunId) -> Model:
+    return workspace.model(model_id)
+
+
+def _run(workspace: Open, run_id: RunId) -> Run:
+    return workspace.run(run_id)
+
+
+Chosen = Annotated[Project, Depends(_project)]
+ChosenModel = Annotated[Model, Depends(_model)]
+ChosenRun = Annotated[Run, Depends(_run)]
+
+_health = APIRouter(tags=["health"])
+# The dependency only tells the docs page about the token; what keeps callers out is the gate.
+_bearer = HTTPBearer(auto_error=False, description="A token from the Settings page.")
+_router = APIRouter(route_class=_StrictRoute, responses=_PROBLEMS, dependencies=[Depends(_bearer)])
+
+
+@_health.get("/health", response_model=models.Health, responses={503: _PROBLEMS[503]})
+def health(request: Request) -> models.Health | Response:
+    """Whether the studio is up and its workspace open. Needs no token."""
+    try:
+        _workspace(request)
+    except StudioError as error:
+        return unavailable(error)
+    return models.Health(version=version("whetstone"))
+
+
+# ---------------------------------------------------------------- projects and labels
+
+
+@_router.get("/projects", tags=["projects"])
+def list_projects(workspace: Open) -> list[ProjectInfo]:
+    """All projects, oldest first."""
+    return [project.info for project in workspace.projects()]
+
+
+@_router.post("/projects", tags=["projects"], status_code=201)
+def create_project(workspace: Open, new: models.NewProject) -> ProjectInfo:
+    """Create a project, with or without labels."""
+    labels = [label.model_dump() for label in new.labels]
+    return workspace.create_project(
+        new.name, task=new.task, labels=labels, language=new.language, guidelines=new.guidelines, user=new.user
+    ).info
+
+
+@_router.get("/projects/{project_id}", tags=["projects"])
+def get_project(project: Chosen) -> ProjectInfo:
+    """One project."""
+    return project.info
+
+
+@_router.get("/projects/{project_id}/labels", tags=["labels"])
+def list_labels(project: Chosen) -> list[Label]:
+    """The label schema in its order."""
+    return project.labels
+
+
+@_router.post("/projects/{project_id}/labels", tags=["labels"], status_code=201)
+def add_labels(project: Chosen, new: models.NewLabels) -> list[Label]:
+    """Add labels to the schema, all or none."""
+    return project.add_labels([label.model_dump() for label in new.labels], user=new.user)
+
+
+@_router.get("/projects/{project_id}/progress", tags=["labels"])
+def get_progress(project: Chosen, user: Annotated[str | None, Query(max_length=100)] = None) -> Progress:
+    """How far the labeling is; with `user` also that person's pace."""
+    return project.progress(user)
+
+
+# ---------------------------------------------------------------- items
+
+
+@_router.post("/projects/{project_id}/items", tags=["items"], status_code=201)
+def add_items(project: Chosen, new: models.NewItems) -> ImportReport:
+    """Add rows. Rows that cannot be used are named in the answer with their reason, the others come in."""
+    rows = [item.model_dump(exclude_unset=True) for item in new.items]
+    return project.add_items(rows, user=new.user, source=new.source, on_duplicate=new.on_duplicate)
+
+
+@_router.get("/projects/{project_id}/items", tags=["items"])
+def list_items(project: Chosen, query: Annotated[models.ItemQuery, Query()]) -> models.ItemPage:
+    """One page of the items that the filter lets through, in import order."""
+    items = project.items(query.filter, query.offset, query.limit, query.newest_first)
+    return models.ItemPage(items=items, total=project.count(query.filter), offset=query.offset, limit=query.limit)
+
+
+@_router.get("/projects/{project_id}/items/{item_id}", tags=["items"])
+def get_item(project: Chosen, item_id: Annotated[models.Id, Path()]) -> Item:
+    """One item with its current label."""
+    return project.item(item_id)
+
+
+@_router.put("/projects/{project_id}/items/{item_id}/label", tags=["labels"])
+def set_label(project: Chosen, item_id: Annotated[models.Id, Path()], new: models.NewAnswer) -> Item:
+    """Label an item; on disk when the answer comes. Earlier labels stay in its history."""
+    project.label(item_id, new.label, user=new.user, source="api")
+    return project.item(item_id)
+
+
+# ---------------------------------------------------------------- versions
+
+
+@_router.get("/projects/{project_id}/versions", tags=["versions"])
+def list_versions(project: Chosen) -> list[models.PublicVersion]:
+    """Frozen dataset versions, newest first."""
+    return [_public_version(version) for version in project.versions()]
+
+
+@_router.post("/projects/{project_id}/versions", tags=["versions"], status_code=201)
+def freeze(project: Chosen, new: models.NewVersion) -> models.PublicVersion:
+    """Freeze the labelled items into train, dev and test."""
+    return _public_version(project.freeze(**new.model_dump()))
+
+
+def _public_version(version: Version) -> models.PublicVersion:
+    return models.PublicVersion(**version.info.model_dump())
+
+
+# ---------------------------------------------------------------- runs
+
+
+@_router.get("/projects/{project_id}/runs", tags=["runs"])
+def list_runs(project: Chosen) -> list[models.PublicRun]:
+    """Training runs of a project, newest first."""
+    return [_public_run(run) for run in project.runs()]
+
+
+@_router.post("/projects/{project_id}/runs", tags=["runs"], status_code=202)
+def start_run(workspace: Open, project: Chosen, new: models.NewRun) -> models.PublicRun:
+    """Queue a training run and answer at once; ask for its state until it is no longer active."""
+    # Before they become named arguments: an option called 'version' would take that one's place.
+    workspace.check_options(new.method, new.options)
+    frozen = project.version(new.version_id)
+    run = project.train(frozen, method=new.method, base=new.base, device=new.device, **new.options)
+    return _public_run(run)
+
+
+@_router.get("/runs/{run_id}", tags=["runs"])
+def get_run(run: ChosenRun) -> models.PublicRun:
+    """What a run was asked to do and how far it is."""
+    return _public_run(run)
+
+
+@_router.get("/runs/{run_id}/events", tags=["runs"])
+def list_run_events(run: ChosenRun) -> list[dict[str, Any]]:
+    """What happened so far: steps with loss, figures on the dev split, notes."""
+    return run.events()
+
+
+@_router.post("/runs/{run_id}/stop", tags=["runs"], status_code=202)
+def stop_run(run: ChosenRun) -> models.PublicRun:
+    """Ask a run to save and stop; what was trained so far can be resumed."""
+    run.stop()
+    return _public_run(run)
+
+
+@_router.post("/runs/{run_id}/resume", tags=["runs"], status_code=202)
+def resume_run(run: ChosenRun) -> models.PublicRun:
+    """Go on from the last complete checkpoint."""
+    return _public_run(run.resume())
+
+
+def _public_run(run: Run) -> models.PublicRun:
+    return models.PublicRun(
+        **run.status.model_dump(),
+        project_id=run.project_id,
+        version_id=run.version_id,
+        method=run.method,
+        base=run.base,
+        options=run.options,
+    )
+
+
+# ---------------------------------------------------------------- models and predictions
+
+
+@_router.get("/projects/{project_id}/models", tags=["models"])
+def list_models(project: Chosen) -> list[models.PublicModel]:
+    """Registered models of a project, newest first."""
+    return [_public_model(model) for model in project.models()]
+
+
+@_router.get("/models/{model_id}", tags=["models"])
+def get_model(model: ChosenModel) -> models.PublicModel:
+    """One registered model with its test metrics. Its id is the id of the run that made it."""
+    return _public_model(model)
+
+
+@_router.get("/models/{model_id}/card", tags=["models"], response_class=PlainTextResponse)
+def get_card(model: ChosenModel) -> PlainTextResponse:
+    """The model card, Markdown."""
+    return PlainTextResponse(model.card(), media_type="text/markdown")
+
+
+@_router.post("/models/{model_id}/promote", tags=["models"])
+def promote(model: ChosenModel, new: models.Promotion | None = None) -> models.PublicModel:
+    """Let this model serve its project."""
+    return _public_model(model.promote((new or models.Promotion()).user))
+
+
+@_router.post("/models/{model_id}/predict", tags=["predict"])
+def predict(model: ChosenModel, new: models.PredictionRequest) -> models.Predictions:
+    """Label, probability and all scores for each text, by one model."""
+    return models.Predictions(model=model.id, predictions=model.predict(new.texts, new.texts_b))
+
+
+@_router.post("/projects/{project_id}/predict", tags=["predict"])
+def predict_by_champion(project: Chosen, new: models.PredictionRequest) -> models.Predictions:
+    """The same by the model that serves the project."""
+    model = project.champion()
+    if model is None:
+        raise RefusedError(f"No model serves '{project.name}' yet.", "Promote one of its models first.")
+    return predict(model, new)
+
+
+def _public_model(model: Model) -> models.PublicModel:
+    return models.PublicModel(**model.info.model_dump())
+
+
+# ---------------------------------------------------------------- what there is to choose from
+
+
+@_router.get("/methods", tags=["choices"])
+def list_methods(task: Annotated[str | None, Query(max_length=100)] = None) -> list[models.MethodEntry]:
+    """The ways to make a model, with the JSON schema of their options."""
+    return [
+        models.MethodEntry(
+            name=method.name,
+            title=method.title,
+            summary=method.summary,
+            tasks=sorted(method.tasks),
+            needs_base=method.needs_base,
+            resumable=method.resumable,
+            options=method.Options.model_json_schema(),
+        )
+        for method in all_methods(task)
+    ]
+
+
+@_router.get("/bases", tags=["choices"])
+def list_base_models(workspace: Open) -> list[models.BaseEntry]:
+    """The base models that are known by name. Any other Hub id may be given as well."""
+    folder = workspace.runner.bases
+    return [
+        models.BaseEntry(**info.model_dump(), available=is_available(info.id, folder)) for info in list_bases(folder)
+    ]
