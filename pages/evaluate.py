@@ -83,7 +83,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     downloads(model, result)
 champion = next((other for other in models if other.info.champion and other.id != model.id), None)
 show_verdict(get_verdict(result, get_evaluation(champion, split) if champion else None), result.warnings)
-if result.baseline is None:
+if result.baseline is None and model.info.method != "baseline":
     st.caption(_("The baseline of this version is still being trained; it appears here by itself."))
 show_figures(result)
 parts = {

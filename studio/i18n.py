@@ -74,7 +74,7 @@ def number(value: float, decimals: int = 0) -> str:
 
 def percent(share: float, decimals: int = 1) -> str:
     """A share of 1 as percent."""
-    return format_percent(share, format="0" + ("." + "0" * decimals if decimals else "") + "%", locale=language())
+    return format_percent(share, format="0" + ("." + "0" * decimals if decimals else "") + "\u00a0%", locale=language())
 
 
 def date_time(moment: datetime) -> str:

@@ -64,7 +64,8 @@ def get_evaluation(model: Model, split: str) -> Evaluation:
     """
     same = [m.info for m in get_workspace().models(model.info.project_id) if m.info.version_id == model.info.version_id]
     siblings = tuple(sorted(info.id for info in same))
-    return _evaluation(_home(), model.id, split, siblings, any(info.method == "baseline" for info in same))
+    beside = model.info.method != "baseline" and any(info.method == "baseline" for info in same)
+    return _evaluation(_home(), model.id, split, siblings, beside)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

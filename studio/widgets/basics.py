@@ -31,28 +31,18 @@ def stat(
     value: float,
     interval: tuple[float, float] | None = None,
     against: float | None = None,
-    against_name: str = "",
     help_text: str | None = None,
 ) -> None:
-    """A share as percent with its 95 % interval below, and the difference to another model in points.
+    """A share as percent, its 95 % interval below, and the difference to another model in points.
 
-    value, interval and against are shares of 1. ``label``, ``against_name`` and ``help_text`` come from the catalogue.
+    value, interval and against are shares of 1. ``label`` and ``help_text`` come from the catalogue. The page says
+    once what the interval and the difference are.
     """
-    delta = None
-    if against is not None:
-        points = (value - against) * 100
-        delta = _("{points} points").format(points=f"{points:+.1f}")
+    delta = None if against is None else f"{(value - against) * 100:+.1f}"
     with st.container(gap="xsmall"):
-        st.metric(
-            label,
-            percent(value),
-            delta=delta,
-            delta_color="off" if delta is not None and abs(value - (against or 0)) < 0.0005 else "normal",
-            delta_description=against_name or None,
-            help=help_text,
-        )
+        st.metric(label, percent(value), delta=0 if delta in ("+0.0", "-0.0") else delta, help=help_text)
         if interval is not None:
-            st.caption(_("95 % interval {low} to {high}").format(low=percent(interval[0]), high=percent(interval[1])))
+            st.caption(f"{percent(interval[0])} – {percent(interval[1])}")
 
 
 def label_chips(names: Sequence[str], limit: int = 30) -> None:

@@ -71,11 +71,11 @@ def item_columns() -> dict[str, Any]:
     column = st.column_config
     return {
         "id": column.NumberColumn(_("Item"), width=60, format="%d"),
-        "text": column.TextColumn(_("Text"), width=380),
+        "text": column.TextColumn(_("Text"), width=356),
         "text_b": column.TextColumn(_("Second text"), width="medium"),
-        "label": column.TextColumn(_("Label"), width=130),
-        "annotator": column.TextColumn(_("By"), width=80),
-        "labelled_at": column.DatetimeColumn(_("When"), width=130, format="YYYY-MM-DD HH:mm"),
+        "label": column.TextColumn(_("Label"), width=140),
+        "annotator": column.TextColumn(_("By"), width=72),
+        "labelled_at": column.DatetimeColumn(_("When"), width=144, format="YYYY-MM-DD HH:mm"),
         "split": column.TextColumn(_("Split"), width=70),
         "source": column.TextColumn(_("Source"), width=140),
         "flag": column.TextColumn(_("Flag"), width=140),

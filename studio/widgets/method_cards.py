@@ -28,21 +28,18 @@ def method_cards(task: str, default: str, estimate: Callable[[Method], Estimate 
 def _card(method: Method, chosen: bool, estimate: Callable[[Method], Estimate | None]) -> None:
     with st.container(border=True, height="stretch", key=f"method_{method.name}"):
         st.subheader(_(method.title), anchor=False)
-        st.markdown(_(method.summary))
+        st.caption(_(method.summary))
+        st.space("stretch")
         cost = None
         with guard():
             cost = estimate(method)
-        if cost is not None:
-            st.caption(
-                _("about {time} · {memory} of memory").format(
-                    time=duration(cost.seconds), memory=size(cost.memory_bytes)
-                )
-            )
-        st.space("stretch")
-        if chosen:
-            st.markdown(f":material/check_circle: :primary[**{_('Chosen')}**]")
-        else:
-            st.button(_("Choose"), key=f"choose_{method.name}", on_click=_choose, args=(method.name,))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if chosen:
+                st.badge(_("Chosen"), icon=":material/check:", color="primary")
+            else:
+                st.button(_("Choose"), key=f"choose_{method.name}", on_click=_choose, args=(method.name,))
+            if cost is not None:
+                st.caption(f"{duration(cost.seconds)} · {size(cost.memory_bytes)}")
 
 
 def _choose(name: str) -> None:

@@ -7,14 +7,13 @@ from io import BytesIO
 
 import streamlit as st
 
+from core.methods import get_method
 from core.model import Model
 from core.project import Project
-from studio.guard import guarded
-from studio.i18n import _, percent, size
+from studio.i18n import _, date_time, percent, size
 from studio.navigation import open_page
 from studio.text import escape
 from studio.uploads import scratch
-from studio.widgets.model_picker import model_name
 
 
 def model_header(project: Project, model: Model, numbers: dict[int, int], user: str) -> None:
@@ -22,13 +21,15 @@ def model_header(project: Project, model: Model, numbers: dict[int, int], user: 
     info = model.info
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader(escape(model_name(info, numbers).removeprefix("★ ")), anchor=False, width="stretch")
+            st.subheader(_(get_method(info.method).title), anchor=False, width="content")
             if info.champion:
                 st.badge(_("live"), icon=":material/star:", color="green")
-        facts = [
-            f"{escape(name.replace('_', ' '))} {percent(value)}" for name, value in info.metrics.items() if value <= 1
-        ]
-        st.caption(" · ".join([*facts, size(info.size_bytes)]))
+        figures = {"accuracy": _("Accuracy"), "macro_f1": _("Macro F1"), "weighted_f1": _("Weighted F1")}
+        facts = [escape(info.base)] if info.base else []
+        if info.version_id in numbers:
+            facts.append(_("version {n}").format(n=numbers[info.version_id]))
+        facts += [f"{words} {percent(info.metrics[name])}" for name, words in figures.items() if name in info.metrics]
+        st.caption(" · ".join([*facts, size(info.size_bytes), date_time(info.created_at)]))
         with st.container(horizontal=True):
             if not info.champion and st.button(_("Make it live"), key=f"promote_{model.id}", icon=":material/star:"):
                 project.promote(model.id, user=user)
@@ -44,10 +45,16 @@ def model_header(project: Project, model: Model, numbers: dict[int, int], user: 
                 key=f"zip_{model.id}",
                 icon=":material/download:",
             )
-            if not info.champion and st.button(
-                _("Delete"), key=f"delete_model_{model.id}", icon=":material/delete:", type="tertiary"
-            ):
-                _confirm_delete(model)
+            if not info.champion:
+                _delete(model)
+
+
+def _delete(model: Model) -> None:
+    with st.popover(_("Delete"), icon=":material/delete:", type="tertiary"):
+        st.markdown(_("The model and its report are removed from disk. This cannot be undone."))
+        if st.button(_("Delete this model"), type="primary", key=f"delete_model_{model.id}"):
+            model.delete()
+            st.rerun()
 
 
 def _zip(model: Model) -> BytesIO:
@@ -56,18 +63,6 @@ def _zip(model: Model) -> BytesIO:
         return BytesIO(model.archive(target).read_bytes())
     finally:
         target.unlink(missing_ok=True)
-
-
-def _confirm_delete(model: Model) -> None:
-    @st.dialog(_("Delete this model"))
-    @guarded
-    def ask() -> None:
-        st.markdown(_("The model and its report are removed from disk. This cannot be undone."))
-        if st.button(_("Delete"), type="primary", key=f"delete_model_confirmed_{model.id}"):
-            model.delete()
-            st.rerun()
-
-    ask()
 
 
 def model_card(model: Model) -> None:

@@ -39,7 +39,6 @@ def show_verdict(sentences: list[Message], warnings: list[Message]) -> None:
 def show_figures(result: Evaluation) -> None:
     """Four numbers with their intervals, beside the baseline where there is one."""
     beside = result.baseline
-    name = _("than the baseline") if beside else ""
     figures = {
         "accuracy": (_("Right answers"), _("Accuracy: share of texts whose label was predicted.")),
         "macro_f1": (
@@ -55,7 +54,6 @@ def show_figures(result: Evaluation) -> None:
                 getattr(result, metric),
                 result.intervals.get(metric),
                 getattr(beside, metric) if beside else None,
-                name,
                 meaning,
             )
         if result.calibration is not None:
@@ -67,7 +65,11 @@ def show_figures(result: Evaluation) -> None:
                         "Expected calibration error: how far stated probabilities are from the share that was right."
                     ),
                 )
-                st.caption(_("0 % means that 80 % sure is right in 8 of 10 cases"))
+                st.caption(_("80 % sure should be right in 8 of 10"))
+    if beside is not None:
+        st.caption(_("Below each figure its 95 % interval. The badge is the difference to the baseline, in points."))
+    else:
+        st.caption(_("Below each figure its 95 % interval."))
 
 
 def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Comparison | RefusedError]) -> None:
@@ -79,9 +81,9 @@ def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Com
         rows.append(
             {
                 "model": name,
-                "accuracy": result.accuracy,
-                "macro": result.macro_f1,
-                "weighted": result.weighted_f1,
+                "accuracy": 100 * result.accuracy,
+                "macro": 100 * result.macro_f1,
+                "weighted": 100 * result.weighted_f1,
                 "difference": _difference(found),
             }
         )
@@ -90,11 +92,11 @@ def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Com
         pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            "model": st.column_config.TextColumn(_("Model"), width="large"),
-            "accuracy": share(_("Accuracy"), format="percent"),
-            "macro": share(_("Macro F1"), format="percent"),
-            "weighted": share(_("Weighted F1"), format="percent"),
-            "difference": st.column_config.TextColumn(_("This model against it"), width="large"),
+            "model": st.column_config.TextColumn(_("Model"), width=250),
+            "accuracy": share(_("Accuracy"), format="%.1f %%", width=90),
+            "macro": share(_("Macro F1"), format="%.1f %%", width=90),
+            "weighted": share(_("Weighted F1"), format="%.1f %%", width=100),
+            "difference": st.column_config.TextColumn(_("This model against it"), width=270),
         },
         alt=_("Scores side by side"),
     )
@@ -210,10 +212,10 @@ def show_mistakes(result: Evaluation) -> None:
         height=min(38 + 35 * len(mistakes), 460),
         column_order=["text", "gold", "predicted", "score"],
         column_config={
-            "text": st.column_config.TextColumn(_("Text"), width="large"),
-            "gold": st.column_config.TextColumn(_("Is")),
-            "predicted": st.column_config.TextColumn(_("Was taken for")),
-            "score": st.column_config.ProgressColumn(_("Sure"), format="percent", min_value=0, max_value=1),
+            "text": st.column_config.TextColumn(_("Text"), width=350),
+            "gold": st.column_config.TextColumn(_("Is"), width=140),
+            "predicted": st.column_config.TextColumn(_("Was taken for"), width=140),
+            "score": st.column_config.ProgressColumn(_("Sure"), format="percent", min_value=0, max_value=1, width=130),
         },
         alt=_("Confident mistakes"),
     )

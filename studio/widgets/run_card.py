@@ -10,7 +10,6 @@ from core import plots
 from core.methods import get_method
 from core.run import Run
 from core.training.run_folder import RunStatus
-from studio.guard import guarded
 from studio.i18n import N_, _, date_time, percent
 from studio.navigation import open_page
 from studio.text import escape
@@ -39,7 +38,7 @@ def run_card(run: Run, version: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{_(get_method(run.method).title)}**", width="content")
             st.badge(_(words), icon=icon, color=colour)
-            facts = [version, escape(run.base or ""), date_time(run.created_at)]
+            facts = [version, escape(run.base) if run.base else "", date_time(run.created_at)]
             st.caption(" · ".join(fact for fact in facts if fact), width="stretch")
             _buttons(run, status)
         if status.state in ("running", "stalled"):
@@ -60,7 +59,7 @@ def _buttons(run: Run, status: RunStatus) -> None:
             icon=":material/stop:",
         ):
             run.stop()
-            st.rerun(scope="fragment")
+            st.rerun()
         return
     if status.state == "finished":
         if "accuracy" in status.metrics:
@@ -69,41 +68,39 @@ def _buttons(run: Run, status: RunStatus) -> None:
             open_page("evaluate", model=run.id)
     elif status.resumable and st.button(_("Resume"), key=f"resume_{run.id}", icon=":material/play_arrow:"):
         run.resume()
-        st.rerun(scope="fragment")
-    if st.button(_("Delete"), key=f"delete_{run.id}", icon=":material/delete:", type="tertiary"):
-        _confirm_delete(run)
+        st.rerun()
 
 
-def _confirm_delete(run: Run) -> None:
-    @st.dialog(_("Delete this run"))
-    @guarded
-    def ask() -> None:
+def _delete(run: Run) -> None:
+    """A popover, not a dialog: it survives the refresh of the queue around it."""
+    with st.popover(_("Delete"), icon=":material/delete:", type="tertiary"):
         st.markdown(
             _("Its checkpoints, its curves and the model it made are removed from disk. This cannot be undone.")
         )
-        if st.button(_("Delete"), type="primary", key=f"delete_confirmed_{run.id}"):
+        if st.button(_("Delete this run"), type="primary", key=f"delete_{run.id}"):
             run.delete()
             st.rerun()
-
-    ask()
 
 
 def _details(run: Run, status: RunStatus) -> None:
     """Curves and log; drawn only while open, because they are read from the run's folder."""
     with st.expander(
-        _("Curves and log"), key=f"run_details_{run.id}", on_change="rerun", expanded=status.state == "running"
+        _("Curves, log, options"), key=f"run_details_{run.id}", on_change="rerun", expanded=status.state == "running"
     ) as place:
         if not place.open:
             return
         events = run.events()
         if any("loss" in event for event in events):
             show_figure(plots.training_curves({run.id: events}, palette(), _), f"curves_{run.id}")
-        elif status.active:
+        elif status.active and get_method(run.method).resumable:
             st.caption(_("No curve yet."))
         lines = run.log_tail(LOG_LINES)
         if lines:
             st.code("\n".join(lines), language=None, height=200)
-        if run.options:
-            st.caption(
-                _("Options") + ": " + escape(", ".join(f"{name} = {value}" for name, value in run.options.items()))
-            )
+        defaults = get_method(run.method).Options().model_dump(mode="json")
+        changed = {name: value for name, value in run.options.items() if value != defaults.get(name)}
+        if changed:
+            options = ", ".join(f"{name} = {value}" for name, value in changed.items())
+            st.caption(_("Changed: {options}").format(options=escape(options)))
+        if not status.active:
+            _delete(run)
