@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def layers(model: Any) -> list[Any]:
 
     found = [module for module in model.base_model.modules() if isinstance(module, ModuleList)]
     return list(max(found, key=len, default=[]))
+
+
+def encoder_weights(base: Path | None) -> tuple[int, int]:
+    """(all weights, weights without the embeddings) of a base model, from the headers of its files."""
+    from safetensors import safe_open
+
+    if base is None:
+        return 22_700_000, 10_700_000
+    every = working = 0
+    for file in base.glob("*.safetensors"):
+        with safe_open(file, "numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - this is no dictionary
+                count = math.prod(tensors.get_slice(name).get_shape())
+                every += count
+                working += 0 if "embedding" in name else count
+    return every, working
 
 
 def freeze_word_embeddings(model: Any) -> None:

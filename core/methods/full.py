@@ -41,4 +41,4 @@ class FullFineTuning:
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
         """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
-        return estimate_neural(FullOptions.model_validate(options.model_dump()), rows, mean_tokens, base, 1.0)
+        return estimate_neural(FullOptions.model_validate(options.model_dump()), rows, mean_tokens, base)

@@ -80,7 +80,7 @@ class Lora:
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
         """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
-        return estimate_neural(LoraOptions.model_validate(options.model_dump()), rows, mean_tokens, base, 0.05)
+        return estimate_neural(LoraOptions.model_validate(options.model_dump()), rows, mean_tokens, base, weights=0.05)
 
 
 def merged(predictor: EncoderPredictor) -> EncoderPredictor:

@@ -20,19 +20,15 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import TrainingError
 from core.methods.base import RunContext, Stopped
+from core.methods.neural import epochs_for
 from core.methods.tokens import Encoded, shuffled_buckets
-from core.training import checkpoints
+from core.training import checkpoints, hardware, probe
 
 if TYPE_CHECKING:
     from core.methods.neural import NeuralOptions
 
 EVENTS = 400
 """Most points of a loss curve."""
-SMALL_DATA_STEPS = 1_000
-"""With automatic epochs, small data is repeated until about this many steps are done ..."""
-FEWEST_EPOCHS, MOST_EPOCHS = 4, 20
-"""... but within these bounds."""
-
 Metrics = dict[str, float]
 Tensors = dict[str, torch.Tensor]
 
@@ -69,8 +65,6 @@ class Loop:
     """Dev metrics, headline first, with ``loss``; None without dev rows."""
     options: NeuralOptions
     context: RunContext
-    half: torch.dtype | None = None
-    """Type for autocast, where it was measured to be faster."""
     head_names: tuple[str, ...] = ()
     """Parameters whose name contains one of these are new and learn faster."""
     state: State = field(default_factory=State)
@@ -86,6 +80,7 @@ class Loop:
         self.optimizer = self._optimizer()
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.checkpoints = self.context.directory / "checkpoints"
+        self.half = half_precision(self.context)
 
     def run(self) -> None:
         """Train to the end and leave the best weights in the model. Raises TrainingError, Stopped, StorageError."""
@@ -98,6 +93,7 @@ class Loop:
                 self.data.lengths, self.options.batch_size, (self.options.seed, self.state.epoch)
             )
             self._train_mode()
+            begun, first = time.monotonic(), self.state.batch
             for rows in batches[self.state.batch :]:
                 if self.context.should_stop():
                     self._save()
@@ -106,6 +102,8 @@ class Loop:
                 if time.monotonic() - saved > self.options.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
+            done = sum(len(rows) for rows in batches[first:])
+            self.context.report("speed", samples_per_s=round(done / (time.monotonic() - begun), 1))
             self.state.epoch += 1
             self.state.batch = 0
             self._measure()
@@ -263,8 +261,15 @@ class Loop:
         return tensors
 
 
-def epochs_for(asked: int | None, steps_per_epoch: int) -> int:
-    """Number of epochs: as asked, or enough for about 1,000 steps within 4 to 20 epochs."""
-    if asked is not None:
-        return asked
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(SMALL_DATA_STEPS / max(1, steps_per_epoch))))
+def half_precision(context: RunContext) -> torch.dtype | None:
+    """bfloat16 on a GPU where a short probe found it clearly faster than 32 bits; None everywhere else.
+
+    A CPU stays at 32 bits, so that a run gives the same model on the same data whatever the processor can do.
+    """
+    if not context.device.startswith("cuda"):
+        return None
+    known = hardware.measured(context.cache)
+    if context.device not in known:
+        hardware.remember(context.cache, context.device, probe.speeds(context.device))
+        known = hardware.measured(context.cache)
+    return torch.bfloat16 if hardware.pays_off(known, context.device, "bfloat16") else None
