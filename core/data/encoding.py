@@ -21,8 +21,9 @@ _BOMS = (
 _SAMPLE = 256 * 1024
 _CHUNK = 1024 * 1024
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_GUESSED = ["gb18030", "big5", "cp1252", "latin_1", "cp1251", "shift_jis", "euc_jp", "euc_kr"]
-"""Encodings that charset-normalizer chooses from when a file is not Unicode."""
+_PAIR = re.compile(rb"[\xa1-\xfe][\xa1-\xfe]")
+_GUESSED = ["gb18030", "big5", "cp1252", "latin_1", "cp1251", "shift_jis"]
+"""Encodings that charset-normalizer chooses from when a file is not Unicode; see ``_candidates`` for two more."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,25 @@ def _first_not_utf8(file: BinaryIO, limit: int | None) -> bytes | None:
             return None
 
 
+def _candidates(sample: bytes) -> list[str]:
+    """Encodings that the byte pairs allow: short Chinese texts look like Korean, and Japanese like Chinese, otherwise.
+
+    Hangul has lead bytes B0 to C8, while four in ten common Chinese characters lie above; kana lead with A4 and A5.
+    """
+    pairs = _PAIR.findall(sample)
+    above = sum(pair[0] > 0xC8 for pair in pairs)
+    kana = sum(pair[0] in (0xA4, 0xA5) for pair in pairs)
+    if kana > len(pairs) * 0.4:
+        return ["euc_jp", "shift_jis"]
+    return [*_GUESSED, "euc_kr"] if above <= len(pairs) * 0.1 else _GUESSED
+
+
 def _guess(sample: bytes) -> str:
     """The most plausible encoding of bytes that are not Unicode."""
     from charset_normalizer import from_bytes
 
     lines = b"\n".join(line for line in sample.splitlines() if not line.isascii()) or sample
-    best = from_bytes(lines, cp_isolation=_GUESSED).best()
+    best = from_bytes(lines, cp_isolation=_candidates(lines)).best()
     name = best.encoding if best else "latin_1"
     if name in ("gb2312", "gbk", "big5", "gb18030"):
         # Every GBK text is GB18030, and a longer file may need the larger set.

@@ -131,7 +131,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     # Datasets are mapped into memory, which takes address space but no memory: there the parent watches alone.
-    limit_process(None if job.get("dataset") else job["memory_mb"], job["seconds"], folder)
+    limit_process(None if "dataset" in job else job["memory_mb"], job["seconds"], folder)
     gc.disable()  # a short life without cycles: the collector would only walk millions of strings
     run_job(folder)
 

@@ -231,7 +231,9 @@ def _run(
         if child.poll() is None:
             child.kill()
         child.wait()
-    return _result(child, job, folder)
+    if not (folder / "report.json").exists():
+        raise _died(child, job, folder)
+    return read_report(folder)
 
 
 def _watch(
@@ -289,19 +291,21 @@ def _too_much_memory(job: dict[str, Any]) -> InputError:
     )
 
 
-def _result(child: subprocess.Popen[bytes], job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What the child reported; a child that died without a report is an unusable file."""
-    try:
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        tail = (folder / "worker.log").read_bytes()[-2000:].decode("utf-8", "replace")
-        _log.error("import of %r ended with code %s: %s", job["shown"], child.returncode, tail)
-        if "memory" in tail.lower() or "bad_alloc" in tail:
-            raise _too_much_memory(job) from None
-        raise InputError(
-            f"'{job['shown']}' cannot be read: the reader gave up on it.",
-            "The file may be damaged. Export it once more, as CSV or JSONL if you can.",
-        ) from None
+def _died(child: subprocess.Popen[bytes], job: dict[str, Any], folder: Path) -> InputError:
+    """The error for a child that ended without a report: the file brought it down."""
+    tail = (folder / "worker.log").read_bytes()[-2000:].decode("utf-8", "replace")
+    _log.error("import of %r ended with code %s: %s", job["shown"], child.returncode, tail)
+    if "memory" in tail.lower() or "bad_alloc" in tail:
+        return _too_much_memory(job)
+    return InputError(
+        f"'{job['shown']}' cannot be read: the reader gave up on it.",
+        "The file may be damaged. Export it once more, as CSV or JSONL if you can.",
+    )
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """The result that an import process wrote, or its error, raised."""
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if error := report.get("error"):
         raise _ERRORS.get(error["kind"], InputError)(error["message"], error["hint"])
     result: dict[str, Any] = report["result"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 LANGUAGES = ("en", "zh", "de", "fr", "es", "pt", "it", "nl", "ru", "ar", "ja", "ko")
 """Languages told apart, besides the project's own: the fewer, the surer."""
@@ -21,13 +23,10 @@ def other_language(
     A text counts only when it has 20 characters or more, another language has a probability of at least 0.7 and the
     project's at most 0.1. Empty for languages that lingua does not know.
     """
-    from lingua import IsoCode639_1, LanguageDetectorBuilder
-
     own = language.replace("_", "-").split("-")[0].upper()
-    if not hasattr(IsoCode639_1, own):
+    detector = _detector(own)
+    if detector is None:
         return {}
-    codes = dict.fromkeys([own, *(code.upper() for code in LANGUAGES)])
-    detector = LanguageDetectorBuilder.from_iso_codes_639_1(*(getattr(IsoCode639_1, code) for code in codes)).build()
     places = [place for place, text in enumerate(texts) if len(text) >= SHORTEST]
     found: dict[int, str] = {}
     for start in range(0, len(places), _CHUNK):
@@ -40,5 +39,15 @@ def other_language(
             mine = next((value.value for value in values if value.language.iso_code_639_1.name == own), 0.0)
             if best.value >= _SURE and mine <= _UNLIKELY:
                 found[place] = f"{best.language.name.title()}, {best.value:.0%}"
-    detector.unload_language_models()
     return found
+
+
+@lru_cache(maxsize=2)
+def _detector(own: str) -> Any:
+    """The detector for a project's language; None when lingua does not know it. Its models take about 200 MB."""
+    from lingua import IsoCode639_1, LanguageDetectorBuilder
+
+    if not hasattr(IsoCode639_1, own):
+        return None
+    codes = dict.fromkeys([own, *(code.upper() for code in LANGUAGES)])
+    return LanguageDetectorBuilder.from_iso_codes_639_1(*(getattr(IsoCode639_1, code) for code in codes)).build()

@@ -106,10 +106,10 @@ def open_table(path: Path, shown: str, format: str | None = None, preview: bool 
 def open_source(job: Mapping[str, Any]) -> Table:
     """Open what the job of an import process names. Raises InputError, OfflineError."""
     preview = job["kind"] == "preview"
-    if dataset := job.get("dataset"):
+    if "dataset" in job:
         from core.data.hub import open_dataset
 
-        return open_dataset(dataset, job["config"], job["split"], job["offline"], preview)
+        return open_dataset(job["dataset"], job["config"], job["split"], job["offline"], preview)
     return open_table(Path(job["source"]), job["shown"], job["format"], preview)
 
 

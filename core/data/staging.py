@@ -162,7 +162,7 @@ class Staging:
             "text_b": texts_b,
             "label": labels,
             "split": splits,
-            "external_id": columns.get(self.mapping.id) if self.mapping.id else None,
+            "external_id": [cell or None for cell in columns.get(self.mapping.id or "", empty)],
             "meta": self._meta(columns, count),
         }
         if self.own:
@@ -184,7 +184,10 @@ class Staging:
         """The cells of an export as they were before it protected spreadsheets from formulas."""
         if self.table.format not in ("csv", "tsv"):
             return dict(columns)
-        return {name: [cell and unescape_formula(cell) for cell in cells] for name, cells in columns.items()}
+        return {
+            unescape_formula(name): [cell and unescape_formula(cell) for cell in cells]
+            for name, cells in columns.items()
+        }
 
     def _state(self, columns: dict[str, Sequence[str | None]], refused: dict[int, str]) -> dict[str, Sequence[Any]]:
         """What an export says about each item; who labelled only counts when the label is imported too."""
