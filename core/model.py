@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.durable import verify
-from core.errors import InputError, ModelError, NotFoundError
+from core.durable import clear_disk_errors, verify
+from core.errors import InputError, NotFoundError
 from core.evaluation import Evaluation, evaluate
+from core.inference.card import card
 from core.records import ModelInfo, Prediction, Progressing
 from core.tasks import get_task
 
@@ -158,18 +159,19 @@ class Model:
     # ------------------------------------------------------------ hand out
 
     def card(self) -> str:
-        """The model card, Markdown, as it was written when the model was trained."""
-        path = self.path / "README.md"
-        if not path.is_file():
-            raise ModelError(f"Model {self.id} has no card.", "Train it again.")
-        return path.read_text(encoding="utf-8")
+        """The model card, Markdown. Raises ModelError when the model folder is damaged."""
+        name = self.workspace.project(self.info.project_id).name
+        return card(verify(self.path), self.result, name)
 
     def archive(self, target: Path | str) -> Path:
-        """Zip the model folder to ``target`` after checking that no file was altered."""
-        verify(self.path)
-        target = Path(target)
-        made = shutil.make_archive(str(target.with_suffix("")), "zip", self.path)
-        return Path(made)
+        """Zip the model folder with its card to ``target`` after checking that no file was altered."""
+        text, target = self.card(), Path(target)
+        with clear_disk_errors(target), zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("README.md", text)
+            for file in sorted(self.path.rglob("*")):
+                if file.is_file():
+                    archive.write(file, file.relative_to(self.path))
+        return target
 
     def promote(self, user: str = "me") -> Model:
         """Let this model serve its project."""

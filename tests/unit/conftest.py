@@ -107,3 +107,9 @@ def toy_data() -> Callable[..., TrainingData]:
         return TrainingData(get_task("classification"), list(WORDS), rows(train, 0), rows(dev, 1), rows(test, 2))
 
     return make
+
+
+@pytest.fixture(name="toy_texts")
+def toy_texts_fixture() -> Callable[..., list[tuple[str, str]]]:
+    """The function ``toy_texts``, for test modules."""
+    return toy_texts

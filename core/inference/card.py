@@ -1,0 +1,79 @@
+"""The model card: what a model is, what it was made of and how good it is, as Markdown with the YAML head that the
+Hugging Face Hub reads (https://huggingface.co/docs/hub/model-cards)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_PLAIN = {
+    "full": "AutoModelForSequenceClassification.from_pretrained(folder)",
+    "top_layers": "AutoModelForSequenceClassification.from_pretrained(folder)",
+    "lora": "AutoModelForSequenceClassification.from_pretrained(folder)  # merged; the adapter alone is in adapter/",
+}
+
+
+def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
+    """Markdown from the manifest of a model folder (``facts``) and the ``result.json`` of its run.
+
+    Names of labels and projects are a user's: they appear inside JSON only, where Markdown reads nothing.
+    """
+    base, licence = facts.get("base"), facts.get("base_licence", "")
+    head = {"library_name": "transformers" if facts["method"] in _PLAIN else "scikit-learn", "tags": ["whetstone"]}
+    rows = result.get("rows", {})
+    lines = [
+        "---",
+        *(f"{key}: {json.dumps(value)}" for key, value in head.items()),
+        "---",
+        f"# {facts['method']} model {facts['run']}",
+        "| | |",
+        "| --- | --- |",
+        f"| Task | {facts['task']} |",
+        f"| Method | {facts['method']} |",
+        f"| Base model | {base or 'none'} {f'({licence})' if licence else ''} |",
+        f"| Base weights, sha256 | `{facts.get('base_sha256') or 'none'}` |",
+        f"| Data version, sha256 | `{facts['version_hash']}` |",
+        f"| Rows | {rows.get('train', 0):,} train, {rows.get('dev', 0):,} dev, {rows.get('test', 0):,} test |",
+        f"| Trained | {facts['created_at'][:19]}Z, {result.get('seconds', 0):,.0f} s on {result.get('device', '')} |",
+        f"| Texts cut off at the longest length | {100 * result.get('truncated', 0.0):.1f} % |",
+        "",
+        "## Figures",
+        "The test split was read once, after training.",
+        "",
+        "| | dev | test |",
+        "| --- | --- | --- |",
+        *_figures(result.get("metrics", {})),
+        "",
+        "## Labels and options",
+        *_block({"project": name, "labels": facts["labels"], "options": facts["options"]}),
+        "",
+        "## Loading it",
+        *_loading(facts["method"]),
+        "",
+        "## Limits",
+        "It knows the labels above and nothing else: a text that fits none of them gets one of them all the same. The",
+        "figures hold for texts like those of the data version.",
+        "",
+        f"Made with {', '.join(f'{library} {number}' for library, number in result.get('versions', {}).items())}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(metrics: dict[str, dict[str, float]]) -> list[str]:
+    dev, test = metrics.get("dev", {}), metrics.get("test", {})
+    names = list(dict.fromkeys([*dev, *test]))
+    return [f"| {name.replace('_', ' ')} | {_percent(dev.get(name))} | {_percent(test.get(name))} |" for name in names]
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _block(value: dict[str, Any]) -> list[str]:
+    return ["```json", json.dumps(value, ensure_ascii=False, indent=2).replace("`", "\\u0060"), "```"]
+
+
+def _loading(method: str) -> list[str]:
+    if method in _PLAIN:
+        return ["```python", "from transformers import AutoModelForSequenceClassification", _PLAIN[method], "```"]
+    return ["```python", "from core.inference.predictor import load_predictor", "load_predictor(folder)", "```"]
