@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.methods import get_method
 from core.model import Model
 from core.project import Project, Version
 from core.records import ItemFilter
 from studio.i18n import _, ngettext, number, percent
-from studio.text import escape
 
 ENOUGH_LABELS = 20
 """Labelled texts from which on a first version is suggested; fewer teach a model next to nothing."""
@@ -22,7 +22,7 @@ class Step:
 
     title: str
     state: str
-    """In words, Markdown with user text escaped."""
+    """In words of the catalogue."""
     done: bool
 
 
@@ -61,10 +61,10 @@ def standing(project: Project) -> Standing:
         Step(_("Version"), _("No. {n}").format(n=newest.number) if newest else _("none yet"), newest is not None),
         Step(
             _("Model"),
-            escape(best_model(models)) if models else _("none yet"),
+            best_model(models) if models else _("none yet"),
             bool(models),
         ),
-        Step(_("Live"), escape(champion.title) if champion else _("none yet"), champion is not None),
+        Step(_("Live"), model_words(champion) if champion else _("none yet"), champion is not None),
     ]
     return Standing(steps, next_step(project, texts, steps, rows_of(newest)))
 
@@ -75,10 +75,15 @@ def rows_of(version: Version | None) -> int:
 
 
 def best_model(models: list[Model]) -> str:
-    """Title and accuracy of the model that did best on its test split."""
-    best = max(models, key=lambda model: model.info.metrics.get("accuracy", 0.0))
-    accuracy = best.info.metrics.get("accuracy")
-    return best.title if accuracy is None else f"{best.title}, {percent(accuracy)}"
+    """The model that did best on its test split."""
+    return model_words(max(models, key=lambda model: model.info.metrics.get("accuracy", 0.0)))
+
+
+def model_words(model: Model) -> str:
+    """How a model was made and how often it is right."""
+    title = _(get_method(model.info.method).title)
+    accuracy = model.info.metrics.get("accuracy")
+    return title if accuracy is None else _("{model}, {accuracy} right").format(model=title, accuracy=percent(accuracy))
 
 
 def next_step(project: Project, texts: int, steps: list[Step], frozen_rows: int) -> Next:

@@ -50,7 +50,12 @@ def draw_card(project: Project, item: Item) -> None:
     draw_state(item)
     draw_text(item)
     suggestion = current_suggestion(project, item)
-    if suggestion is not None:
+    if suggestion is None:
+        # Holds the place, so that the labels stand still from one text to the next.
+        st.button(
+            _("No suggestion"), key=f"none_{item.id}", disabled=True, type="tertiary", icon=":material/lightbulb:"
+        )
+    else:
         st.button(
             _("Suggested: {label} · {percent} %").format(
                 label=escape(suggestion.label, 60), percent=round(suggestion.score * 100)

@@ -49,7 +49,10 @@ def hardware_panel() -> None:
         )
     else:
         st.info(
-            _("No GPU was found. The methods marked as quick train in seconds to minutes on this processor."),
+            _(
+                "No GPU was found. The baseline and the methods on a frozen encoder train in seconds to minutes on "
+                "this processor; fine-tuning takes longer."
+            ),
             icon=":material/memory:",
         )
     if hardware.mps:
@@ -193,18 +196,16 @@ def about() -> None:
     )
     st.subheader(_("Settings of this installation"), anchor=False)
     settings = get_workspace().settings
-    st.dataframe(
+    st.table(
         [
             {
-                "name": f"WHETSTONE_{name.upper()}",
-                "value": str(getattr(settings, name)),
-                "meaning": _(field.description or ""),
+                _("Environment variable"): f"`WHETSTONE_{name.upper()}`",
+                _("Value"): escape(getattr(settings, name)),
+                _("Meaning"): escape(_(field.description or "")),
             }
             for name, field in Settings.model_fields.items()
         ],
-        column_config={"name": _("Environment variable"), "value": _("Value"), "meaning": _("Meaning")},
         hide_index=True,
-        alt=_("Settings of this installation"),
     )
     st.subheader(_("Libraries"), anchor=False)
     st.caption(" · ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))
