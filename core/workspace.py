@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -289,7 +289,8 @@ class Workspace:
     def check_token(self, secret: str) -> bool:
         """Whether this secret belongs to a valid token."""
         token = access.check_token(self.database, secret)
-        if token is not None:
+        # Most calls write nothing, so that a program is not kept waiting by an import that is being stored.
+        if token is not None and (not token.last_used_at or datetime.now() - token.last_used_at > timedelta(hours=1)):
             access.touch_token(self.database, token.id)
         return token is not None
 

@@ -34,16 +34,11 @@ GetWorkspace = Callable[[], Workspace]
 DESCRIPTION = """Everything the studio does, for programs: projects, items, labels, dataset versions, training runs,
 models and predictions. Every call but `health` needs a token from the Settings page, sent as
 `Authorization: Bearer TOKEN`. A call that fails answers with a problem (RFC 9457): title, detail, hint."""
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for status, text in {
-        401: "No valid token",
-        404: "No such project, item, version, run or model",
-        409: "The state does not allow it",
-        413: "The body is too large",
-        422: "The input cannot be used; the fields are named",
-        503: "The workspace, or a base model, cannot be reached",
-    }.items()
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Everything that is not a success: what happened, and what to do next.",
+        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+    }
 }
 
 
@@ -114,10 +109,10 @@ ChosenRun = Annotated[Run, Depends(_run)]
 _health = APIRouter(tags=["health"])
 # The dependency only tells the docs page about the token; what keeps callers out is the gate.
 _bearer = HTTPBearer(auto_error=False, description="A token from the Settings page.")
-_router = APIRouter(route_class=_StrictRoute, responses=_PROBLEMS, dependencies=[Depends(_bearer)])
+_router = APIRouter(route_class=_StrictRoute, responses=_PROBLEM, dependencies=[Depends(_bearer)])
 
 
-@_health.get("/health", response_model=models.Health, responses={503: _PROBLEMS[503]})
+@_health.get("/health", response_model=models.Health, responses=_PROBLEM)
 def health(request: Request) -> models.Health | Response:
     """Whether the studio is up and its workspace open. Needs no token."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.base_models import DEFAULT_BASE, is_available, resolve
+from core.base_models import DEFAULT_BASE, get_base, is_available, resolve
 from core.errors import InputError, RefusedError
 from core.methods import get_method
 from core.methods.base import Estimate
@@ -77,7 +77,7 @@ class Project(ProjectVersions):
             task=self.task.name,
             labels=version.labels,
             method=method,
-            base=(base or DEFAULT_BASE) if chosen.needs_base else None,
+            base=get_base(base or DEFAULT_BASE).id if chosen.needs_base else None,
             options=checked.model_dump(mode="json"),
             device=device,
         )

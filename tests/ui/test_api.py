@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.workspace import Workspace
 from studio import api_gate
 from studio.api import create_api
 from studio.api_gate import OPEN
+from studio.api_problems import STATUS, _kind
 
 Client = TestClient
 WORDS = {
@@ -61,16 +63,12 @@ def caller(app: FastAPI, workspace: Workspace) -> Client:
     return TestClient(app, headers={"Authorization": f"Bearer {token}"}, raise_server_exceptions=False)
 
 
-@pytest.fixture
-def project(caller: Client, request: pytest.FixtureRequest) -> str:
-    """Address of a new project with two labels and two texts."""
-    name = f"{request.node.name}"[:90]
-    made = caller.post("/v1/projects", json={"name": name, "labels": [{"name": "refund"}, {"name": "delivery"}]})
+@pytest.fixture(scope="module")
+def project(caller: Client) -> str:
+    """Address of a project with two labels, to which tests add what they like."""
+    made = caller.post("/v1/projects", json={"name": "Shared", "labels": [{"name": "refund"}, {"name": "delivery"}]})
     assert made.status_code == 201, made.text
-    address = f"/v1/projects/{made.json()['id']}"
-    rows = [{"text": "Money back please"}, {"text": "Where is my parcel?"}]
-    assert caller.post(f"{address}/items", json={"items": rows}).json()["added"] == 2
-    return address
+    return f"/v1/projects/{made.json()['id']}"
 
 
 def assert_problem(answer: Any, status: int, *words: str) -> None:
@@ -126,9 +124,9 @@ def test_whole_loop(caller: Client, workspace: Workspace) -> None:
     assert caller.post(f"/v1/models/{model}/promote").json()["champion"] is True
     assert caller.post(f"{address}/predict", json={"texts": ["refund my money"]}).json()["model"] == model
 
-    (workspace.model(model).path / "README.md").write_text("# A <b>card</b>", encoding="utf-8")
     card = caller.get(f"/v1/models/{model}/card")
-    assert card.text == "# A <b>card</b>" and card.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert card.text == workspace.model(model).card() and "baseline" in card.text
+    assert card.headers["content-type"] == "text/markdown; charset=utf-8"
     assert card.headers["x-content-type-options"] == "nosniff"
 
 
@@ -231,7 +229,7 @@ def test_mounted_under_a_prefix(workspace: Workspace) -> None:
 )
 def test_all_refusals_look_alike(stranger: Client, workspace: Workspace, header: str) -> None:
     value = header.replace("{token}", workspace.create_token("used wrongly")).encode("latin-1")
-    refused = stranger.get("/v1/projects", headers={"Authorization": value})
+    refused = stranger.get("/v1/projects", headers={b"Authorization": value})
     assert_problem(refused, 401, "Settings")
     assert refused.headers["www-authenticate"] == 'Bearer realm="whetstone"'
     assert refused.content == stranger.get("/v1/projects").content
@@ -344,9 +342,10 @@ def test_nul_and_huge_texts(caller: Client, project: str) -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_unusable_bodies(caller: Client, project: str, body: bytes, status: int) -> None:
+    before = caller.get(f"{project}/progress").json()["total"]
     answer = caller.post(f"{project}/items", content=body, headers={"content-type": "application/json"})
     assert_problem(answer, status)
-    assert caller.get(f"{project}/progress").json()["total"] == 2
+    assert caller.get(f"{project}/progress").json()["total"] == before
 
 
 def test_unusable_input_names_the_field_and_repeats_nothing(caller: Client, project: str) -> None:
@@ -399,14 +398,25 @@ def test_what_does_not_exist_or_is_not_allowed(caller: Client, project: str) -> 
     assert_problem(caller.post(f"{project}/runs", json={"version_id": 999, "method": "baseline"}), 404)
 
 
+def test_a_base_model_is_no_path(caller: Client) -> None:
+    address = f"/v1/projects/{caller.post('/v1/projects', json={'name': 'Bases'}).json()['id']}"
+    caller.post(f"{address}/items", json={"items": [{"text": t, "label": label} for t, label in texts(20)]})
+    version = caller.post(f"{address}/versions", json={}).json()["id"]
+    for base in ("../../etc", "/etc/passwd", "local:../x", "a/b/c", "http://host/x"):
+        run = {"version_id": version, "method": "features", "base": base}
+        assert_problem(caller.post(f"{address}/runs", json=run), 422, "base model")
+    assert caller.get(f"{address}/runs").json() == []
+
+
 def test_prediction_limits(caller: Client) -> None:
-    for body in (
+    bodies: list[dict[str, Any]] = [
         {"texts": []},
         {"texts": ["x"] * 1001},
         {"texts": ["x" * 100_001]},
         {"texts": ["a"], "texts_b": ["b", "c"]},
         {"texts": "not a list"},
-    ):
+    ]
+    for body in bodies:
         assert caller.post("/v1/models/none/predict", json=body).status_code in (404, 422)
         assert_problem(caller.post("/v1/models/none/predict", json={"texts": ["a"]}), 404)
 
@@ -453,3 +463,12 @@ def test_files_of_the_docs_page_are_there() -> None:
     from studio.api_docs import ASSETS
 
     assert Path(ASSETS / "swagger-ui.css").is_file()
+
+
+def test_the_guide_names_every_call_and_every_kind_of_problem(app: FastAPI) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    for path in app.openapi()["paths"]:
+        pattern = re.sub(r"\{\w+\}", "[^/ ]+", path.removeprefix("/v1"))
+        assert re.search(rf"\$WHETSTONE{pattern}(?![/\w])", guide), path
+    for error in STATUS:
+        assert f"`{_kind(error.__name__.removesuffix('Error'))}`" in guide, error
