@@ -131,9 +131,9 @@ class Model:
         return f"{self.info.method}{base} · {self.info.created_at:%m-%d %H:%M}"
 
     def _texts(self, split: str) -> dict[int, str]:
-        from core.training.run_folder import read_rows
+        from core.data.versions import read_split
 
-        rows = read_rows(self.path.parent / f"{split}.parquet")
+        rows = read_split(self.path.parent, split)
         return dict(zip(rows.ids, rows.texts, strict=True))
 
     def _sibling(self, method: str, base: str | None, split: str, train: bool) -> Evaluation | None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from core.data.versions import read_split
 from core.durable import clear_disk_errors, new_folder, read_json, sha256, verify, write_atomic, write_json
 from core.errors import ModelError, NotFoundError, StorageError
 from core.methods.base import Rows, TrainingData
@@ -139,7 +140,7 @@ class RunFolder:
             path = self.path / f"{split}.parquet"
             if not path.is_file() or sha256(path) != digest:
                 raise StorageError(f"The {split} data of run {config.id} was altered or lost.", "Start a new run.")
-        splits = {split: read_rows(self.path / f"{split}.parquet") for split in SPLITS}
+        splits = {split: Rows(**vars(read_split(self.path, split))) for split in SPLITS}
         return TrainingData(task=get_task(config.task), labels=list(config.labels), **splits)
 
     # -------------------------------------------------------------- marks of the runner
@@ -282,17 +283,3 @@ class RunFolder:
         trash = self.path.with_name(f".{self.path.name}.deleted")
         self.path.replace(trash)
         shutil.rmtree(trash, ignore_errors=True)
-
-
-def read_rows(path: Path) -> Rows:
-    """Rows of a split file: item_id, text, text_b, value (JSON)."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["item_id", "text", "text_b", "value"])
-    second = table.column("text_b").to_pylist()
-    return Rows(
-        ids=table.column("item_id").to_pylist(),
-        texts=table.column("text").to_pylist(),
-        values=[json.loads(value) for value in table.column("value").to_pylist()],
-        texts_b=[text or "" for text in second] if any(text is not None for text in second) else None,
-    )
