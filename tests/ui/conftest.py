@@ -41,18 +41,60 @@ def project(workspace: Workspace) -> Project:
 @pytest.fixture
 def open_page(workspace: Workspace) -> Open:
     """``open_page("data", lang="zh_CN")`` runs the app on that page and returns it."""
+    return open_on
 
-    def open_(name: str = "home", **parameters: str) -> AppTest:
-        app = AppTest.from_file(str(MAIN), default_timeout=15)
+
+def open_on(name: str = "home", **parameters: str) -> AppTest:
+    """The app on a page with these URL parameters."""
+    app = AppTest.from_file(str(MAIN), default_timeout=15)
+    for key, value in {"as": "ann", **parameters}.items():
+        app.query_params[key] = value
+    app.run()
+    if name != "home":
+        app.switch_page(str(MAIN.parent.parent / "pages" / f"{name}.py"))
         for key, value in {"as": "ann", **parameters}.items():
             app.query_params[key] = value
         app.run()
-        if name != "home":
-            app.switch_page(str(MAIN.parent.parent / "pages" / f"{name}.py"))
-            for key, value in {"as": "ann", **parameters}.items():
-                app.query_params[key] = value
-            app.run()
-        assert not app.exception, app.exception
-        return app
+    assert not app.exception, app.exception
+    return app
 
-    return open_
+
+HOSTILE = ":red[x] <b>"
+"""A label that would colour, embolden or break a page that does not escape it."""
+
+
+@pytest.fixture
+def hostile() -> str:
+    """One of the labels of the trained project."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace folder with one project, one version and its baseline, trained by a real worker."""
+    home = tmp_path_factory.mktemp("trained")
+    words = {"refund": "money back", HOSTILE: "parcel late", "broken": "screen cracked"}
+    with Workspace.open(home) as workspace:
+        project = workspace.create_project("Trained", labels=list(words))
+        rows = [{"text": f"{word} please {i}", "label": label} for i in range(20) for label, word in words.items()]
+        project.add_items([*rows, {"text": "money back or cracked?", "label": "broken"}], user="ann")
+        run = project.train(project.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
+        assert run.model is not None, run.error
+    return home
+
+
+@pytest.fixture
+def trained(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The project of ``trained_home`` in the workspace that the pages find; what a test changes there stays."""
+    monkeypatch.setenv("WHETSTONE_HOME", str(trained_home))
+    monkeypatch.setenv("WHETSTONE_DEMO", "false")
+    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
+    yield services.get_workspace().projects()[0]
+    services.close_workspace()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_trained(trained: Project) -> Open:
+    """``open_page`` on the workspace of ``trained``."""
+    return open_on
