@@ -74,7 +74,7 @@ def open_parquet(path: Path) -> ParquetTable:
                         f"'{part.name}' has other columns than '{paths[0].name}'.", "Import them one by one."
                     )
                 schema = schema or file.schema_arrow
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
             raise _damaged(part, error) from error
         if unpacked > max(BOMB_BYTES, BOMB_RATIO * part.stat().st_size):
             raise _bomb(part, unpacked)

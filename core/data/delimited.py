@@ -160,7 +160,7 @@ def _first_row(text: str, delimiter: str) -> list[str]:
     """The first row that is not blank."""
     csv.field_size_limit(_RUNAWAY)
     try:
-        return next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
+        return next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)))
     except (csv.Error, StopIteration) as error:
         raise InputError("The header line cannot be read.", "Check the quotes in the first line.") from error
 

@@ -87,10 +87,13 @@ def _stage(table: Table, job: dict[str, Any], folder: Path) -> dict[str, Any]:
     from core.tasks import get_task
 
     last = 0.0
+    parent = os.getppid()
 
     def progress(done: int, total: int, message: str) -> None:
         nonlocal last
         if time.monotonic() - last > 0.2:
+            if os.getppid() != parent:
+                raise SystemExit("the application that asked for this import is gone")
             last = time.monotonic()
             _write(folder / "progress.json", {"done": done, "total": total, "message": message})
 

@@ -49,14 +49,14 @@ def open_workbook(path: Path) -> WorkbookTable:
     """Open the first sheet; its first row names the columns. Raises InputError."""
     from python_calamine import CalamineError, load_workbook
 
-    _refuse_bomb(path)
     try:
+        _refuse_bomb(path)
         book = load_workbook(str(path))
         if not book.sheet_names:
             raise InputError("The workbook has no sheet.", "Choose another file.")
         name = book.sheet_names[0]
         sheet = book.get_sheet_by_name(name)
-    except (CalamineError, OSError, ValueError) as error:
+    except (CalamineError, zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise InputError(
             f"The workbook cannot be read: {str(error)[:160]}.",
             "It may be damaged or protected by a password. Save it again as .xlsx or CSV.",

@@ -137,6 +137,9 @@ def _cut_parquet() -> bytes:
         (b'{"a": [{"text": "one"}]}\n', "d.json", "no column 'text'"),
         (b"[" * 100_000, "d.json", "not valid JSON"),
         (b"body,label\none,a\n", "d.csv", "no column 'text'"),
+        (b'text,"la"bel\none,a\n', "d.csv", "header line cannot be read"),
+        (b'text,"label\none,a\n', "d.csv", "header line cannot be read"),
+        (b"PK\x03\x04" + bytes(80) + b"PK\x05\x06" + b"\x09" * 18, "d.xlsx", "workbook cannot be read"),
     ],
 )
 def test_bad_files_are_refused_as_a_whole(run_apart: Run, content: bytes, name: str, words: str) -> None:
