@@ -46,8 +46,11 @@ def scores(counts: np.ndarray, gold: np.ndarray, predicted: np.ndarray, labels: 
     hits = _by_label(counts[:, right], gold[right], labels)  # (draws, labels)
     support = _by_label(counts, gold, labels)
     answered = _by_label(counts, predicted, labels)
+    # A label that is only ever predicted counts with F1 0 in the split, so it does in every resampled one, too.
+    never_gold = np.setdiff1d(predicted, gold)
     present = (support + answered) > 0
-    f1 = np.divide(2.0 * hits, support + answered, out=np.zeros(hits.shape), where=present)
+    present[:, never_gold] = True
+    f1 = 2.0 * hits / np.maximum(support + answered, 1)
     total = counts.sum(axis=1)
     return {
         "accuracy": hits.sum(axis=1) / total,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import Literal
 
 import numpy as np
@@ -78,18 +77,15 @@ def compare(first: Evaluation, second: Evaluation, metric: Metric = "accuracy", 
         high=high,
         only_first_right=only_first,
         only_second_right=only_second,
-        p_value=mcnemar(only_first, only_second),
+        p_value=_mcnemar(only_first, only_second),
     )
 
 
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact McNemar test: probability of a split at least this uneven of the rows that only one got right."""
-    n, k = only_first + only_second, min(only_first, only_second)
-    if n > 1000:  # the exact sum needs numbers of n bits; the normal approximation is indistinguishable here
-        from math import erfc, sqrt
+def _mcnemar(only_first: int, only_second: int) -> float:
+    """Exact McNemar test: the rows that only one model got right fall to either side like a coin."""
+    from scipy.stats import binomtest
 
-        return float(erfc(max(abs(only_first - only_second) - 1, 0) / sqrt(2 * n)))
-    return min(1.0, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n) if n else 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue) if only_first + only_second else 1.0
 
 
 def _paired(first: Evaluation, second: Evaluation, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from core.evaluation import Evaluation, evaluate
 from core.methods.base import Rows, TrainingData
 from core.tasks import get_task
 
@@ -113,3 +115,33 @@ def toy_data() -> Callable[..., TrainingData]:
 def toy_texts_fixture() -> Callable[..., list[tuple[str, str]]]:
     """The function ``toy_texts``, for test modules."""
     return toy_texts
+
+
+@pytest.fixture(scope="session")
+def scored() -> Callable[..., Evaluation]:
+    """Makes an evaluation of predictions: scored(gold, predicted, labels=..., confidence=0.8); item ids from 100 on."""
+
+    def make(
+        gold: list[str], predicted: list[str], labels: list[str] | None = None, confidence: float = 0.8
+    ) -> Evaluation:
+        labels = labels or list(WORDS)
+        scores = np.full((len(gold), len(labels)), (1 - confidence) / (len(labels) - 1))
+        for row, label in enumerate(predicted):
+            scores[row, labels.index(label)] = confidence
+        texts = [f"text {i}" for i in range(len(gold))]
+        return evaluate(gold, scores, labels, range(100, 100 + len(gold)), texts, get_task("classification"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_case() -> Callable[..., tuple[list[str], list[str]]]:
+    """Makes uneven gold labels and predictions of which about ``right`` are right: random_case(rows=400, right=0.7)."""
+
+    def make(rows: int = 400, right: float = 0.7, seed: int = 0) -> tuple[list[str], list[str]]:
+        random = np.random.default_rng(seed)
+        gold = random.choice(list(WORDS), rows, p=[0.6, 0.3, 0.1])
+        predicted = np.where(random.random(rows) < right, gold, random.choice(list(WORDS), rows))
+        return gold.tolist(), predicted.tolist()
+
+    return make

@@ -1,0 +1,87 @@
+"""Figures say their finding, keep the raw labels for clicks, and show hostile labels literally."""
+
+import json
+from collections.abc import Callable
+
+import plotly.graph_objects as go
+import pytest
+
+from core import plots
+from core.evaluation import Evaluation
+
+HOSTILE = ["<b>bold</b>", "$\\alpha$ %{x}", "line\nbreak\x00"]
+EVENTS = [{"kind": "step", "step": i, "loss": 1.0 / (i + 1)} for i in range(5)]
+EVENTS += [{"kind": "epoch", "step": 4, "epoch": 1, "metrics": {"accuracy": 0.75}}]
+
+
+@pytest.fixture
+def hostile(scored) -> Evaluation:
+    gold = [HOSTILE[i % 3] for i in range(60)]
+    return scored(gold, [HOSTILE[(i + (i % 4 == 0)) % 3] for i in range(60)], labels=HOSTILE)
+
+
+FIGURES: dict[str, Callable[..., go.Figure]] = {
+    "confusion": lambda e, **k: plots.confusion_matrix(e, **k),
+    "per_class": lambda e, **k: plots.per_class_f1(e, **k),
+    "balance": lambda e, **k: plots.class_balance({HOSTILE[0]: 9, HOSTILE[1]: 3}, **k),
+    "progress": lambda e, **k: plots.progress_per_label({HOSTILE[0]: 9, HOSTILE[1]: 3}, 5, **k),
+    "lengths": lambda e, **k: plots.length_histogram([(0, 4), (10, 20), (20, 1)], limit=15, **k),
+    "curves": lambda e, **k: plots.training_curves({HOSTILE[0]: EVENTS, "b": EVENTS}, **k),
+    "reliability": lambda e, **k: plots.reliability_diagram(e, **k),
+    "comparison": lambda e, **k: plots.score_comparison({HOSTILE[0]: e, "b": e}, **k),
+}
+
+
+def drawn_strings(value: object, key: str = "") -> list[str]:
+    """Every string of a figure that Plotly interprets; ``customdata`` is handed to clicks as it is."""
+    if isinstance(value, dict):
+        return [s for k, v in value.items() if k not in ("customdata", "template") for s in drawn_strings(v, k)]
+    if isinstance(value, list):
+        return [s for v in value for s in drawn_strings(v, key)]
+    return [value] if isinstance(value, str) and key != "hovertemplate" else []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("palette", [plots.LIGHT, plots.DARK])
+def test_labels_are_drawn_literally_in_the_palette(name, palette, hostile):
+    figure = json.loads(FIGURES[name](hostile, palette=palette).to_json())
+    assert not [s for s in drawn_strings(figure) if any(c in s for c in "<>$\n\x00") or "%{" in s]
+    assert figure["layout"]["paper_bgcolor"] == palette.paper
+    assert figure["layout"]["title"]["text"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_title_is_translated(name, hostile):
+    figure = FIGURES[name](hostile, translate=lambda key: "§" + key)
+    assert figure.layout.title.text.startswith("§") or "§" in figure.layout.title.text
+
+
+def test_a_click_on_the_confusion_matrix_names_the_labels(hostile):
+    cells = plots.confusion_matrix(hostile).data[-1]
+    assert (HOSTILE[0], HOSTILE[1], 5) in {tuple(cell) for cell in cells.customdata}
+    assert sum(cell[2] for cell in cells.customdata) == 60
+
+
+def test_confusion_matrix_says_its_finding_and_drops_numbers_when_there_is_no_room(scored, random_case):
+    found = scored(*random_case(90, right=0.5))
+    assert " is mistaken for " in plots.confusion_matrix(found).layout.title.text
+    assert plots.confusion_matrix(found).data[-1].mode == "markers+text"
+    many = [f"label {i}" for i in range(77)]
+    figure = plots.confusion_matrix(scored(many, many, labels=many))
+    assert figure.data[-1].mode == "markers" and figure.layout.title.text == "No mistakes on this split"
+
+
+def test_curves_use_steps_with_numbers_only():
+    odd = [{"step": 1, "loss": None}, {"kind": "note", "message": "x"}, {"step": "1", "loss": 2.0}]
+    figure = plots.training_curves({"run": [*odd, *EVENTS]})
+    assert list(figure.data[0].x) == [0, 1, 2, 3, 4] and list(figure.data[1].y) == [0.75]
+
+
+def test_empty_input_is_said_not_drawn():
+    titles = [
+        plots.class_balance({}).layout.title.text,
+        plots.length_histogram([]).layout.title.text,
+        plots.training_curves({}).layout.title.text,
+        plots.score_comparison({}).layout.title.text,
+    ]
+    assert titles == ["Nothing is labelled yet", "No texts yet", "Not measured yet", "Nothing was measured"]
