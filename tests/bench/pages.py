@@ -38,7 +38,9 @@ def measure() -> list[Figure]:
                 times.append((time.perf_counter() - start) * 1000)
             if app.exception:
                 raise RuntimeError(f"{page}: {app.exception[0].value}")
-            figures.append(Figure(f"page {page}, {ITEMS:,} items", "<= 300 ms", statistics.median(times), "ms", high=300))
+            figures.append(
+                Figure(f"page {page}, {ITEMS:,} items", "<= 300 ms", statistics.median(times), "ms", high=300)
+            )
         from studio.services import close_workspace
 
         close_workspace()
