@@ -79,8 +79,7 @@ def _prepare(home: Path) -> None:
         project = workspace.create_project("Victim")
         project.add_items([{"text": f"{text} {i}", "label": label} for i, (text, label) in enumerate(toy_texts(2000))])
         version = project.freeze()
-        options = {"epochs": 60, "checkpoint_seconds": 1.0, "patience": 0}
-        project.train(version, method="full", base="local:tiny", **options)
+        project.train(version, "full", base="local:tiny", epochs=60, checkpoint_seconds=1.0, patience=0)
 
 
 def _kill_while_working(home: Path, book: Path, pick: random.Random, kill_worker: bool) -> None:
@@ -103,5 +102,3 @@ def _kill_while_working(home: Path, book: Path, pick: random.Random, kill_worker
 def _event_ids(project: Project) -> set[int]:
     rows = project.workspace.database.read("SELECT id FROM label_events WHERE project_id = ?", [project.id])
     return {event_id for (event_id,) in rows}
-
-

@@ -37,7 +37,7 @@ def test_texts_that_differ_in_case_only_stay_together(project: Project) -> None:
             for text in (f"Hello {i}", f"hello  {i}!")]  # fmt: skip
     project.add_items(rows)
     version = project.freeze(test=0.3, dev=0.2)
-    place = {}
+    place: dict[str, str] = {}
     for split in ("train", "dev", "test"):
         for text in files.read_split(version.path, split).texts:
             key = text.lower().replace(" ", "").rstrip("!")
