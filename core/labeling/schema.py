@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 
@@ -32,6 +33,13 @@ def check_key(key: str, labels: Sequence[Label], own_id: int | None = None) -> s
         if key and label.key == key and label.id != own_id:
             raise InputError(f"The key '{key}' belongs to the label '{label.name}'.", "Choose another key.")
     return key
+
+
+def check_colour(colour: str) -> str:
+    """A colour as it is stored, #rrggbb or empty; InputError for anything else."""
+    if colour and not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+        raise InputError(f"'{colour[:20]}' is not a colour.", "Write it as #rrggbb.")
+    return colour
 
 
 def next_colour(count: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.data.names import check_label_name
 from core.errors import InputError, NotFoundError, RefusedError
-from core.labeling.schema import check_key, next_colour, next_key
+from core.labeling.schema import check_colour, check_key, next_colour, next_key
 from core.project.part import ProjectPart
 from core.records import Label, SchemaEvent
 from core.storage import projects
@@ -55,7 +55,7 @@ class ProjectSchema(ProjectPart):
                     raise InputError(f"There is a label '{fields['name']}' already.", "Choose another name.")
                 names.add(fields["name"])
                 fields["key"] = check_key(fields.get("key", ""), known) or next_key(keys)
-                fields["colour"] = fields.get("colour") or next_colour(len(keys))
+                fields["colour"] = check_colour(fields.get("colour", "")) or next_colour(len(keys))
                 keys.append(fields["key"])
                 made.append(fields)
             if len(names) > MOST_LABELS:
@@ -76,6 +76,8 @@ class ProjectSchema(ProjectPart):
             label = self.label_named(name)
             if "key" in fields:
                 fields["key"] = check_key(fields["key"], self.labels, label.id)
+            if "colour" in fields:
+                fields["colour"] = check_colour(fields["colour"]) or label.colour
             changed = label.model_copy(update=fields)
             if changed != label:
                 detail = {"label": label.id, "name": label.name, **fields}

@@ -58,3 +58,12 @@ def test_used_label_is_not_removed(project: Project, add: Callable[..., list[int
     project.add_label("spare")
     project.remove_label("spare")
     assert [label.name for label in project.labels] == ["refund", "delivery"]
+
+
+@pytest.mark.parametrize("colour", ["red", "#12345", "#1234567", "url(x)", "#12345g"])
+def test_only_colours_are_colours(project: Project, colour: str) -> None:
+    with pytest.raises(InputError, match="not a colour"):
+        project.add_label("new", colour=colour)
+    with pytest.raises(InputError, match="not a colour"):
+        project.edit_label("refund", colour=colour)
+    assert project.edit_label("refund", colour="#ABCDEF").colour == "#ABCDEF"

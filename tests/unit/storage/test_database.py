@@ -195,3 +195,31 @@ def test_extensions_are_never_fetched(tmp_path: Path) -> None:
     )
     assert settings == {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     database.close()
+
+
+def test_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """A limit on the file size stands in for the full disk: the write fails in the same place."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from core.errors import StorageError; from core.storage import label_events\n"
+        "from core.storage.database import Database\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "d = Database(Path(sys.argv[1])); done = 0\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    while True:\n"
+        "        label_events.append(d, 1, done, 'label', 'ann', note='x' * 50_000); done += 1\n"
+        "except StorageError as error:\n"
+        "    said = str(error)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "label_events.append(d, 1, done, 'label', 'ann')\n"
+        "print(done, d.read('SELECT count(*) FROM label_events')[0][0], said)"
+    )
+    seen = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert seen.returncode == 0, seen.stderr
+    acknowledged, stored, _ = seen.stdout.split(maxsplit=2)
+    assert int(acknowledged) > 3
+    assert int(stored) == int(acknowledged) + 1
+    database = Database(tmp_path)
+    assert count(database) == int(stored)
+    database.close()
