@@ -1,0 +1,124 @@
+"""The first full loop, by hand and by keyboard, against the really started app."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.server import Server, settled
+
+LABELS = {
+    "refund": ["I want my money back for", "please refund", "send back the amount I paid for", "return my payment for"],
+    "delivery": [
+        "where is the parcel with",
+        "when do you deliver",
+        "the courier never brought",
+        "track my shipment of",
+    ],
+    "praise": ["thank you so much for", "I really love", "wonderful service with", "great work on"],
+}
+THINGS = ["the lamp", "my blue shoes", "the kettle", "that book", "two chairs", "the garden hose", "a phone case"]
+BY_HAND = 20
+TRAINING_SECONDS = 300
+
+
+def write_csv(path: Path) -> dict[str, str]:
+    """84 texts, every fourth without its label; returns the true label of each text."""
+    truth = {f"{words} {thing}": label for label, all_ in LABELS.items() for words in all_ for thing in THINGS}
+    texts = list(itertools.chain(*zip(*[[t for t in truth if truth[t] == label] for label in LABELS], strict=True)))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["message", "intent"])
+        table.writerows([text, "" if i % 4 == 0 else truth[text]] for i, text in enumerate(texts))
+    return truth
+
+
+def card_text(page: Page) -> Locator:
+    """The text on the labeling desk."""
+    return page.get_by_test_id("stMain").locator("h5").first
+
+
+def create_project(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?as=ann&lang=en")
+    page.get_by_role("button", name="New project").click()
+    page.get_by_label("Name", exact=True).fill("Support")
+    page.get_by_role("button", name="Create", exact=True).click()
+    page.wait_for_url(re.compile(r"/data.*view=import"))
+
+
+def import_csv(page: Page, path: Path) -> None:
+    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(path))
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Added")).to_contain_text("84")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Came with a label")).to_contain_text("63")
+
+
+def label_by_keyboard(page: Page, server: Server, truth: dict[str, str]) -> None:
+    """Press one digit a text; each press must bring the next text and be confirmed."""
+    page.goto(f"{server.url}/annotate?as=ann&lang=en")
+    for _ in range(BY_HAND):
+        text = card_text(page).inner_text().replace("\u2060", "")
+        button = page.locator("[class*=st-key-label_]").get_by_role("button", name=truth[text])
+        key = button.inner_text().split()[-1]
+        assert key.isdigit()
+        page.keyboard.press(key)
+        expect(card_text(page)).not_to_have_text(text)
+        expect(page.get_by_text(f"Saved: {truth[text]}")).to_be_visible()
+    expect(page.get_by_text("83 of 84 labelled")).to_be_visible()
+
+
+def freeze(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/data?view=versions&as=ann&lang=en")
+    page.get_by_role("button", name="Freeze", exact=True).click()
+    expect(page.get_by_role("button", name="Train on it")).to_be_visible()
+
+
+def start_lora(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/train?method=lora&as=ann&lang=en")
+    page.get_by_role("button", name="Start training").click()
+    expect(run_card(page)).to_be_visible()
+
+
+def run_card(page: Page) -> Locator:
+    """The card of the LoRA run."""
+    return page.locator("[class*=st-key-run_]").filter(has_text="LoRA").first
+
+
+def kill_in_mid_training(page: Page, server: Server) -> None:
+    """kill -9 of the server while the worker trains; the worker goes on and the next server finds it."""
+    expect(run_card(page).get_by_text(re.compile("epoch|training"))).to_be_visible(timeout=TRAINING_SECONDS * 1000)
+    server.stop(signal.SIGKILL)
+    time.sleep(1)
+    server.start()
+    page.goto(f"{server.url}/train?as=ann&lang=en")
+    expect(run_card(page)).to_be_visible()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "server killed in mid-training"])
+def test_from_a_file_to_a_model_that_answers(server: Server, page: Page, tmp_path: Path, killed: bool) -> None:
+    truth = write_csv(tmp_path / "mails.csv")
+    create_project(page, server)
+    import_csv(page, tmp_path / "mails.csv")
+    label_by_keyboard(page, server, truth)
+    freeze(page, server)
+    start_lora(page, server)
+    if killed:
+        kill_in_mid_training(page, server)
+    expect(run_card(page).get_by_text("finished")).to_be_visible(timeout=TRAINING_SECONDS * 1000)
+    run_card(page).get_by_role("button", name="Open the report").click()
+    expect(page.get_by_text(re.compile(r"Right in .* texts \(95 % interval"))).to_be_visible()
+    page.goto(f"{server.url}/models?as=ann&lang=en")
+    page.get_by_label("A sentence, or one a line").fill("Please refund the kettle")
+    page.get_by_role("button", name="Ask the model").click()
+    expect(page.get_by_test_id("stMain").get_by_text(re.compile("refund|delivery|praise")).first).to_be_visible()
+    settled(page)
+    assert page.get_by_test_id("stAlertContentError").count() == 0
+    assert "Traceback" not in server.log()
