@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.project import Project
 from core.records import ItemFilter
-from studio.i18n import _, number
+from studio.i18n import _, ngettext, number
 from studio.uploads import scratch
 
 FORMATS = {"csv": "CSV", "jsonl": "JSONL", "parquet": "Parquet", "datasets": "Hugging Face datasets (zip)"}
@@ -23,7 +23,7 @@ def export_panel(project: Project, chosen: ItemFilter, total: int) -> None:
         kind = st.selectbox(_("Format"), list(FORMATS), format_func=FORMATS.__getitem__, key=f"export_as_{project.id}")
         suffix = "zip" if kind == "datasets" else kind
         st.download_button(
-            _("Download {n} items").format(n=number(total)),
+            ngettext("Download {n} item", "Download {n} items", total).format(n=number(total)),
             data=_file(project, chosen, kind),
             file_name=f"whetstone-project-{project.id}.{suffix}",
             on_click="ignore",

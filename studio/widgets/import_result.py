@@ -21,8 +21,7 @@ def import_result(report: ImportReport, key: str) -> None:
     """Counts first, then the rows left out with a download of all of them."""
     st.success(
         ngettext("{n} text added", "{n} texts added", report.added).format(n=number(report.added))
-        + " · "
-        + _("{time}").format(time=duration(report.seconds)),
+        + f" · {duration(report.seconds)}",
         icon=":material/check:",
     )
     with st.grid(4, min_column_width=150):

@@ -12,7 +12,7 @@ from core.project.data import OnDuplicate
 from core.records import ColumnMapping, ImportPreview, ImportReport
 from studio import session
 from studio.guard import guard
-from studio.i18n import _, number
+from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.services import get_jobs
 from studio.text import escape, line
@@ -79,7 +79,11 @@ def _from_paste(project: Project, user: str, key: str) -> None:
     )
     lines = [row for row in (text or "").splitlines() if row.strip()]
     duplicates = _duplicates(key)
-    label = _("Import {n} texts").format(n=number(len(lines))) if lines else _("Import")
+    label = (
+        ngettext("Import {n} text", "Import {n} texts", len(lines)).format(n=number(len(lines)))
+        if lines
+        else _("Import")
+    )
     if st.button(label, type="primary", disabled=not lines, key=f"{key}_go"):
         _start(
             key,

@@ -49,7 +49,11 @@ def _widget(name: str, field: FieldInfo, key: str) -> Any:
     """The widget that fits the annotation of one field."""
     kind, optional = _unwrap(field.annotation)
     default = field.get_default(call_default_factory=True)
-    common: dict[str, Any] = {"label": field_title(name, field), "help": _(field.description or "") or None, "key": key}
+    common: dict[str, Any] = {
+        "label": field_title(name, field),
+        "help": _(field.description) if field.description else None,
+        "key": key,
+    }
     if kind is bool:
         return st.toggle(value=default, **common)
     if get_origin(kind) is Literal:

@@ -12,7 +12,7 @@ from core.errors import RefusedError
 from core.evaluation import Comparison, Evaluation, Message
 from core.project import Project
 from core.records import ItemFilter
-from studio.i18n import _, number, percent
+from studio.i18n import _, ngettext, number, percent
 from studio.text import escape
 from studio.theme import palette
 from studio.widgets.basics import stat
@@ -47,7 +47,7 @@ def show_figures(result: Evaluation) -> None:
         ),
         "weighted_f1": (_("Weighted by use"), _("Weighted F1: mean F1, each label counting as often as it occurs.")),
     }
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=150):
         for metric, (label, meaning) in figures.items():
             stat(
                 label,
@@ -179,9 +179,11 @@ def show_confusion(project: Project, result: Evaluation) -> None:
 def _cell_texts(project: Project, result: Evaluation, gold: str, predicted: str) -> None:
     ids = result.items(gold, predicted)
     st.markdown(
-        _("{n} texts that are **{gold}** and were predicted as **{predicted}**").format(
-            n=number(len(ids)), gold=escape(gold), predicted=escape(predicted)
-        )
+        ngettext(
+            "{n} text that is **{gold}** and was predicted as **{predicted}**",
+            "{n} texts that are **{gold}** and were predicted as **{predicted}**",
+            len(ids),
+        ).format(n=number(len(ids)), gold=escape(gold), predicted=escape(predicted))
     )
     if ids:
         items = project.items(ItemFilter(ids=tuple(ids[:SHOWN]), excluded=None), limit=SHOWN)
