@@ -14,7 +14,6 @@ from core.errors import StorageError, TrainingError
 from core.methods.base import Stopped, TrainingData
 from core.methods.full import FullFineTuning, FullOptions
 from core.training import checkpoints
-from core.training.loop import epochs_for
 
 QUICK = {"epochs": 3, "batch_size": 8, "learning_rate": 5e-3, "train_word_embeddings": True, "checkpoint_seconds": 3600}
 
@@ -150,11 +149,6 @@ def test_texts_over_the_maximum_are_counted(fit, toy_data, make_context):
     fit(context, epochs=1, max_length=8)
     expected = sum(len(text.split()) + 2 > 8 for text in toy_data().train.texts) / 48
     assert 0 < expected < 1 and context.of("data")[0]["truncated"] == round(expected, 4)
-
-
-def test_automatic_epochs_repeat_small_data_within_bounds():
-    assert [epochs_for(None, steps) for steps in (1, 100, 281, 10_000)] == [20, 10, 4, 4]
-    assert epochs_for(7, 1) == 7
 
 
 def test_checkpoints_hold_no_pickle(fit, make_context):

@@ -82,7 +82,8 @@ def test_a_full_disk_leaves_no_half_model(folder, monkeypatch):
 
 
 def test_an_unknown_failure_keeps_its_words_and_its_traceback(folder, monkeypatch, capsys):
-    monkeypatch.setattr(FullFineTuning, "fit", lambda *_: {}["nowhere"])
+    nothing: dict[str, int] = {}
+    monkeypatch.setattr(FullFineTuning, "fit", lambda *_: nothing["nowhere"])
     assert work(folder) == 1
     status = folder.status()
     assert status is not None and "KeyError: 'nowhere'" in status.error and status.hint
