@@ -56,6 +56,8 @@ class TextFeatures:
         should_stop: Callable[[], bool] | None = None,
     ) -> Any:
         """(len(texts), features): a CSR matrix, or a dense array when there are embeddings only."""
+        if not len(texts):
+            return self.matrix([""])[:0]  # scikit-learn refuses an empty list
         blocks: list[Any] = [vectorizer.transform(texts) for vectorizer in self.vectorizers]
         if self.base is not None:
             from core.methods.embeddings import encode

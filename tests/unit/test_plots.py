@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import plotly.graph_objects as go
 import pytest
@@ -10,7 +11,7 @@ from core import plots
 from core.evaluation import Evaluation
 
 HOSTILE = ["<b>bold</b>", "$\\alpha$ %{x}", "line\nbreak\x00"]
-EVENTS = [{"kind": "step", "step": i, "loss": 1.0 / (i + 1)} for i in range(5)]
+EVENTS: list[dict[str, Any]] = [{"kind": "step", "step": i, "loss": 1.0 / (i + 1)} for i in range(5)]
 EVENTS += [{"kind": "epoch", "step": 4, "epoch": 1, "metrics": {"accuracy": 0.75}}]
 
 
@@ -72,7 +73,11 @@ def test_confusion_matrix_says_its_finding_and_drops_numbers_when_there_is_no_ro
 
 
 def test_curves_use_steps_with_numbers_only():
-    odd = [{"step": 1, "loss": None}, {"kind": "note", "message": "x"}, {"step": "1", "loss": 2.0}]
+    odd: list[dict[str, Any]] = [
+        {"step": 1, "loss": None},
+        {"kind": "note", "message": "x"},
+        {"step": "1", "loss": 2.0},
+    ]
     figure = plots.training_curves({"run": [*odd, *EVENTS]})
     assert list(figure.data[0].x) == [0, 1, 2, 3, 4] and list(figure.data[1].y) == [0.75]
 
