@@ -44,6 +44,7 @@ class BaseModelInfo(Record):
     max_length: int = Field(default=512, description="Longest text it can read, in tokens.")
     tasks: tuple[str, ...] = Field(default=TEXT_TASKS, description="Names of the tasks it is good for.")
     source: Literal["embedded", "hub", "local"] = "hub"
+    published: str = Field(default="", description="Name under which the Hugging Face Hub has it, if it does.")
     note: str = Field(default="", description="When to choose it, one sentence.")
 
 
@@ -57,13 +58,13 @@ def _hub(identifier: str, title: str, languages: str, millions: float, licence: 
     parameters = round(millions * 1e6)
     return BaseModelInfo(
         id=identifier, title=title, languages=languages, parameters=parameters, licence=licence,
-        memory_bytes=_memory(parameters), max_length=length, tasks=tasks, note=note,
+        memory_bytes=_memory(parameters), max_length=length, tasks=tasks, note=note, published=identifier,
     )  # fmt: skip
 
 
 _EMBEDDED = BaseModelInfo(
     id=DEFAULT_BASE, title="MiniLM (built in)", languages="en", parameters=22_713_216, licence="Apache-2.0",
-    memory_bytes=_memory(22_713_216), source="embedded",
+    memory_bytes=_memory(22_713_216), source="embedded", published="sentence-transformers/all-MiniLM-L6-v2",
     note="Small and fast, needs no download; English only: two thirds of Chinese characters are unknown to it.",
 )  # fmt: skip
 _HUB = (
@@ -104,7 +105,7 @@ def get_base(identifier: str) -> BaseModelInfo:
     if identifier.startswith(LOCAL_PREFIX):
         name = _check(identifier.removeprefix(LOCAL_PREFIX), _LOCAL_NAME, identifier)
         return BaseModelInfo(id=identifier, title=name, source="local")
-    return BaseModelInfo(id=_check(identifier, _HUB_ID, identifier), title=identifier)
+    return BaseModelInfo(id=_check(identifier, _HUB_ID, identifier), title=identifier, published=identifier)
 
 
 def resolve(identifier: str, offline: bool = False, bases: Path | None = None) -> Path:

@@ -90,6 +90,16 @@ def new_folder(target: Path) -> Iterator[Path]:
         _sync_folder(target.parent)
 
 
+def clear_leftovers(*folders: Path) -> None:
+    """Remove what killed processes left half-written in these folders. Call it only where nobody else writes."""
+    for folder in folders:
+        for path in [*folder.glob(".*.tmp"), *folder.glob(".*.deleted")]:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as file:

@@ -32,6 +32,7 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"The tokenizer of {folder.name} cannot be read.", "Choose another base model.") from error
+    tokenizer.init_kwargs.pop("local_files_only", None)  # would be saved with the tuned model
     if not tokenizer.is_fast:
         raise ModelError(f"{folder.name} has no fast tokenizer (tokenizer.json).", "Choose another base model.")
     return tokenizer

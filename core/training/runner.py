@@ -7,15 +7,12 @@ from the run folder and from the process table.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +21,13 @@ import psutil
 from pydantic import ValidationError
 
 from core.base_models import DEFAULT_BASE, is_available, resolve
+from core.durable import clear_leftovers
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.methods import get_method
 from core.records import RunState
 from core.settings import Settings
-from core.training.hardware import choose_device, threads_for_training
+from core.training.hardware import choose_device
+from core.training.processes import kill_group, launch, live, send
 from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
 
 STALLED_AFTER = 10.0
@@ -61,6 +60,7 @@ class Runner:
         """
         self.runs = runs
         self.runs.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(self.runs)
         self.settings = settings or Settings()
         self.cache = cache or runs.parent / "cache"
         self.bases = bases or runs.parent / "bases"
@@ -170,8 +170,8 @@ class Runner:
                 folder.ask_stop(time.time())
                 folder.unqueue()  # a worker that dies of the signal before it has begun must not be started again
                 if process := self._process(folder):
-                    _signal(process, "SIGTERM")
-                    _signal(process, "SIGCONT")  # a suspended worker saves too
+                    send(process, "SIGTERM")
+                    send(process, "SIGCONT")  # a suspended worker saves too
                 self._open.add(run_id)
         self._wake.set()
 
@@ -244,15 +244,7 @@ class Runner:
             child = None
         if child is not None and (known is None or known[0] != child.pid):
             known = (child.pid, 0.0)  # started by us a moment ago, has not written its process.json yet
-        if known is None:
-            return None
-        try:
-            process = psutil.Process(known[0])
-            # Start times are rounded and move with clock corrections; two seconds cannot hold a reuse of the number.
-            same = known[1] == 0.0 or abs(process.create_time() - known[1]) < 2
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+        return live(*known) if known else None
 
     @staticmethod
     def _derive(folder: RunFolder, alive: bool, finished: bool) -> RunState:
@@ -315,7 +307,7 @@ class Runner:
             if process is not None:
                 asked = folder.stop_at
                 if asked is not None and time.time() - asked > self.settings.stop_grace_seconds:
-                    _kill_group(process)
+                    kill_group(process)
                 return
             finished = folder.result() is not None
             if not finished and folder.queued_at is None:
@@ -374,50 +366,8 @@ class Runner:
                 self._launch(run_id, folder, device)
 
     def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
-        with folder.log.open("ab") as log:
-            self._children[run_id] = subprocess.Popen(
-                [*self.command, str(folder.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=worker_environment(device),
-            )
-
-
-def worker_environment(device: str) -> dict[str, str]:
-    """Environment variables of a worker for ``device``."""
-    threads = str(threads_for_training())
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        # Threads that sleep instead of spinning while they wait: on a machine that does other things as well (a
-        # person labels) training is two to four times faster, and on an idle one as fast.
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "TOKENIZERS_PARALLELISM": "true",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONWARNINGS": "ignore::FutureWarning",
-        "WHETSTONE_RUN_DEVICE": device,
-    }
+        self._children[run_id] = launch(self.command, folder, device)
 
 
 def _is_id(name: str) -> bool:
     return bool(name) and not name.startswith(".") and name == Path(name).name and "\\" not in name and "\0" not in name
-
-
-def _signal(process: psutil.Process, name: str) -> None:
-    """Send a signal by name where the system has it; the stop mark in the folder serves where it does not."""
-    if hasattr(signal, name):
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(getattr(signal, name))
-
-
-def _kill_group(process: psutil.Process) -> None:
-    """End the worker and everything it started, at once."""
-    with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg") and os.getpgid(process.pid) == process.pid:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from core.durable import new_folder, seal, sha256
+from core.durable import clear_leftovers, new_folder, read_json, seal, sha256, write_json
 from core.errors import StudioError, TrainingError
 from core.inference.predictor import load_predictor
 from core.methods import get_method
@@ -125,6 +126,7 @@ def main(directory: Path) -> int:
         device = os.environ.get("WHETSTONE_RUN_DEVICE", "cpu")
         folder.write_process(os.getpid(), psutil.Process().create_time())
         folder.mend_events()
+        clear_leftovers(folder.path, folder.checkpoints)
         context = WorkerContext(folder, config, device)
         signal.signal(signal.SIGTERM, context.ask_stop)
         signal.signal(signal.SIGINT, context.ask_stop)
@@ -140,6 +142,7 @@ def _outcome(folder: RunFolder, config: RunConfig, context: WorkerContext) -> in
         result = _work(folder, config, context)
         context.end(state="finished", message="finished", done=1, total=1)
         folder.write_result(result)
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)  # the model is saved; nothing is left to resume
     except Stopped:
         context.end(state="stopped", message="stopped; the work so far is saved")
         return 0
@@ -168,6 +171,7 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
         context.report("note", message="Saving the model")
         with new_folder(folder.model) as target:
             predictor.save(target)
+            _name_base(target / "adapter" / "adapter_config.json", base_facts.get("base_published", ""))
             seal(target, model_facts(config, options, base_facts))
         del predictor
     metrics = _measure(folder, config, context, data)
@@ -194,7 +198,15 @@ def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, An
     context.progress(0, 1, f"fetching the base model {config.base}")
     path = resolve(config.base, offline=config.offline, bases=bases)
     info = get_base(config.base)
-    return path, {"base": config.base, "base_licence": info.licence, "base_sha256": _weights_hash(path)}
+    facts = {"base": config.base, "base_published": info.published, "base_licence": info.licence}
+    return path, {**facts, "base_sha256": _weights_hash(path)}
+
+
+def _name_base(config: Path, published: str) -> None:
+    """Let an adapter name its base as others know it, not by a folder of this machine."""
+    facts = read_json(config)
+    if facts is not None:
+        write_json(config, {**facts, "base_model_name_or_path": published or None})
 
 
 def _weights_hash(path: Path) -> str:

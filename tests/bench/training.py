@@ -22,8 +22,9 @@ from core.base_models import resolve
 from core.data.splitting import split_imported
 from core.data.versions import write_version
 from core.settings import Settings
+from core.training.processes import worker_environment
 from core.training.run_folder import RunConfig
-from core.training.runner import Runner, worker_environment
+from core.training.runner import Runner
 from tests.bench.figures import Figure
 
 ROUNDS = 4

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.durable import new_folder, read_json, seal, verify, write_atomic, write_json
+from core.durable import clear_leftovers, new_folder, read_json, seal, verify, write_atomic, write_json
 from core.errors import ModelError, StorageError
 
 
@@ -57,3 +57,12 @@ def test_a_seal_holds_until_a_byte_changes(tmp_path):
     (tmp_path / "sub" / "x").write_text("2")
     with pytest.raises(ModelError, match="sub/x"):
         verify(tmp_path)
+
+
+def test_what_a_kill_left_half_written_is_cleared(tmp_path):
+    (tmp_path / ".model.1234.tmp").mkdir()
+    (tmp_path / ".status.json.1234.tmp").write_text("{")
+    (tmp_path / ".run.deleted").mkdir()
+    (tmp_path / "status.json").write_text("{}")
+    clear_leftovers(tmp_path, tmp_path / "not there")
+    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from core.durable import sha256
+from core.durable import read_json, sha256
 from core.errors import StorageError
 from core.inference.predictor import load_predictor
 from core.methods.base import Stopped
@@ -48,6 +48,19 @@ def test_everything_a_run_leaves_behind(folder):
     assert table.column("item_id").to_pylist() == folder.data().test.ids
     scores = load_predictor(folder.model).scores(folder.data().test.texts)
     assert table.column("scores").to_pylist()[3] == pytest.approx(scores[3].tolist(), abs=1e-6)
+
+
+def test_the_adapter_names_its_base_as_others_know_it(tmp_path, tiny_bases, toy_version, make_config):
+    options = {"epochs": 1}
+    config = make_config(id="run", method="lora", options=options, bases=str(tiny_bases), cache=str(tmp_path))
+    folder = RunFolder.create(tmp_path / "runs", config, toy_version())
+    assert work(folder) == 0
+    assert str(tmp_path) not in (folder.model / "adapter" / "adapter_config.json").read_text()
+    facts = read_json(folder.model / "manifest.json")
+    assert facts["base"] == "local:tiny" and len(facts["base_sha256"]) == 64
+    assert "adapter/adapter_model.safetensors" in facts["files"]
+    worker._name_base(folder.model / "adapter" / "adapter_config.json", "owner/base")
+    assert read_json(folder.model / "adapter" / "adapter_config.json")["base_model_name_or_path"] == "owner/base"
 
 
 def test_a_saved_model_is_not_trained_again(folder, monkeypatch):
