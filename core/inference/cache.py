@@ -23,10 +23,23 @@ class Predictors:
         self._loaded: OrderedDict[Path, Predictor] = OrderedDict()
         self._lock = threading.RLock()
 
-    def scores(self, directory: Path, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
-        """Probabilities (len(texts), labels) by the model in ``directory``. Raises ModelError."""
+    def scores(
+        self,
+        directory: Path,
+        texts: Sequence[str],
+        texts_b: Sequence[str] | None = None,
+        embeddings: Path | None = None,
+    ) -> np.ndarray:
+        """Probabilities (len(texts), labels) by the model in ``directory``. Raises ModelError.
+
+        ``embeddings`` names a cache in which those of the texts are kept, so that training need not make them again;
+        without it nothing of the texts stays behind.
+        """
         with self._lock:
-            return self._get(directory).scores(texts, texts_b)
+            predictor = self._get(directory)
+            if hasattr(predictor, "use_cache"):
+                predictor.use_cache(embeddings)
+            return predictor.scores(texts, texts_b)
 
     def _get(self, directory: Path) -> Predictor:
         from core.inference.predictor import load_predictor

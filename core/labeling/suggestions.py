@@ -255,9 +255,11 @@ class ProjectSource:
         return (models[0].id, list(models[0].info.labels)) if models else None
 
     def scores(self, model_id: str, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities by a model of the project."""
+        """Probabilities by a model of the project; embeddings are kept for the next training on these items."""
         workspace = self._project.workspace
-        return workspace.predictors.scores(workspace.model(model_id).path, texts)
+        return workspace.predictors.scores(
+            workspace.model(model_id).path, texts, embeddings=Path(workspace.path) / "cache"
+        )
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Embeddings by the built-in encoder, cached; character n-grams in languages it cannot read."""

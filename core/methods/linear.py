@@ -278,8 +278,8 @@ class LinearPredictor:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.fitted.scores(self.features.matrix(texts), len(self.labels))
 
-    def use_cache(self, cache: Path) -> None:
-        """Look embeddings up in, and add them to, this cache. Off by default: nobody's input is kept."""
+    def use_cache(self, cache: Path | None) -> None:
+        """Look embeddings up in, and add them to, this cache. None, as at first, keeps nobody's input."""
         self.features.cache = cache
 
     def save(self, directory: Path) -> None:
