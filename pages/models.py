@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import pandas as pd
 import streamlit as st
 
+from core.methods import get_method
 from core.model import Model
 from studio import session
 from studio.current import annotator, require_project
@@ -22,12 +25,12 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
     rows = [
         {
             "live": "★" if model.info.champion else "",
-            "method": model.info.method,
+            "method": _(get_method(model.info.method).title),
             "base": model.info.base,
             "version": numbers.get(model.info.version_id),
-            "accuracy": model.info.metrics.get("accuracy"),
-            "macro": model.info.metrics.get("macro_f1"),
-            "megabytes": model.info.size_bytes / 1e6,
+            "accuracy": 100 * model.info.metrics.get("accuracy", nan),
+            "macro": 100 * model.info.metrics.get("macro_f1", nan),
+            "bytes": model.info.size_bytes,
             "made": model.info.created_at,
         }
         for model in models
@@ -36,14 +39,15 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
+        placeholder="",
         column_config={
             "live": column.TextColumn(_("Live"), width=50),
             "method": column.TextColumn(_("Method")),
             "base": column.TextColumn(_("Base model")),
             "version": column.NumberColumn(_("Version"), width=80),
-            "accuracy": column.NumberColumn(_("Accuracy"), format="percent"),
-            "macro": column.NumberColumn(_("Macro F1"), format="percent"),
-            "megabytes": column.NumberColumn(_("Megabytes"), format="%.1f"),
+            "accuracy": column.NumberColumn(_("Accuracy"), format="%.1f %%", width=100),
+            "macro": column.NumberColumn(_("Macro F1"), format="%.1f %%", width=100),
+            "bytes": column.NumberColumn(_("Size"), format="bytes", width=90),
             "made": column.DatetimeColumn(_("Made"), format="localized"),
         },
         alt=_("Models of this project"),

@@ -80,10 +80,16 @@ def estimate(method: Method) -> Estimate | None:
 
 method = method_cards(project.task.name, DEFAULT_METHOD, estimate)
 base = base_picker(project) if method.needs_base else None
-options, device = advanced(method)
+start = st.container()
+choice = None
 with guard():
+    choice = advanced(method)
+with start, guard():
+    options, device = choice or ({}, "auto")
     show_cost(get_estimate(version, method.name, base, options))
-if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="train_start"):
-    project.train(version, method=method.name, base=base, device=device, **options)
-    st.toast(_("Queued. It trains in the background."), icon=":material/check:")
+    if st.button(
+        _("Start training"), type="primary", icon=":material/play_arrow:", key="train_start", disabled=choice is None
+    ):
+        project.train(version, method=method.name, base=base, device=device, **options)
+        st.toast(_("Queued. It trains in the background."), icon=":material/check:")
 run_queue(project)

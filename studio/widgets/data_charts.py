@@ -19,11 +19,11 @@ def data_charts(project: Project, chosen: ItemFilter) -> None:
     with st.expander(_("Charts"), icon=":material/bar_chart:", key=f"charts_{project.id}", on_change="rerun") as place:
         if not place.open:
             return
-        balance, lengths = st.columns(2, gap="large")
+        grid = st.grid(2, min_column_width=440)
         counts = project.progress().per_label
-        with balance:
+        with grid.cell():
             show_figure(plots.class_balance(dict(list(counts.items())[:MOST_BARS]), palette(), _), "class_balance")
             if len(counts) > MOST_BARS:
                 st.caption(_("The {n} most frequent labels of {all}.").format(n=MOST_BARS, all=len(counts)))
-        with lengths:
+        with grid.cell():
             show_figure(plots.length_histogram(project.length_histogram(chosen), palette(), _), "length_histogram")

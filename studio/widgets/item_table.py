@@ -63,6 +63,8 @@ def items_frame(items: list[Item]) -> pd.DataFrame:
         }
     )
     unused = [name for name in ("text_b", "split", "flag", "annotator", "labelled_at") if frame[name].isna().all()]
+    if frame["source"].nunique() < 2:
+        unused.append("source")
     return frame.drop(columns=unused)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -122,8 +123,20 @@ def show_classes(result: Evaluation) -> None:
     """Scores by label; a click on a column head sorts."""
     show_figure(plots.per_class_f1(result, palette(), _), "class_scores")
     bar = st.column_config.ProgressColumn
+    share: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100}
     st.dataframe(
-        pd.DataFrame([{"label": label, **score.model_dump()} for label, score in result.per_class.items()]),
+        pd.DataFrame(
+            [
+                {
+                    "label": label,
+                    "precision": 100 * score.precision,
+                    "recall": 100 * score.recall,
+                    "f1": 100 * score.f1,
+                    "support": score.support,
+                }
+                for label, score in result.per_class.items()
+            ]
+        ),
         hide_index=True,
         column_config={
             "label": st.column_config.TextColumn(_("Label"), width="medium"),
@@ -141,7 +154,7 @@ def show_classes(result: Evaluation) -> None:
                 max_value=1,
                 help=_("Of those that are, how many were found."),
             ),
-            "f1": bar("F1", format="percent", min_value=0, max_value=1),
+            "f1": bar("F1", **share),
             "support": st.column_config.NumberColumn(_("Texts"), format="localized"),
         },
         alt=_("Scores by label"),

@@ -39,6 +39,8 @@ def run_card(run: Run, version: str) -> None:
             st.markdown(f"**{_(get_method(run.method).title)}**", width="content")
             st.badge(_(words), icon=icon, color=colour)
             facts = [version, escape(run.base) if run.base else "", date_time(run.created_at)]
+            if "accuracy" in status.metrics:
+                facts.append(_("{accuracy} right").format(accuracy=percent(status.metrics["accuracy"])))
             st.caption(" · ".join(fact for fact in facts if fact), width="stretch")
             _buttons(run, status)
         if status.state in ("running", "stalled"):
@@ -62,8 +64,6 @@ def _buttons(run: Run, status: RunStatus) -> None:
             st.rerun()
         return
     if status.state == "finished":
-        if "accuracy" in status.metrics:
-            st.caption(_("{accuracy} right").format(accuracy=percent(status.metrics["accuracy"])), width="content")
         if st.button(_("Open the report"), key=f"report_{run.id}", icon=":material/query_stats:"):
             open_page("evaluate", model=run.id)
     elif status.resumable and st.button(_("Resume"), key=f"resume_{run.id}", icon=":material/play_arrow:"):

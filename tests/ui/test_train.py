@@ -48,6 +48,13 @@ def test_changed_options_are_named_and_can_be_reset(open_trained: Open) -> None:
     assert app.number_input(key="option_baseline_1_seed").value == 0
 
 
+def test_an_option_out_of_bounds_is_named_and_nothing_can_start(open_trained: Open) -> None:
+    app = open_trained("train", method="lora")
+    app.number_input(key="option_lora_0_learning_rate").set_value(0.0).run()
+    assert "learning" in app.error[0].value
+    assert app.button(key="train_start").disabled
+
+
 def test_a_base_model_that_is_no_name_is_refused_in_words(open_trained: Open, trained: Project) -> None:
     app = open_trained("home")
     app.session_state[f"base_{trained.id}"] = "../../etc/passwd"
