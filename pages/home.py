@@ -37,7 +37,7 @@ def running_jobs() -> None:
             st.caption(f":material/schedule: {about} · {_('waiting')}")
         else:
             st.caption(about)
-            progress_line(status.done, status.total or None, _(status.message), status.eta_seconds)
+            progress_line(status.done, status.total or None, status.message, status.eta_seconds)
     if st.button(_("Open the queue"), type="tertiary", icon=":material/arrow_forward:"):
         open_page("train")
 

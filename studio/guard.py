@@ -19,6 +19,7 @@ import streamlit as st
 
 from core.errors import StudioError
 from studio.i18n import _
+from studio.phrases import phrase
 from studio.text import escape
 
 logger = logging.getLogger("whetstone")
@@ -29,9 +30,9 @@ R = TypeVar("R")
 def show_error(error: StudioError) -> None:
     """Draw the error where the script stands."""
     logger.warning("%s: %s", error.title, error)
-    body = escape(error.message)
+    body = escape(phrase(error.message))
     if error.hint:
-        body += "\n\n" + escape(error.hint)
+        body += "\n\n" + escape(phrase(error.hint))
     st.error(body, title=_(error.title), icon=":material/error:")
 
 

@@ -39,6 +39,14 @@ def _catalogue(code: str) -> stdlib_gettext.NullTranslations:
     return stdlib_gettext.GNUTranslations(compiled)
 
 
+@lru_cache(maxsize=len(LANGUAGES))
+def catalogue_ids(code: str) -> list[str]:
+    """Every message id of a catalogue."""
+    path = LOCALES / code / "LC_MESSAGES" / "whetstone.po"
+    with path.open("rb") as file:
+        return [message.id for message in read_po(file, locale=code) if isinstance(message.id, str) and message.id]
+
+
 def language() -> str:
     """Code of this session's language; English outside a browser session."""
     code = st.session_state.get(session.LANGUAGE, "en")

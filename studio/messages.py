@@ -6,6 +6,8 @@ describes about itself (tasks, methods, options, errors), which pages translate 
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +22,18 @@ from studio.i18n import LANGUAGES, LOCALES
 ROOT = Path(__file__).parent.parent
 BEGIN = datetime(2026, 11, 22, tzinfo=UTC)
 """Dates in the headers stay the same, so that a catalogue changes only when its messages do."""
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "translate": None, "ngettext": (1, 2), "Message": None}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {
+    "_": None,
+    "N_": None,
+    "translate": None,
+    "ngettext": (1, 2),
+    "Message": None,
+}
+SENTENCE = re.compile(r"(?!SELECT )['{A-Z][^\n]* [^\n]*[^.\n][.?]")
+"""A whole sentence outside a call: a warning, a note, an error's text that was put together first."""
+OWN_WORDS = re.compile(r"(?:[A-Za-z](?:[^A-Za-z{]|\{\d\})*){6}")
+"""A pattern needs some letters of its own: '{0}: {1}' would fit everything."""
+SILENT_CALLS = ("Field", "_", "N_", "translate", "Message", "info", "debug", "warning", "error", "exception", "execute")
 
 
 def described_by_core() -> Iterator[str]:
@@ -47,6 +60,64 @@ def described_by_core() -> Iterator[str]:
             yield field.description or ""
 
 
+def said_by_core() -> Iterator[str]:
+    """Patterns of the sentences that core makes: error messages, hints, warnings, progress (see studio.phrases)."""
+    for path in sorted((ROOT / "core").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        silent = {id(node) for quiet in ast.walk(tree) if is_silent(quiet) for node in ast.walk(quiet)}
+        silent |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and is_said(node):
+                for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                    if (words := pattern(argument)) and " " in words and OWN_WORDS.search(words):
+                        yield words
+            elif (
+                id(node) not in silent
+                and (words := pattern(node))
+                and SENTENCE.fullmatch(words)
+                and OWN_WORDS.search(words)
+            ):
+                yield words
+
+
+def called(node: ast.Call) -> str:
+    """Name of the function that a call calls."""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def is_said(node: ast.Call) -> bool:
+    """Whether the call's texts reach a person."""
+    name = called(node)
+    return (name.endswith("Error") and name not in ("JSONDecodeError",)) or name in (
+        "progress",
+        "Progressing",
+        "RejectedRow",
+    )
+
+
+def is_silent(node: ast.AST) -> bool:
+    """Docstrings, descriptions of fields (they come through the records), parts of other texts, logs, reports."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Call) and called(node) in SILENT_CALLS
+
+
+def pattern(node: ast.AST) -> str | None:
+    """A string as it is, a formatted string with numbered places; None for anything else."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    words, place = "", 0
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            words += str(part.value)
+        else:
+            words += f"{{{place}}}"
+            place += 1
+    return words
+
+
 def extract() -> Catalog:
     """All message ids of the source as they are now."""
     catalogue = Catalog(project="whetstone", charset="utf-8", fuzzy=False)
@@ -56,7 +127,7 @@ def extract() -> Catalog:
             if not message:
                 continue
             catalogue.add(message, locations=[(f"{folder}/{file}", 0)], auto_comments=comments, context=context)
-    for text in described_by_core():
+    for text in (*described_by_core(), *said_by_core()):
         if text:
             catalogue.add(text)
     return catalogue

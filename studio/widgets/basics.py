@@ -9,6 +9,7 @@ import streamlit as st
 from core.errors import StudioError
 from studio.i18n import _, duration, number, percent
 from studio.navigation import open_page
+from studio.phrases import phrase
 from studio.text import escape
 
 
@@ -59,7 +60,7 @@ def progress_line(done: int, total: int | None, message: str = "", eta_seconds: 
     share = min(1.0, done / total) if total else 0.0
     words = [f"{number(done)} / {number(total)}" if total else number(done)]
     if message:
-        words.append(escape(message, 120))
+        words.append(escape(phrase(message), 120))
     if eta_seconds is not None:
         words.append(_("about {time} left").format(time=duration(eta_seconds)))
     st.progress(share, text=" · ".join(words))
@@ -67,4 +68,7 @@ def progress_line(done: int, total: int | None, message: str = "", eta_seconds: 
 
 def inline_error(error: StudioError) -> None:
     """A warning that does not end the page, e.g. why a form cannot be sent."""
-    st.warning(escape(error.message) + ("\n\n" + escape(error.hint) if error.hint else ""), icon=":material/info:")
+    st.warning(
+        escape(phrase(error.message)) + ("\n\n" + escape(phrase(error.hint)) if error.hint else ""),
+        icon=":material/info:",
+    )

@@ -7,7 +7,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 from studio.i18n import LANGUAGES, LOCALES
-from studio.messages import extract, is_translated
+from studio.messages import extract, is_translated, said_by_core
 
 PLACE = re.compile(r"\{\w*\}|%\(\w+\)[sd]")
 
@@ -32,7 +32,15 @@ def messages(catalogue: Catalog) -> list[Message]:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_catalogue_has_the_ids_of_the_source(code: str, source: Catalog) -> None:
-    assert {m.id for m in messages(read(code))} == {m.id for m in messages(source)}, "run 'make messages'"
+    known, wanted = {m.id for m in messages(read(code))}, {m.id for m in messages(source)}
+    assert wanted - known - set(said_by_core()) == set(), "run 'make messages' and translate"
+
+
+def test_almost_every_sentence_of_core_is_translated() -> None:
+    """A new error message is readable English until the next round of translation, so a few may wait."""
+    known = {m.id for m in messages(read("zh_CN"))}
+    said = set(said_by_core())
+    assert len(said - known) <= 0.05 * len(said), sorted(said - known)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
