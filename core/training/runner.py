@@ -143,6 +143,9 @@ class Runner:
         if state == "interrupted" and not error:
             error = "The worker process ended without saying why (killed, out of memory, or the machine was shut down)."
             hint = "Resume the run: it goes on from the last saved checkpoint."
+            size = config.options.get("batch_size", 1)
+            if size > 1:
+                hint += f" If it ends again, memory is short: start a new one with batch size {size // 2}."
         resumable = state in ("failed", "stopped", "interrupted")
         return RunStatus(
             **status.model_dump(exclude={"state", "error", "hint"}),

@@ -158,3 +158,15 @@ def test_checkpoints_hold_no_pickle(fit, make_context):
     files = {path.name for path in (context.directory / "checkpoints" / "00000004").iterdir()}
     assert files == {"manifest.json", "optimizer.safetensors", "state.json", "weights.safetensors"}
     assert json.loads((context.directory / "checkpoints" / "00000004" / "state.json").read_text())["step"] == 4
+
+
+def test_half_precision_only_where_it_was_measured_to_pay(make_context):
+    from core.training import hardware
+    from core.training.loop import half_precision
+
+    context = make_context()
+    assert half_precision(context) is None
+    for device, fast in (("cuda:0", 400.0), ("cuda:1", 60.0)):
+        context.device = device
+        hardware.remember(context.cache, device, {"float32": 50.0, "bfloat16": fast})
+        assert half_precision(context) == (torch.bfloat16 if fast > 100 else None)

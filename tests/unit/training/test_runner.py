@@ -131,6 +131,7 @@ def test_a_killed_worker_is_interrupted_and_resumable(started):
     os.kill(runner.state(run_id).pid, signal.SIGKILL)
     status = runner.wait(run_id, 10)
     assert status.state == "interrupted" and status.resumable and "last saved checkpoint" in status.hint
+    assert "batch size 4" in status.hint
     runner.resume(run_id)
     until(lambda: runner.state(run_id).state == "running")
 
