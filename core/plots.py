@@ -102,7 +102,10 @@ def confusion_matrix(evaluation: Evaluation, palette: Palette = LIGHT, translate
         **ticks,
     )
     figure.update_yaxes(
-        title=translate("True label"), range=[size - 0.5, -0.5], scaleanchor="x" if size <= 30 else None, **ticks
+        title={"text": translate("True label"), "standoff": 16},
+        range=[size - 0.5, -0.5],
+        scaleanchor="x" if size <= 30 else None,
+        **ticks,
     )
     height = int(min(1400, max(380, 240 + (28 if size <= 30 else 14) * size)))
     return _finish(figure, _confusion_title(evaluation, translate), palette, height=height)
@@ -249,7 +252,7 @@ def training_curves(
 ) -> go.Figure:
     """Loss by step and a dev metric by step; one colour a run. ``runs`` maps a run's name to its events.
 
-    An event counts when it has ``step`` and either ``loss`` or the metric (its own value, or inside ``metrics``).
+    An event counts when it has ``step`` and either ``loss`` or the metric (its own, or inside ``dev`` or ``metrics``).
     """
     titles = (translate("Loss (lower is better)"), translate("Dev {metric}").format(metric=plain(metric)))
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.1)
@@ -285,7 +288,7 @@ def training_curves(
 
 
 def _metric(event: Mapping[str, Any], metric: str) -> float | None:
-    value = event.get(metric, (event.get("metrics") or {}).get(metric))
+    value = event.get(metric, (event.get("dev") or event.get("metrics") or {}).get(metric))
     return float(value) if isinstance(value, (int, float)) else None
 
 
