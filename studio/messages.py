@@ -20,6 +20,8 @@ from babel.messages.pofile import read_po, write_po
 from studio.i18n import LANGUAGES, LOCALES
 
 ROOT = Path(__file__).parent.parent
+Id = str | tuple[str, ...] | list[str]
+"""A message id or its translation; several forms where a number decides."""
 BEGIN = datetime(2026, 11, 22, tzinfo=UTC)
 """Dates in the headers stay the same, so that a catalogue changes only when its messages do."""
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
@@ -142,7 +144,7 @@ def update() -> dict[str, int]:
     missing = {}
     for code, name in LANGUAGES.items():
         path = LOCALES / code / "LC_MESSAGES" / "whetstone.po"
-        known: dict[object, object] = {}
+        known: dict[Id, Id | None] = {}
         if path.exists():
             with path.open("rb") as file:
                 known = {message.id: message.string for message in read_po(file, locale=code)}
@@ -165,13 +167,13 @@ def update() -> dict[str, int]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             write_po(file, catalogue, width=120, sort_output=True)
-        missing[code] = sum(1 for message in catalogue if message.id and not is_translated(message.string))
+        missing[code] = len([m for m in catalogue if m.id and not is_translated(m.string)])
     return missing
 
 
-def is_translated(string: str | tuple[str, ...] | list[str]) -> bool:
+def is_translated(string: Id | None) -> bool:
     """Whether every form of a translation is filled in."""
-    forms = [string] if isinstance(string, str) else list(string)
+    forms = [string] if isinstance(string, str) else list(string or ())
     return bool(forms) and all(forms)
 
 

@@ -7,7 +7,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 from studio.i18n import LANGUAGES, LOCALES
-from studio.messages import extract, is_translated, said_by_core
+from studio.messages import Id, extract, is_translated, said_by_core
 
 PLACE = re.compile(r"\{\w*\}|%\(\w+\)[sd]")
 
@@ -22,8 +22,8 @@ def read(code: str) -> Catalog:
         return read_po(file, locale=code)
 
 
-def forms(value: str | tuple[str, ...] | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def forms(value: Id | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def messages(catalogue: Catalog) -> list[Message]:
