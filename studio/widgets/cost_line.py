@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.methods.base import Estimate
 from studio.i18n import _, duration, percent, size
+from studio.phrases import phrase
 from studio.text import escape
 
 
@@ -27,4 +28,4 @@ def show_cost(cost: Estimate | None) -> None:
             )
         )
     for note in cost.notes:
-        st.caption(f":material/info: {escape(_(note))}")
+        st.caption(f":material/info: {escape(phrase(note))}")

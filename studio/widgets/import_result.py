@@ -11,6 +11,7 @@ import streamlit as st
 from core.records import ImportReport, RejectedRow
 from studio.i18n import _, duration, ngettext, number
 from studio.navigation import open_page
+from studio.phrases import phrase
 from studio.text import escape
 from studio.widgets.basics import label_chips
 
@@ -34,7 +35,7 @@ def import_result(report: ImportReport, key: str) -> None:
         )
         st.metric(_("Rejected"), number(len(report.rejected)))
     for warning in report.warnings:
-        st.warning(escape(warning), icon=":material/info:")
+        st.warning(escape(phrase(warning)), icon=":material/info:")
     if report.new_labels:
         st.caption(_("New labels"))
         label_chips(report.new_labels)
@@ -49,7 +50,7 @@ def import_result(report: ImportReport, key: str) -> None:
 def _rejected(rows: list[RejectedRow], key: str) -> None:
     st.subheader(_("Rows left out"), anchor=False)
     st.dataframe(
-        pd.DataFrame([row.model_dump() for row in rows[:SHOWN_REJECTED]]),
+        pd.DataFrame([{**row.model_dump(), "reason": phrase(row.reason)} for row in rows[:SHOWN_REJECTED]]),
         hide_index=True,
         column_config={
             "row": st.column_config.NumberColumn(_("Row"), width=80, format="%d"),

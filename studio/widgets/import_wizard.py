@@ -14,6 +14,7 @@ from studio import session
 from studio.guard import guard
 from studio.i18n import _, ngettext, number
 from studio.jobs import Report
+from studio.phrases import phrase
 from studio.services import get_jobs
 from studio.text import escape, line
 from studio.uploads import keep_upload
@@ -143,7 +144,7 @@ def _map_and_store(preview: ImportPreview, name: str, key: str, store: Store) ->
         alt=_("First rows of the file"),
     )
     for warning in preview.warnings:
-        st.caption(f":material/info: {escape(warning)}")
+        st.caption(f":material/info: {escape(phrase(warning))}")
     columns = _columns(preview, key)
     duplicates = _duplicates(key)
     if st.button(_("Import"), type="primary", icon=":material/download:", key=f"{key}_go"):

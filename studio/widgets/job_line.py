@@ -7,6 +7,7 @@ import streamlit as st
 from studio.guard import guarded
 from studio.i18n import _, number
 from studio.jobs import Job
+from studio.phrases import phrase
 from studio.services import get_jobs
 from studio.text import escape
 
@@ -30,7 +31,7 @@ def _watch(key: str) -> None:
     share = min(now.done / now.total, 1.0) if now.total else 0.0
     words = [escape(job.title, 80)]
     if now.message:
-        words.append(escape(_(now.message), 80))
+        words.append(escape(phrase(now.message), 80))
     if now.done:
         words.append(f"{number(now.done)} / {number(now.total)}" if now.total else number(now.done))
     with st.container(horizontal=True, vertical_alignment="center"):

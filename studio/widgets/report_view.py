@@ -169,7 +169,7 @@ def show_confusion(project: Project, result: Evaluation) -> None:
     if pairs:
         st.caption(_("Most confused pairs; select one to read its texts."))
         chosen = st.dataframe(
-            pd.DataFrame([pair.model_dump() for pair in pairs]),
+            pd.DataFrame([{**pair.model_dump(), "share": 100 * pair.share} for pair in pairs]),
             key=f"pairs_{result.split}",
             hide_index=True,
             on_select="rerun",
@@ -179,7 +179,7 @@ def show_confusion(project: Project, result: Evaluation) -> None:
                 "gold": st.column_config.TextColumn(_("Is")),
                 "predicted": st.column_config.TextColumn(_("Was taken for")),
                 "rows": st.column_config.NumberColumn(_("Texts"), width=80),
-                "share": st.column_config.NumberColumn(_("Share of the label"), format="percent"),
+                "share": st.column_config.NumberColumn(_("Share of the label"), format="%.1f %%"),
             },
             alt=_("Most confused pairs"),
         ).selection.rows

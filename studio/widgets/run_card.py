@@ -12,6 +12,7 @@ from core.run import Run
 from core.training.run_folder import RunStatus
 from studio.i18n import N_, _, date_time, percent
 from studio.navigation import open_page
+from studio.phrases import phrase
 from studio.text import escape
 from studio.theme import palette
 from studio.widgets.basics import progress_line
@@ -38,18 +39,19 @@ def run_card(run: Run, version: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{_(get_method(run.method).title)}**", width="content")
             st.badge(_(words), icon=icon, color=colour)
-            facts = [version, escape(run.base) if run.base else "", date_time(run.created_at)]
-            if "accuracy" in status.metrics:
-                facts.append(_("{accuracy} right").format(accuracy=percent(status.metrics["accuracy"])))
-            st.caption(" · ".join(fact for fact in facts if fact), width="stretch")
+            st.space("stretch")
             _buttons(run, status)
+        facts = [version, escape(run.base) if run.base else "", date_time(run.created_at)]
+        if "accuracy" in status.metrics:
+            facts.append(_("{accuracy} right").format(accuracy=percent(status.metrics["accuracy"])))
+        st.caption(" · ".join(fact for fact in facts if fact))
         if status.state in ("running", "stalled"):
-            progress_line(status.done, status.total or None, _(status.message), status.eta_seconds)
+            progress_line(status.done, status.total or None, phrase(status.message), status.eta_seconds)
         elif status.queue_position is not None:
             st.caption(_("Number {n} in the queue").format(n=status.queue_position))
         if status.error:
-            hint = f"\n\n**{escape(status.hint)}**" if status.hint else ""
-            st.error(escape(status.error) + hint, icon=":material/error:")
+            hint = f"\n\n**{escape(phrase(status.hint))}**" if status.hint else ""
+            st.error(escape(phrase(status.error)) + hint, icon=":material/error:")
         _details(run, status)
 
 

@@ -11,6 +11,7 @@ from core.project import Project
 from core.records import VersionInfo
 from studio.i18n import _, date_time, number
 from studio.navigation import open_page
+from studio.phrases import phrase
 from studio.text import escape
 from studio.widgets.basics import empty_state
 
@@ -96,7 +97,7 @@ def version_card(info: VersionInfo, newest: bool) -> None:
             if st.button(_("Train on it"), key=f"train_on_{info.id}", type="primary" if newest else "secondary"):
                 open_page("train", version=str(info.id))
         for warning in info.warnings[:5]:
-            st.caption(f":material/info: {escape(warning)}")
+            st.caption(f":material/info: {escape(phrase(warning))}")
         if len(info.warnings) > 5:
             st.caption(_("and {n} more").format(n=number(len(info.warnings) - 5)))
         with st.expander(_("Counts by label"), key=f"version_counts_{info.id}", on_change="rerun") as place:
