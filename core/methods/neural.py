@@ -32,7 +32,7 @@ SCORING_TOKENS = 4_096
 SCORING_ROWS = 64
 SMALL_DATA_STEPS = 1_000
 """With automatic epochs, small data is repeated until about this many steps are done ..."""
-FEWEST_EPOCHS, MOST_EPOCHS = 4, 20
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 20
 """... but within these bounds."""
 START_SECONDS = 10.0
 """Loading libraries and model, saving, scoring what was saved."""
@@ -54,7 +54,7 @@ class NeuralOptions(MethodOptions):
         default=None,
         ge=1,
         le=100,
-        description="How often the training data is gone through. Automatic: 4 times, up to 20 for small data. More "
+        description="How often the training data is gone through. Automatic: 5 times, up to 20 for small data. More "
         "fits the data better until the dev score falls; then the best epoch is kept.",
     )
     learning_rate: float = Field(
@@ -252,7 +252,7 @@ def _class_weights(targets: torch.Tensor, classes: int, options: NeuralOptions) 
 
 
 def epochs_for(asked: int | None, steps_per_epoch: int) -> int:
-    """Number of epochs: as asked, or enough for about 1,000 steps within 4 to 20 epochs."""
+    """Number of epochs: as asked, or enough for about 1,000 steps within 5 to 20 epochs."""
     if asked is not None:
         return asked
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(SMALL_DATA_STEPS / max(1, steps_per_epoch))))

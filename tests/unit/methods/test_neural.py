@@ -202,5 +202,5 @@ def test_every_option_of_every_method_is_explained():
 
 
 def test_automatic_epochs_repeat_small_data_within_bounds():
-    assert [epochs_for(None, steps) for steps in (1, 100, 281, 10_000)] == [20, 10, 4, 4]
+    assert [epochs_for(None, steps) for steps in (1, 100, 281, 10_000)] == [20, 10, 5, 5]
     assert epochs_for(7, 1) == 7
