@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ class Workspace:
         self.path = path
         self.settings = settings
         self.database = Database(path, accept_loss=settings.accept_loss)
+        shutil.rmtree(self.scratch, ignore_errors=True)  # what a killed process left half-done
         self.predictors = Predictors()
         self._states: dict[int, ProjectState] = {}
         self._suggesters: dict[int, Suggester] = {}

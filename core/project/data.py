@@ -239,7 +239,10 @@ class ProjectData(ProjectSchema, ProjectLabeling):
     # ------------------------------------------------------------ cleaning
 
     def find_problems(
-        self, kinds: Sequence[str] | None = None, progress: ProgressCallback | None = None
+        self,
+        kinds: Sequence[str] | None = None,
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> list[Finding]:
         """Look through all items for what people clean: duplicates, empty, mojibake, leakage, conflicts ...
 
@@ -253,7 +256,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
             cleaner.Entry(item_id=item_id, text=text, value=values.get(item_id), split=split, text_b=text_b)
             for item_id, text, text_b, _, split in rows
         ]
-        return cleaner.find_problems(entries, self.language, kinds=kinds, progress=progress)
+        return cleaner.find_problems(entries, self.language, kinds=kinds, progress=progress, cancelled=cancelled)
 
     def _current_values(self) -> dict[int, str]:
         """Current value of each labelled item as one comparable string."""
@@ -273,7 +276,9 @@ class ProjectData(ProjectSchema, ProjectLabeling):
             raise RefusedError("These items need a person's decision.", "Open them and label or exclude them.")
         with self._state.lock:
             if finding.action == "replace_text":
-                texts = {i: (finding.details[i], text_hash(finding.details[i])) for i in chosen}
+                rows = items.load_items(self._database, self.id, chosen)
+                repaired = {row.id: finding.details[row.id] for row in rows}
+                texts = {row.id: (repaired[row.id], text_hash(repaired[row.id], row.text_b)) for row in rows}
                 batch = cleaning.replace_texts(self._database, self.id, texts, finding.kind, user)
             else:
                 batch = cleaning.exclude_items(self._database, self.id, chosen, finding.kind, user)

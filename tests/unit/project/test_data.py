@@ -1,0 +1,125 @@
+"""Import, export, cleaning through the project: all or nothing, and back again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import InputError, OfflineError, RefusedError
+from core.project import Project
+from core.records import Finding, ItemFilter
+from core.workspace import Workspace
+
+
+def kinds(project: Project) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in project.find_problems()}
+
+
+def test_duplicates_are_skipped_or_kept(project: Project) -> None:
+    rows = [{"text": "same", "label": "refund"}, {"text": " same "}, {"text": "other"}]
+    assert project.add_items(rows).duplicates == 1
+    again = project.add_items(rows)
+    assert (again.added, again.duplicates) == (0, 3)
+    kept = project.add_items(rows, on_duplicate="keep")
+    assert (kept.added, kept.duplicates) == (3, 3)
+    assert project.count() == 5
+
+
+def test_failed_import_leaves_nothing(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},label {i}\n" for i in range(2100)), encoding="utf-8")
+    with pytest.raises(InputError, match="2100 different values"):
+        project.import_file(path, label="label")
+    assert project.count() == 0
+    assert len(project.labels) == 2
+    assert project.imports() == []
+
+
+def test_missing_column_is_named(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("message,label\nhello,refund\n", encoding="utf-8")
+    with pytest.raises(InputError, match="text"):
+        project.import_file(path)
+    assert project.count() == 0
+
+
+def test_pasted_lines_become_items(project: Project) -> None:
+    report = project.import_text("first\n\n  second, with comma\n=SUM(A1)\n")
+    assert report.added == 3
+    assert [item.text for item in project.items()] == ["first", "  second, with comma", "=SUM(A1)"]
+
+
+def test_dataset_by_name_says_that_it_is_offline(project: Project) -> None:
+    with pytest.raises(OfflineError):
+        project.import_dataset("owner/some-dataset")
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_export_imports_back_to_the_same_state(
+    workspace: Workspace, project: Project, tmp_path: Path, format: str
+) -> None:
+    project.add_items(
+        [
+            {"text": "=1+1", "label": "refund", "split": "test", "id": "a-1", "colour": "@red"},
+            {"text": "zwei\nZeilen", "label": "delivery", "id": "a-2"},
+            {"text": "offen", "id": "a-3"},
+        ]
+    )
+    ids = project.item_ids()
+    project.label(ids[1], "refund", user="ann")
+    project.flag(ids[2], "who knows", user="bob")
+    target = tmp_path / f"out.{format}"
+    assert project.export(target, format=format) == 3
+    other = workspace.create_project("Copy")
+    other.import_file(target, text="text", label="label", split="split", id="id")
+    own = {"id", "position"}
+    before = [item.model_dump(exclude=own) for item in project.items()]
+    assert [item.model_dump(exclude=own) for item in other.items()] == before
+
+
+def test_export_is_what_the_filter_shows(project: Project, tmp_path: Path) -> None:
+    project.add_items([{"text": f"t{i}", "label": "refund" if i < 2 else ""} for i in range(5)])
+    target = tmp_path / "some.jsonl"
+    assert project.export(target, format="jsonl", filter=ItemFilter(labelled=True)) == 2
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_cleaning_is_reviewed_applied_and_undone(project: Project) -> None:
+    rows = ["Caf\u00c3\u00a9 au lait please, thank you", "Hello there my friend", "hello there my friend", "ok"]
+    project.add_items([{"text": text} for text in rows], on_duplicate="keep")
+    found = kinds(project)
+    assert project.count() == 4
+    mojibake = project.apply_finding(found["mojibake"], user="ann")
+    assert project.items()[0].text == "Café au lait please, thank you"
+    assert "mojibake" not in kinds(project)
+    duplicate = next(finding for kind, finding in found.items() if kind.endswith("duplicate"))
+    batch = project.apply_finding(duplicate, user="ann")
+    assert project.count() == 3
+    assert project.progress().total == 3
+    project.undo_cleaning(batch.id)
+    project.undo_cleaning(mojibake.id)
+    assert [item.text for item in project.items()] == rows
+    assert [batch.undone for batch in project.cleaning_batches()] == [True, True]
+
+
+def test_repaired_text_counts_as_that_text(project: Project) -> None:
+    project.add_items([{"text": "Caf\u00c3\u00a9 au lait please, thank you"}])
+    project.apply_finding(kinds(project)["mojibake"])
+    assert project.add_items([{"text": "Café au lait please, thank you"}]).duplicates == 1
+
+
+def test_findings_for_people_are_not_applied(project: Project) -> None:
+    rows = [{"text": "Twice the same text", "label": label} for label in ("refund", "delivery")]
+    project.add_items(rows, on_duplicate="keep")
+    with pytest.raises(RefusedError, match="decision"):
+        project.apply_finding(kinds(project)["conflicting_labels"])
+
+
+def test_excluded_items_leave_the_queue(project: Project) -> None:
+    project.add_items([{"text": "first"}, {"text": "second"}])
+    project.exclude(project.item_ids()[:1], user="ann")
+    item = project.next_item("ann")
+    assert item is not None
+    assert item.text == "second"
+    assert project.count(ItemFilter(excluded=True)) == 1
