@@ -79,7 +79,8 @@ models = require_models(project)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     model = model_picker(models, version_numbers(project))
     split = url_choice(_("Split"), {"test": _("Test"), "dev": _("Dev")}, session.SPLIT)
-    result = get_evaluation(model, split)
+    with st.spinner(_("Working out the report")):
+        result = get_evaluation(model, split)
     downloads(model, result)
 champion = next((other for other in models if other.info.champion and other.id != model.id), None)
 show_verdict(get_verdict(result, get_evaluation(champion, split) if champion else None), result.warnings)
