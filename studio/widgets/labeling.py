@@ -27,7 +27,7 @@ CALM_LENGTH = 600
 """Texts up to this many characters are set large; longer ones in the normal size."""
 TEXT_WIDTH = 760
 """Pixels: about 70 characters of the large size."""
-SEARCH_FROM = 13
+SEARCH_FROM = 20
 """From this many labels on there is a search box as well."""
 
 
@@ -58,7 +58,8 @@ def draw_card(project: Project, item: Item) -> None:
     else:
         st.button(
             _("Suggested: {label} · {percent} %").format(
-                label=escape(suggestion.label, 60), percent=round(suggestion.score * 100)
+                label=escape(suggestion.label, 60),
+                percent=min(99, round(suggestion.score * 100)),  # a model is never certain
             ),
             key=f"accept_{item.id}",
             shortcut=ACTIONS["accept"],
