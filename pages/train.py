@@ -22,6 +22,7 @@ from studio.widgets.device_picker import device_picker
 from studio.widgets.method_cards import method_cards
 from studio.widgets.options_form import options_form
 from studio.widgets.run_queue import run_queue
+from studio.widgets.setup import hardware_panel
 
 DEFAULT_METHOD = "features"
 
@@ -93,3 +94,6 @@ with start, guard():
         project.train(version, method=method.name, base=base, device=device, **options)
         st.toast(_("Queued. It trains in the background."), icon=":material/check:")
 run_queue(project)
+with st.expander(_("Hardware"), icon=":material/memory:", key="train_hardware", on_change="rerun") as machine:
+    if machine.open:
+        hardware_panel()

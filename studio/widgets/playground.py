@@ -26,7 +26,7 @@ def playground(model: Model) -> None:
             _("A sentence, or one a line"),
             key=f"try_text_{model.id}",
             height=110,
-            placeholder=_("Type what a customer would write"),
+            placeholder=_("Type a text like those that were labelled"),
         )
         asked = st.form_submit_button(_("Ask the model"), type="primary", icon=":material/bolt:")
     texts = [row.strip() for row in (text or "").splitlines() if row.strip()][:MOST_TEXTS]
