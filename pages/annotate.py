@@ -33,7 +33,7 @@ def desk(project_id: int) -> None:
             project.prepare_suggestions(annotator())
     with edge:
         if st.session_state.get(session.GUIDELINES):
-            with st.container(border=True):
+            with st.container(border=True, height=460):
                 st.markdown(guidelines(project.info.guidelines) or _("This project has no guidelines yet."))
         draw_edge(project)
 
