@@ -12,7 +12,7 @@ run: $(STAMP)  ## The studio on http://127.0.0.1:8501
 	$(BIN)/streamlit run studio/app.py
 
 dev: $(STAMP)  ## The same, reloading when a file changes
-	$(BIN)/streamlit run studio/app.py --server.runOnSave true --client.showErrorDetails full
+	$(BIN)/streamlit run studio/app.py --server.fileWatcherType auto --server.runOnSave true --client.showErrorDetails full
 
 test: $(STAMP)  ## Unit and page tests
 	$(BIN)/pytest -n 2
