@@ -41,7 +41,6 @@ def navigate() -> StreamlitPage:
             _(section): [
                 st.Page(page_path(name), title=_(title), icon=icon, help=_(question), default=name == "home")
                 for name, title, icon, question in pages
-                if page_path(name).exists()
             ]
             for section, pages in SECTIONS.items()
         },
