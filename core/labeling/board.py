@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,7 +50,8 @@ class Board:
         self._codes = np.zeros(len(ids), dtype=np.int32)
         self._meaning = dict(meaning)
         self._code_of = {labels: code for code, labels in self._meaning.items()}
-        self._codes[np.searchsorted(self.ids, labelled_ids)] = codes
+        known = np.isin(labelled_ids, self.ids)
+        self._codes[np.searchsorted(self.ids, labelled_ids[known])] = codes[known]
         self.flags = dict(flags)
         self._claims: dict[int, tuple[str, float]] = {}
         self._seats: dict[str, _Seat] = {}
@@ -82,6 +83,11 @@ class Board:
         at = self.position(item_id)
         return at is not None and bool(self._codes[at])
 
+    def carrying(self, label_ids: Collection[int]) -> int:
+        """Number of items that carry one of these label ids, those taken out by cleaning included."""
+        wanted = [code for code, labels in self._meaning.items() if not set(labels).isdisjoint(label_ids)]
+        return int(np.isin(self._codes, wanted).sum())
+
     # ------------------------------------------------------------ changes, after the event is stored
 
     def set_label(self, item_id: int, label_ids: Sequence[int] | None) -> None:
@@ -92,7 +98,7 @@ class Board:
         code = 0
         if label_ids is not None:
             key = tuple(label_ids)
-            code = self._code_of.setdefault(key, len(self._code_of) + 1)
+            code = self._code_of.setdefault(key, max(self._meaning, default=0) + 1)
             self._meaning[code] = key
         before = int(self._codes[at])
         self._codes[at] = code
@@ -148,7 +154,7 @@ class Board:
         The answer is claimed; asking again gives the same item until it is answered.
         """
         seat = self._seat(user)
-        if seat.target is not None:
+        if seat.target is not None and not self.excluded[seat.target]:
             return int(self.ids[seat.target])
         at = self._first_free(seat, user, seat.cursor, len(self.ids))
         if at is None:

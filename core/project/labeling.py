@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from core.errors import InputError, NotFoundError
+from core.errors import InputError, NotFoundError, RefusedError
 from core.labeling.suggestions import Suggester
 from core.project.part import ProjectPart
 from core.records import Item, ItemFilter, LabelSource, Progress, Suggestion
@@ -15,7 +15,8 @@ from core.storage import items as item_store
 from core.storage import label_events
 from core.storage.label_events import LabelEvent
 
-UNDO_DEPTH = 10
+RECENT = 10
+"""Items listed as labelled last."""
 PACE_WINDOW = 20
 """Answers over which the pace is measured."""
 PACE_PAUSE_SECONDS = 300.0
@@ -35,8 +36,10 @@ class ProjectLabeling(ProjectPart):
         return None if item_id is None else self.item(item_id)
 
     def go_to(self, item_id: int, user: str) -> Item:
-        """Show this item next, whether it has a label or not. Raises NotFoundError."""
+        """Show this item next, whether it has a label or not. Raises NotFoundError; RefusedError when it is excluded."""
         item = self.item(item_id)
+        if item.excluded:
+            raise RefusedError(f"Item {item_id} was taken out by cleaning.", "Undo that step on the data page first.")
         with self._state.lock:
             self._sit_down(user)
             label_events.append(self._database, self.id, item_id, "go_to", user)
@@ -62,6 +65,7 @@ class ProjectLabeling(ProjectPart):
         """Put the items this user skipped back into their queue."""
         with self._state.lock:
             self._sit_down(user)
+            label_events.undo_skips(self._database, self.id, user)
             self._board().forget_skipped(user)
 
     def _sit_down(self, user: str) -> None:
@@ -96,6 +100,7 @@ class ProjectLabeling(ProjectPart):
         payload, label_ids = self.task.encode(value, self._ids_by_name())
         with self._state.lock:
             self._check_item(item_id)
+            self._sit_down(user)
             event = label_events.append(
                 self._database,
                 self.id,
@@ -155,26 +160,28 @@ class ProjectLabeling(ProjectPart):
     def undo(self, user: str) -> Item | None:
         """Take back this user's newest answer (label, skip or flag) and show its item again; None when there is none.
 
-        Reaches back over the user's ten newest events.
+        Can be repeated at least ten times. What was labelled in bulk or imported is not taken back this way.
         """
         with self._state.lock:
             self._sit_down(user)
-            for event in label_events.user_events(self._database, self.id, user, UNDO_DEPTH):
-                if event.kind in ("label", "clear", "skip", "flag", "unflag") and event.source != "bulk":
-                    break
-            else:
+            event = next(iter(label_events.user_events(self._database, self.id, user, 1, undoable=True)), None)
+            if event is None:
                 return None
             label_events.append(self._database, self.id, event.item_id, "undo", user, undoes=event.id)
-            self._restore(event.item_id)
+            self._restore(event.item_id, user)
             self._board().go_to(event.item_id, user)
             self._changed()
         return self.item(event.item_id)
 
-    def _restore(self, item_id: int) -> None:
+    def _restore(self, item_id: int, user: str) -> None:
         """Bring the board in line with what the events now say about one item."""
         board = self._board()
         current = label_events.current_of(self._database, self.id, [item_id]).get(item_id)
-        board.set_label(item_id, current[1] if current and current[0] == "label" else None)
+        label_ids = current[1] if current and current[0] == "label" else None
+        if label_ids and not set(label_ids) <= set(self._names_by_id()):  # removed from the schema since
+            label_events.append(self._database, self.id, item_id, "clear", user, source="rule")
+            label_ids = None
+        board.set_label(item_id, label_ids)
         board.flags = label_events.current_flags(self._database, self.id)
 
     def _append_flag(self, item_id: int, kind: str, user: str, note: str | None) -> None:
@@ -193,7 +200,7 @@ class ProjectLabeling(ProjectPart):
 
     # ------------------------------------------------------------ what was done
 
-    def recent(self, user: str, limit: int = UNDO_DEPTH) -> list[Item]:
+    def recent(self, user: str, limit: int = RECENT) -> list[Item]:
         """Items this user labelled last, newest first, each once."""
         events = label_events.user_events(self._database, self.id, user, limit * 3)
         ids = list(dict.fromkeys(event.item_id for event in events if event.kind == "label"))[:limit]
@@ -208,6 +215,8 @@ class ProjectLabeling(ProjectPart):
         names = self._names_by_id()
         with self._state.lock:
             board = self._board()
+            if user:
+                self._sit_down(user)
             per_label: dict[str, int] = {}
             for label_id, count in board.label_counts.most_common():
                 if count > 0 and label_id in names:

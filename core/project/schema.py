@@ -22,10 +22,12 @@ class ProjectSchema(ProjectPart):
     def update(self, name: str | None = None, language: str | None = None, guidelines: str | None = None) -> None:
         """Change the project's name, language or guidelines (Markdown)."""
         changes: dict[str, Any] = {"language": language, "guidelines": guidelines}
-        if name is not None:
-            changes["name"] = self.workspace.check_project_name(name, but=self.id)
-        self.info = self.info.model_copy(update={k: v for k, v in changes.items() if v is not None})
-        projects.update_project(self._database, self.info)
+        with self._database.transaction():
+            if name is not None:
+                changes["name"] = self.workspace.check_project_name(name, but=self.id)
+            stored = projects.get_project(self._database, self.id)  # another handle may have changed the rest
+            self.info = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
+            projects.update_project(self._database, self.info)
 
     def label_named(self, name: str) -> Label:
         """One label by its name. Raises NotFoundError."""
@@ -114,7 +116,8 @@ class ProjectSchema(ProjectPart):
         """Take a label out of the schema. Raises RefusedError while items carry it."""
         with self._state.lock:
             label = self.label_named(name)
-            used = self._board().label_counts[label.id]
+            merged = [old for old, new in projects.merged_labels(self._database, self.id).items() if new == label.id]
+            used = self._board().carrying([label.id, *merged])
             if used:
                 raise RefusedError(
                     f"'{name}' is the label of {used} items.", "Merge it into another label instead of removing it."

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.records import ItemFilter
 from core.storage.database import Database, quoted
+from core.storage.label_events import IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,12 @@ def _insert_labels(
     labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]
     first_event = database.next_ids("label_events", labelled)
     cursor.execute(
-        "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, happened_at) "
-        "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
-        "coalesce(s.annotator, ?), coalesce(s.label_source, 'import'), "
+        "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, note, "
+        "happened_at) SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
+        "coalesce(s.annotator, ?), coalesce(s.label_source, 'import'), ?, "
         "coalesce(try_cast(s.labelled_at AS TIMESTAMP), ?) "
         f"FROM {source} s JOIN staged_values v ON s.label = v.cell ORDER BY n",
-        [first_event, project_id, first_id, user, datetime.now()],
+        [first_event, project_id, first_id, user, IMPORTED, datetime.now()],
     )
     cursor.execute("DROP TABLE staged_values")
     return labelled

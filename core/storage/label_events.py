@@ -33,9 +33,12 @@ class LabelEvent:
     elapsed_ms: int | None = None
     """Milliseconds the item was on screen before the answer."""
     note: str | None = None
+    """Note of a flag; ``IMPORTED`` on a label that came with its annotator from a file."""
     undoes: int | None = None
 
 
+IMPORTED = "imported"
+_UNDONE = "(SELECT undoes FROM label_events WHERE undoes IS NOT NULL)"
 _COLUMNS = (
     "id, item_id, kind, username, happened_at, label_ids, payload, source, suggested, suggested_score, suggested_by, "
     "accepted, elapsed_ms, note, undoes"
@@ -105,12 +108,17 @@ def item_history(database: Database, project_id: int, item_id: int) -> list[Labe
     return [_event(row) for row in rows]
 
 
-def user_events(database: Database, project_id: int, user: str, limit: int) -> list[LabelEvent]:
-    """The newest events by one user that are not undone, newest first; undo events themselves are left out."""
+def user_events(database: Database, project_id: int, user: str, limit: int, undoable: bool = False) -> list[LabelEvent]:
+    """The newest events by one user that are not undone, newest first; undo events themselves are left out.
+
+    ``undoable`` leaves only answers the user gave one by one. What a file said about this user is none of them.
+    """
+    answers = "kind IN ('label', 'clear', 'skip', 'flag', 'unflag') AND source NOT IN ('bulk', 'rule')"
+    wanted = answers if undoable else "kind <> 'undo'"
     rows = database.read(
         f"SELECT {_COLUMNS} FROM label_events "
-        "WHERE project_id = ? AND username = ? AND kind <> 'undo' AND source <> 'import' "
-        "AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) ORDER BY id DESC LIMIT ?",
+        "WHERE project_id = ? AND username = ? AND source <> 'import' AND (kind <> 'label' OR note IS NULL) "
+        f"AND {wanted} AND id NOT IN {_UNDONE} ORDER BY id DESC LIMIT ?",
         [project_id, user, limit],
     )
     return [_event(row) for row in rows]
@@ -121,11 +129,27 @@ def skipped_items(database: Database, project_id: int, user: str) -> list[int]:
     return [
         item_id
         for (item_id,) in database.read(
-            "SELECT item_id FROM label_events WHERE project_id = ? AND username = ? AND kind = 'skip' "
-            "AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) GROUP BY item_id",
+            "SELECT item_id FROM label_events WHERE project_id = ? AND username = ? "
+            f"AND kind IN ('skip', 'label', 'go_to') AND id NOT IN {_UNDONE} "
+            "GROUP BY item_id HAVING arg_max(kind, id) = 'skip'",
             [project_id, user],
         )
     ]
+
+
+def undo_skips(database: Database, project_id: int, user: str) -> None:
+    """Take back everything this user put aside."""
+    with database.transaction() as write:
+        skips = database.read(
+            f"SELECT id FROM label_events WHERE project_id = ? AND username = ? AND kind = 'skip' AND id NOT IN {_UNDONE}",
+            [project_id, user],
+        )
+        write.execute(
+            "INSERT INTO label_events (id, project_id, item_id, kind, username, source, undoes, happened_at) "
+            "SELECT ? + row_number() OVER (ORDER BY id) - 1, project_id, item_id, 'undo', username, 'human', id, ? "
+            "FROM label_events WHERE id IN (SELECT unnest(?::BIGINT[]))",
+            [database.next_ids("label_events", len(skips)), datetime.now(), [skip for (skip,) in skips]],
+        )
 
 
 def current_codes(database: Database, project_id: int) -> tuple[dict[str, Any], dict[int, tuple[int, ...]]]:
@@ -162,7 +186,7 @@ def current_of(database: Database, project_id: int, item_ids: Sequence[int]) -> 
         "SELECT item_id, kind, label_ids, payload, username, source, happened_at FROM label_events "
         "WHERE project_id = ? AND item_id BETWEEN ? AND ? AND item_id IN (SELECT unnest(?::BIGINT[])) "
         "AND kind IN ('label', 'clear') "
-        "AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) ORDER BY id",
+        f"AND id NOT IN {_UNDONE} ORDER BY id",
         [project_id, min(item_ids), max(item_ids), list(item_ids)],
     )
     return {row[0]: row[1:] for row in rows}
@@ -188,7 +212,7 @@ def suggestion_counts(database: Database, project_id: int) -> dict[str, tuple[in
     """By suggesting model: (accepted, shown) over labels that are not undone."""
     rows = database.read(
         "SELECT suggested_by, count(*) FILTER (accepted), count(*) FROM label_events WHERE project_id = ? "
-        "AND suggested_by IS NOT NULL AND id NOT IN (SELECT undoes FROM label_events WHERE undoes IS NOT NULL) "
+        f"AND suggested_by IS NOT NULL AND id NOT IN {_UNDONE} "
         "GROUP BY suggested_by",
         [project_id],
     )

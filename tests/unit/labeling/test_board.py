@@ -90,3 +90,18 @@ def test_upcoming_leaves_out_what_others_hold() -> None:
     board = make(total=4)
     assert board.next_id("bob") == 10
     assert board.upcoming("ann", 2) == [11, 12]
+
+
+def test_labels_of_unknown_items_are_left_out() -> None:
+    ids = np.array([10, 12])
+    board = Board(ids, np.zeros(2, bool), np.array([11, 12, 99]), np.array([1, 2, 1]), {1: (5,), 2: (6,)}, {})
+    assert not board.is_labelled(10)
+    assert dict(board.label_counts) == {6: 1}
+
+
+def test_values_with_the_same_labels_do_not_share_a_number() -> None:
+    """Two codes stand for label 5 (one value has more to it, a span say); a new label gets a third."""
+    board = Board(np.array([10, 11]), np.zeros(2, bool), np.array([10]), np.array([2]), {1: (5,), 2: (5,)}, {})
+    board.set_label(11, [6])
+    board.set_label(10, None)
+    assert dict(+board.label_counts) == {6: 1}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from core.errors import InputError, NotFoundError
+from core.errors import InputError, NotFoundError, RefusedError
 from core.project import Project
 from core.records import ItemFilter, Suggestion
 from core.workspace import Workspace
@@ -138,3 +139,82 @@ def test_pace_counts_answers_a_minute(project: Project, add: Add) -> None:
     pace = project.progress("ann").per_minute
     assert pace is not None
     assert pace > 60
+
+
+def test_undo_reaches_past_what_cannot_be_undone(project: Project, add: Add) -> None:
+    ids = add(24)
+    for item_id in ids[:3]:
+        project.label(item_id, "refund", user="ann")
+    for item_id in ids[3:15]:
+        project.go_to(item_id, user="ann")
+    project.bulk_label(ids[12:], "delivery", user="ann")
+    undone = project.undo("ann")
+    assert undone is not None
+    assert (undone.id, undone.label) == (ids[2], None)
+
+
+def test_skipped_items_stay_aside_when_the_project_changes(project: Project, add: Add) -> None:
+    ids = add(4)
+    project.skip(ids[0], user="ann")
+    project.skip(ids[1], user="ann")
+    project.add_items([{"text": "came later"}])
+    project.label(ids[2], "refund", user="ann")
+    project.label(ids[3], "refund", user="ann")
+    last = project.next_item("ann")
+    assert last is not None
+    assert last.text == "came later"
+    project.label(last.id, "refund", user="ann")
+    assert project.next_item("ann") is None
+    assert project.progress("ann").skipped == 2
+
+
+def test_skipped_items_brought_back_stay_back(project: Project, add: Add) -> None:
+    ids = add(2)
+    project.skip(ids[0], user="ann")
+    project.label(ids[1], "refund", user="ann")
+    project.forget_skipped("ann")
+    project.add_items([{"text": "came later"}])
+    assert project.progress("ann").skipped == 0
+    project.label(project.item_ids()[2], "refund", user="ann")
+    following = project.next_item("ann")
+    assert following is not None
+    assert following.id == ids[0]
+
+
+def test_item_taken_out_by_cleaning_is_not_shown(project: Project, add: Add) -> None:
+    ids = add(3)
+    project.label(ids[0], "refund", user="ann")
+    project.exclude([ids[0]], user="bob")
+    with pytest.raises(RefusedError, match="taken out"):
+        project.go_to(ids[0], user="ann")
+    undone = project.undo("ann")
+    assert undone is not None
+    assert (undone.id, undone.label, undone.excluded) == (ids[0], None, True)
+    following = project.next_item("ann")
+    assert following is not None
+    assert following.id == ids[1]
+
+
+def test_undo_brings_no_removed_label_back(project: Project, add: Add) -> None:
+    """A label that an undo could bring back, or that another was merged into, is still in use."""
+    ids = add(3)
+    project.add_label("spare")
+    project.label(ids[0], "spare", user="ann")
+    project.label(ids[0], "refund", user="ann")
+    project.remove_label("spare", user="bob")
+    undone = project.undo("ann")
+    assert undone is not None
+    assert undone.label is None
+    assert project.progress().labelled == 0
+    assert project.count(ItemFilter(labelled=True)) == 0
+
+
+def test_labels_imported_with_their_annotator_are_not_undone(project: Project, add: Add, tmp_path: Path) -> None:
+    ids = add(3)
+    project.label(ids[0], "refund", user="ann")
+    project.export(tmp_path / "all.jsonl", "jsonl")
+    other = project.workspace.create_project("Copy")
+    other.import_file(tmp_path / "all.jsonl", text="text", label="label")
+    assert other.annotators() == {"ann": 1}
+    assert other.undo("ann") is None
+    assert other.progress().labelled == 1

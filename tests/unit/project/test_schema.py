@@ -67,3 +67,21 @@ def test_only_colours_are_colours(project: Project, colour: str) -> None:
     with pytest.raises(InputError, match="not a colour"):
         project.edit_label("refund", colour=colour)
     assert project.edit_label("refund", colour="#ABCDEF").colour == "#ABCDEF"
+
+
+def test_label_that_stands_for_merged_ones_is_in_use(project: Project, add: Callable[..., list[int]]) -> None:
+    ids = add(1, labelled=1)
+    project.merge_labels("refund", into="delivery")
+    with pytest.raises(RefusedError, match="1 items"):
+        project.remove_label("delivery")
+    project.exclude(ids)
+    with pytest.raises(RefusedError, match="1 items"):
+        project.remove_label("delivery")
+
+
+def test_changes_of_one_handle_survive_another(project: Project) -> None:
+    other = project.workspace.project(project.id)
+    project.update(guidelines="Read twice.")
+    other.update(name="Support mails")
+    fresh = project.workspace.project(project.id)
+    assert (fresh.name, fresh.info.guidelines) == ("Support mails", "Read twice.")
