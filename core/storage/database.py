@@ -25,6 +25,9 @@ from core.storage.migrations import MIGRATIONS
 
 WATCHED = ("items", "label_events")
 """Append-only tables whose highest id must never go down."""
+NUMBERED = (*WATCHED, "projects", "labels", "schema_events", "imports", "cleaning_batches", "versions", "tokens")
+"""Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
+open pages still speak of them."""
 
 
 def quoted(value: str | Path) -> str:
@@ -159,7 +162,10 @@ class Database:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's own cursor."""
         if self._connection is None:
-            raise StorageError("The workspace is closed.")
+            with self._write_lock:  # wait for a restore that is under way
+                pass
+            if self._connection is None:
+                raise StorageError("The workspace is closed.")
         if getattr(self._local, "generation", None) != self._generation:
             self._local.cursor = self._connection.cursor()
             self._cursors.add(self._local.cursor)
@@ -168,17 +174,24 @@ class Database:
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of one query; every value is bound."""
-        try:
-            return self.cursor().execute(sql, list(values)).fetchall()
-        except duckdb.Error as error:
-            raise self._translate(error) from error
+        rows: list[tuple[Any, ...]] = self._fetch(sql, values, "fetchall")
+        return rows
 
     def read_arrays(self, sql: str, values: Sequence[Any] = ()) -> dict[str, Any]:
         """Columns of one query as numpy arrays, for whole-project scans."""
+        columns: dict[str, Any] = self._fetch(sql, values, "fetchnumpy")
+        return columns
+
+    def _fetch(self, sql: str, values: Sequence[Any], how: str) -> Any:
+        generation = self._generation
         try:
-            return self.cursor().execute(sql, list(values)).fetchnumpy()
+            return getattr(self.cursor().execute(sql, list(values)), how)()
         except duckdb.Error as error:
-            raise self._translate(error) from error
+            with self._write_lock:  # a restore closes the cursors of all readers; its end is waited for
+                replaced = self._generation != generation
+            if not replaced or getattr(self._local, "writing", False):
+                raise self._translate(error) from error
+        return self._fetch(sql, values, how)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -230,8 +243,10 @@ class Database:
         """A driver error as ours. A database that a full disk invalidated is reopened: nothing committed is lost."""
         text = str(error)
         if isinstance(error, duckdb.FatalException) or "invalidated" in text:
-            self._disconnect()
-            self._connect()
+            with self._write_lock:
+                if getattr(self._local, "generation", None) == self._generation:  # nobody else has reopened it yet
+                    self._disconnect()
+                    self._connect()
         if "No space left" in text or "disk full" in text.lower():
             return StorageError(f"The disk of {self.home} is full; this change was not saved.", "Free some space.")
         return StorageError(f"The database refused this: {text.splitlines()[0]}", "Nothing was changed.")
@@ -292,10 +307,15 @@ class Database:
         self._check_backup(source)
         with self._write_lock:
             kept = self.backup(self.home / "backups" / f"replaced-{datetime.now():%Y%m%d-%H%M%S-%f}.duckdb")
-            self._disconnect()
             incoming = self.file.with_name("incoming.duckdb")
+            highest = {table: self._highest(table) for table in NUMBERED}
             try:
                 shutil.copyfile(source, incoming)
+            except OSError as error:
+                incoming.unlink(missing_ok=True)
+                raise StorageError(f"{source} could not be copied: {error}.", "The database is unchanged.") from error
+            self._disconnect()
+            try:
                 self.file.with_name(self.file.name + ".wal").unlink(missing_ok=True)
                 incoming.replace(self.file)
                 self._marks_file.unlink(missing_ok=True)
@@ -306,6 +326,9 @@ class Database:
                 self._connect()
                 self._next_ids.clear()
             self._migrate()
+            with self.transaction() as write:
+                for table, top in highest.items():
+                    write.execute("INSERT INTO counters VALUES (?, ?)", [table, top])
             self._check_marks(accept_loss=True)
         return kept
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -222,4 +223,44 @@ def test_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     assert int(stored) == int(acknowledged) + 1
     database = Database(tmp_path)
     assert count(database) == int(stored)
+    database.close()
+
+
+def test_readers_go_on_while_a_backup_is_restored(tmp_path: Path) -> None:
+    database = Database(tmp_path / "home")
+    add_event(database)
+    copy = database.backup(tmp_path / "copy.duckdb")
+    wrong: list[object] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                seen = count(database)
+            except StorageError as error:
+                wrong.append(error)
+            else:
+                if seen != 1:
+                    wrong.append(seen)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        database.restore(copy)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    database.close()
+
+
+def test_cursors_go_with_their_threads(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    for _ in range(50):
+        thread = threading.Thread(target=count, args=(database,))
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert len(database._cursors) < 5
     database.close()
