@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.durable import clear_disk_errors, verify
-from core.errors import InputError, NotFoundError
+from core.durable import clear_disk_errors, read_json, verify
+from core.errors import InputError, ModelError, NotFoundError
 from core.evaluation import Evaluation, evaluate
 from core.inference.card import card
 from core.records import ModelInfo, Prediction, Progressing
@@ -152,8 +152,10 @@ class Model:
         model = find()
         if model is None and train:
             project = self.workspace.project(self.info.project_id)
-            run = project.train(project.version(self.info.version_id), method=method, base=base).wait()
-            model = run.model
+            version = next((v for v in project.versions() if v.id == self.info.version_id), None)
+            if version is None:  # a backup from before the version was restored
+                return None
+            model = project.train(version, method=method, base=base).wait().model
         return None if model is None else model._evaluation(split)
 
     # ------------------------------------------------------------ hand out
@@ -184,5 +186,7 @@ class Model:
     @property
     def result(self) -> dict[str, Any]:
         """Everything the run wrote down about itself: metrics, seconds, peak memory, versions."""
-        value: dict[str, Any] = json.loads((self.path.parent / "result.json").read_text(encoding="utf-8"))
+        value: dict[str, Any] | None = read_json(self.path.parent / "result.json")
+        if value is None:
+            raise ModelError(f"The files of model {self.id} are gone or damaged.", "Restore the folder, or delete it.")
         return value

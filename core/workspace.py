@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,8 @@ from core.training.run_folder import RunConfig
 from core.training.runner import Runner
 
 logger = logging.getLogger(__name__)
+RESTORE_PATIENCE = 5.0
+"""Seconds that a restore waits for a project that is being written."""
 
 
 class Workspace:
@@ -48,9 +51,14 @@ class Workspace:
         self._states: dict[int, ProjectState] = {}
         self._suggesters: dict[int, Suggester] = {}
         self._lock = threading.RLock()
-        self.runner = Runner(
-            path / "runs", settings, cache=path / "cache", bases=path / "bases", on_finished=self.register
-        )
+        """Guards the two dictionaries. Taken before a project's lock and before the database's write lock."""
+        try:
+            self.runner = Runner(
+                path / "runs", settings, cache=path / "cache", bases=path / "bases", on_finished=self.register
+            )
+        except BaseException:
+            self.database.close()
+            raise
 
     @classmethod
     def open(cls, path: Path | str | None = None, settings: Settings | None = None) -> Workspace:
@@ -115,24 +123,32 @@ class Workspace:
         user: str = "me",
     ) -> Project:
         """Create a project; labels may also come from the import. Raises InputError for a bad or taken name."""
-        with self._lock, self.database.transaction():
+        with self.database.transaction():
             name = self.check_project_name(name)
             info = projects.insert_project(self.database, name, language, get_task(task).name, guidelines)
-            project = Project(self, info, self._state(info.id))
-            project.add_labels(labels, user=user)
-        return project
+            # Until the project is stored nobody else knows it, so it needs no state that is shared.
+            Project(self, info, ProjectState()).add_labels(labels, user=user)
+        return self.project(info.id)
 
     def delete_project(self, project_id: int) -> None:
         """Delete a project with everything that belongs to it. Raises RefusedError while a run of it is active."""
         project = self.project(project_id)
         if any(run.active for run in self.runs(project_id)):
             raise RefusedError(f"'{project.name}' has a run that is not finished.", "Stop it first.")
-        for run in self.runs(project_id):
-            self.delete_run(run.id)
-        projects.delete_project(self.database, project_id)
-        self._states.pop(project_id, None)
-        if suggester := self._suggesters.pop(project_id, None):
+        state = self._state(project_id)
+        with state.lock:
+            projects.delete_project(self.database, project_id)
+            state.deleted, state.board = True, None
+        with self._lock:
+            suggester = self._suggesters.pop(project_id, None)
+        if suggester:
             suggester.close()
+        for run in self.runs(project_id):
+            with suppress(NotFoundError, RefusedError):  # deleted, or started, a moment ago: nobody is kept from it
+                self.runner.delete(run.id)
+            self.predictors.forget(run.id)
+        for folder in (self.path / "versions").glob(f"{project_id}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def check_project_name(self, name: str, but: int | None = None) -> str:
         """The name without surrounding white space; InputError when it is empty, too long or taken."""
@@ -163,12 +179,19 @@ class Workspace:
             ) from error
 
     def submit(self, config: RunConfig, version: Version) -> str:
-        """Queue a run; the first run of a version is preceded by its baseline, a tuned encoder followed by the same
-        base before tuning, so that every report has something to stand beside."""
-        if config.method != "baseline" and not self._known(config, "baseline", None):
+        """Queue a run with its companions, so that every report has something to stand beside.
+
+        The first run of a version brings its baseline: before it, or after it when it takes but seconds itself. A tuned
+        encoder is followed by the same base before tuning. Raises NotFoundError when the project is gone.
+        """
+        self.project(config.project_id)
+        tuned = config.base and config.method not in ("features", "hybrid")
+        alone = config.method != "baseline" and not self._known(config, "baseline", None)
+        if alone and tuned:
             self.runner.submit(self._companion(config, "baseline", None), version.path)
         run_id = self.runner.submit(config, version.path)
-        tuned = config.base and config.method not in ("features", "hybrid")
+        if alone and not tuned:
+            self.runner.submit(self._companion(config, "baseline", None), version.path)
         if tuned and not self._known(config, "features", config.base):
             self.runner.submit(self._companion(config, "features", config.base), version.path)
         return run_id
@@ -195,37 +218,45 @@ class Workspace:
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run and its model. Raises RefusedError while it is active or its model serves the project."""
-        if any(info.id == run_id and info.champion for info in catalogue.list_models(self.database)):
+        known = {info.id: info for info in catalogue.list_models(self.database)}
+        if run_id in known and known[run_id].champion:
             raise RefusedError("This model serves its project.", "Promote another model first.")
-        self.runner.delete(run_id)
+        try:
+            self.runner.delete(run_id)
+        except NotFoundError:
+            if run_id not in known:  # else its folder was removed by hand, and the entry goes now
+                raise
         self.predictors.forget(run_id)
         catalogue.delete_model(self.database, run_id)
 
     def register(self, run_id: str) -> None:
         """Enter the model of a finished run into the registry; idempotent."""
-        folder, result = self.runner.folder(run_id), self.runner.folder(run_id).result()
-        if result is None:
+        if any(info.id == run_id for info in catalogue.list_models(self.database)):
             return
+        folder = self.runner.folder(run_id)
         config = folder.config()
-        if config.project_id not in {p.id for p in projects.list_projects(self.database)}:
-            return
-        catalogue.insert_model(
-            self.database,
-            ModelInfo(
-                id=run_id,
-                project_id=config.project_id,
-                version_id=config.version_id,
-                task=config.task,
-                method=config.method,
-                base=config.base,
-                labels=config.labels,
-                options=config.options,
-                metrics=result.get("metrics", {}).get("test", {}),
-                size_bytes=sum(file.stat().st_size for file in folder.model.rglob("*") if file.is_file()),
-                path=str(folder.model),
-                created_at=datetime.now(),
-            ),
-        )
+        size = sum(file.stat().st_size for file in folder.model.rglob("*") if file.is_file())
+        with self.database.transaction():  # whoever deletes the run or the project now does so before or after this
+            result = folder.result()
+            if result is None or config.project_id not in {p.id for p in projects.list_projects(self.database)}:
+                return
+            catalogue.insert_model(
+                self.database,
+                ModelInfo(
+                    id=run_id,
+                    project_id=config.project_id,
+                    version_id=config.version_id,
+                    task=config.task,
+                    method=config.method,
+                    base=config.base,
+                    labels=config.labels,
+                    options=config.options,
+                    metrics=result.get("metrics", {}).get("test", {}),
+                    size_bytes=size,
+                    path=str(folder.model),
+                    created_at=datetime.now(),
+                ),
+            )
         self._state(config.project_id).revision += 1
 
     def models(self, project_id: int | None = None) -> list[Model]:
@@ -267,17 +298,53 @@ class Workspace:
         return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
 
     def restore(self, source: Path | str) -> Path:
-        """Replace the database by a backup; the replaced one is kept, its path returned."""
-        with self._lock:
-            kept = self.database.restore(Path(source).expanduser())
-            for suggester in self._suggesters.values():
-                suggester.close()
-            self._suggesters.clear()
+        """Replace the database by a backup; the replaced one is kept, its path returned.
+
+        Models whose runs finished since the backup are registered again. Raises InputError for a file that is no
+        backup, RefusedError while an import or a freeze is being stored.
+        """
+        with self._lock, ExitStack() as held:
+            # With every project held, no answer meant for the old database ends up in the new one.
             for state in self._states.values():
-                with state.lock:
-                    state.board = None
-                    state.revision += 1
+                if not state.lock.acquire(timeout=RESTORE_PATIENCE):
+                    raise RefusedError("An import or a version is being stored.", "Restore the backup when it is done.")
+                held.callback(state.lock.release)
+            kept = self.database.restore(Path(source).expanduser())
+            there = {info.id for info in projects.list_projects(self.database)}
+            for project_id, state in self._states.items():
+                state.board, state.deleted = None, project_id not in there
+                state.revision += 1
+            suggesters = list(self._suggesters.values())
+            self._suggesters.clear()
+        for suggester in suggesters:
+            suggester.close()
+        for run in self.runs():
+            if run.state == "finished":
+                self.register(run.id)
         return kept
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the folder and the database do not agree on: files that are gone, runs and versions left over."""
+        known = {info.id for info in projects.list_projects(self.database)}
+        versions = catalogue.list_versions(self.database)
+        found = [
+            f"The files of version {version.number} of project {version.project_id} are gone: {version.path}."
+            for version in versions
+            if not (Path(version.path) / "version.json").is_file()
+        ]
+        found += [
+            f"The files of model {model.id} are gone: {model.info.path}."
+            for model in self.models()
+            if not model.path.is_dir()
+        ]
+        found += [
+            f"Run {run.id} belongs to a project that is gone." for run in self.runs() if run.project_id not in known
+        ]
+        folders = {Path(version.path).name for version in versions}
+        left = (self.path / "versions").glob("[0-9]*-[0-9]*")
+        found += [f"The folder {path} belongs to no version." for path in sorted(left) if path.name not in folders]
+        return found
 
     # ------------------------------------------------------------ tokens and preferences
 

@@ -150,7 +150,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         self, staged: importing.StagedImport, source: str, on_duplicate: OnDuplicate, user: str
     ) -> ImportReport:
         started = time.monotonic()
-        with staged, self._state.lock, self._database.transaction():
+        with staged, self._held(), self._database.transaction():
             cells = items.staged_labels(self._database, staged.parquet)
             values = {cell: json.loads(cell) for cell in cells}
             known = self._ids_by_name()
@@ -274,7 +274,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
             raise InputError("No item is chosen.", "Choose at least one.")
         if finding.action == "review":
             raise RefusedError("These items need a person's decision.", "Open them and label or exclude them.")
-        with self._state.lock:
+        with self._held():
             if finding.action == "replace_text":
                 rows = items.load_items(self._database, self.id, chosen)
                 repaired = {row.id: finding.details[row.id] for row in rows}
@@ -287,7 +287,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
 
     def exclude(self, item_ids: Sequence[int], user: str = "me") -> CleaningBatch:
         """Take items out by hand; can be undone like any cleaning step."""
-        with self._state.lock:
+        with self._held():
             batch = cleaning.exclude_items(self._database, self.id, item_ids, "by_hand", user)
             self._changed(items=True)
         return batch
@@ -298,7 +298,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
 
     def undo_cleaning(self, batch_id: int) -> CleaningBatch:
         """Put back what one cleaning step changed."""
-        with self._state.lock:
+        with self._held():
             batch = cleaning.undo_batch(self._database, self.id, batch_id)
             self._changed(items=True)
         return batch

@@ -30,17 +30,17 @@ class ProjectLabeling(ProjectPart):
 
     def next_item(self, user: str) -> Item | None:
         """The item to label now, claimed for ``user``; the same one until it is answered; None when nothing is left."""
-        with self._state.lock:
+        with self._held():
             self._sit_down(user)
             item_id = self._board().next_id(user)
         return None if item_id is None else self.item(item_id)
 
     def go_to(self, item_id: int, user: str) -> Item:
-        """Show this item next, whether it has a label or not. Raises NotFoundError; RefusedError when it is excluded."""
+        """Show this item next, labelled or not. Raises NotFoundError, RefusedError when it is excluded."""
         item = self.item(item_id)
         if item.excluded:
             raise RefusedError(f"Item {item_id} was taken out by cleaning.", "Undo that step on the data page first.")
-        with self._state.lock:
+        with self._held():
             self._sit_down(user)
             label_events.append(self._database, self.id, item_id, "go_to", user)
             self._board().go_to(item_id, user)
@@ -55,7 +55,7 @@ class ProjectLabeling(ProjectPart):
 
     def item_at(self, position: int) -> Item:
         """The item at a position, counted from 0 in import order. Raises NotFoundError."""
-        with self._state.lock:
+        with self._held():
             board = self._board()
             if not 0 <= position < len(board):
                 raise NotFoundError(f"'{self.name}' has no item number {position + 1}.", f"It has {len(board)} items.")
@@ -63,7 +63,7 @@ class ProjectLabeling(ProjectPart):
 
     def forget_skipped(self, user: str) -> None:
         """Put the items this user skipped back into their queue."""
-        with self._state.lock:
+        with self._held():
             self._sit_down(user)
             label_events.undo_skips(self._database, self.id, user)
             self._board().forget_skipped(user)
@@ -97,8 +97,8 @@ class ProjectLabeling(ProjectPart):
         ``suggestion`` is what was on screen. Raises NotFoundError for an item and InputError for a label that the
         project does not have.
         """
-        payload, label_ids = self.task.encode(value, self._ids_by_name())
-        with self._state.lock:
+        with self._held():
+            payload, label_ids = self.task.encode(value, self._ids_by_name())
             self._check_item(item_id)
             self._sit_down(user)
             event = label_events.append(
@@ -123,7 +123,7 @@ class ProjectLabeling(ProjectPart):
 
     def skip(self, item_id: int, user: str) -> None:
         """Put an item aside for this user; others may still get it."""
-        with self._state.lock:
+        with self._held():
             self._check_item(item_id)
             self._sit_down(user)
             label_events.append(self._database, self.id, item_id, "skip", user)
@@ -139,7 +139,7 @@ class ProjectLabeling(ProjectPart):
 
     def clear_label(self, item_id: int, user: str) -> None:
         """Take the label off an item; its history stays."""
-        with self._state.lock:
+        with self._held():
             self._check_item(item_id)
             label_events.append(self._database, self.id, item_id, "clear", user)
             self._board().set_label(item_id, None)
@@ -147,8 +147,8 @@ class ProjectLabeling(ProjectPart):
 
     def bulk_label(self, item_ids: Sequence[int], value: Any, user: str) -> int:
         """Give many items the same label in one step; returns how many."""
-        payload, label_ids = self.task.encode(value, self._ids_by_name())
-        with self._state.lock:
+        with self._held():
+            payload, label_ids = self.task.encode(value, self._ids_by_name())
             for item_id in item_ids:
                 self._check_item(item_id)
             label_events.append_bulk(self._database, self.id, item_ids, label_ids, payload, user)
@@ -162,7 +162,7 @@ class ProjectLabeling(ProjectPart):
 
         Can be repeated at least ten times. What was labelled in bulk or imported is not taken back this way.
         """
-        with self._state.lock:
+        with self._held():
             self._sit_down(user)
             event = next(iter(label_events.user_events(self._database, self.id, user, 1, undoable=True)), None)
             if event is None:
@@ -185,7 +185,7 @@ class ProjectLabeling(ProjectPart):
         board.flags = label_events.current_flags(self._database, self.id)
 
     def _append_flag(self, item_id: int, kind: str, user: str, note: str | None) -> None:
-        with self._state.lock:
+        with self._held():
             self._check_item(item_id)
             label_events.append(self._database, self.id, item_id, kind, user, note=note)
             if kind == "flag":
@@ -213,7 +213,7 @@ class ProjectLabeling(ProjectPart):
     def progress(self, user: str | None = None) -> Progress:
         """How far the labeling is; with ``user`` also their pace."""
         names = self._names_by_id()
-        with self._state.lock:
+        with self._held():
             board = self._board()
             if user:
                 self._sit_down(user)
@@ -255,7 +255,7 @@ class ProjectLabeling(ProjectPart):
 
     def prepare_suggestions(self, user: str, count: int = 20) -> None:
         """Have suggestions worked out in the background for what this user will see next."""
-        with self._state.lock:
+        with self._held():
             self._sit_down(user)
             ids = self._board().upcoming(user, count)
         self._suggester().prepare(ids)
@@ -267,7 +267,7 @@ class ProjectLabeling(ProjectPart):
 
     def _with_labels(self, stored: Sequence[item_store.StoredItem]) -> list[Item]:
         """Items as records, with label, annotator and flag."""
-        with self._state.lock:
+        with self._held():
             board = self._board()
             flags = {row.id: board.flags.get(row.id) for row in stored}
             labelled = [row.id for row in stored if board.is_labelled(row.id)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from core.errors import InputError
+from core.errors import InputError, NotFoundError
 from core.labeling.board import Board
 from core.records import ItemFilter, Label, ProjectInfo
 from core.storage import items as item_store
@@ -25,6 +27,8 @@ class ProjectState:
         self.board: Board | None = None
         self.revision = 0
         """Counts changes of items, labels or schema; caches compare it."""
+        self.deleted = False
+        """Whether the project is gone while somebody still holds a ``Project``."""
 
 
 class ProjectPart:
@@ -35,6 +39,17 @@ class ProjectPart:
         self.info = info
         self._state = state
         self._database = workspace.database
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep everybody else from changing this project. Raises NotFoundError when it has been deleted.
+
+        This lock comes before the database's write lock, never after it.
+        """
+        with self._state.lock:
+            if self._state.deleted:
+                raise NotFoundError(f"There is no project {self.id}.", "Choose one from the list on the home page.")
+            yield
 
     @property
     def id(self) -> int:

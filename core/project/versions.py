@@ -99,7 +99,7 @@ class ProjectVersions(ProjectData):
         if split not in (None, "imported"):
             raise InputError(f"There is no split '{split}'.", "Use split='imported' or leave it out.")
         where = self.labelled_filter().model_copy(update={"labels": tuple(labels or ())})
-        with self._state.lock:
+        with self._held():
             rows = items.load_texts(self._database, self.id, where, self._filter_ids(where))
             values = self._decoded([row[0] for row in rows])
             assigned = self._assign(rows, values, test, dev, seed, split)

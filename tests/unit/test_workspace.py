@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from core.errors import InputError, NotFoundError, RefusedError
-from core.project import Project
+from core.errors import InputError, ModelError, NotFoundError, RefusedError, StudioError
+from core.project import Project, Version
 from core.settings import Settings
+from core.training.run_folder import RunConfig, RunFolder
 from core.workspace import Workspace
 
 SETTINGS = Settings(offline=True)
@@ -170,3 +173,160 @@ def test_preferences_keep_any_json(home: Path) -> None:
         workspace.set_preference("theme", {"name": "深色", "size": 2})
         workspace.set_preference("theme", {"name": "深色", "size": 3})
         assert workspace.preference("theme") == {"name": "深色", "size": 3}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace without base models."""
+    with Workspace.open(tmp_path / "small", SETTINGS) as workspace:
+        yield workspace
+
+
+def frozen(workspace: Workspace, name: str = "Support") -> Version:
+    """A project with one version of eight texts."""
+    project = workspace.create_project(name, labels=["a", "b"])
+    project.add_items([{"text": f"{name} {i}", "label": "ab"[i % 2]} for i in range(8)])
+    return project.freeze(test=0.25, dev=0.25)
+
+
+def finished_run(workspace: Workspace, version: Version, run_id: str = "20260101-000000-abcdef") -> str:
+    """A run folder as a worker leaves it behind."""
+    config = RunConfig(
+        id=run_id,
+        project_id=version.info.project_id,
+        version_id=version.id,
+        version_hash=version.hash,
+        labels=version.labels,
+        method="baseline",
+    )
+    folder = RunFolder.create(workspace.path / "runs", config, version.path)
+    folder.unqueue()
+    folder.model.mkdir()
+    folder.write_result({"metrics": {"test": {"accuracy": 1.0}}})
+    workspace.register(run_id)
+    return run_id
+
+
+def test_a_project_with_a_promoted_model_can_be_deleted(small: Workspace) -> None:
+    version = frozen(small)
+    project = version.project
+    project.promote(finished_run(small, version))
+    project.delete()
+    assert (small.projects(), small.runs(), small.models()) == ([], [], [])
+    assert not version.path.exists()
+
+
+def test_a_handle_of_a_deleted_project_changes_nothing(small: Workspace, tmp_path: Path) -> None:
+    project = frozen(small).project
+    item_id = project.item_ids()[0]
+    small.project(project.id).delete()
+    for change in (
+        lambda: project.label(item_id, "a", user="ann"),
+        lambda: project.add_items([{"text": "late"}]),
+        lambda: project.add_label("late"),
+        lambda: project.freeze(),
+        lambda: project.next_item("ann"),
+    ):
+        with pytest.raises(StudioError):
+            change()
+    tables = ("items", "label_events", "labels", "versions")
+    assert [small.database.read(f"SELECT count(*) FROM {table}")[0][0] for table in tables] == [0, 0, 0, 0]
+
+
+def test_registering_again_changes_nothing(small: Workspace) -> None:
+    version = frozen(small)
+    run_id = finished_run(small, version)
+    before = small.project(version.info.project_id).revision
+    assert small.run(run_id).model is not None
+    small.register(run_id)
+    assert small.project(version.info.project_id).revision == before
+    assert [model.id for model in small.models()] == [run_id]
+
+
+def test_restore_gives_no_number_twice(small: Workspace) -> None:
+    """A run of a project that the backup lacks must not turn up in the next project that is made."""
+    copy = small.backup()
+    version = frozen(small)
+    finished_run(small, version)
+    items = version.project.item_ids()
+    small.restore(copy)
+    assert small.projects() == []
+    with pytest.raises(NotFoundError):
+        version.project.label(items[0], "a", user="ann")
+    again = frozen(small, "Another")
+    assert again.project.id > version.info.project_id
+    assert again.id > version.id
+    assert again.project.runs() == []
+    assert min(again.project.item_ids()) > max(items)
+    assert [warning for warning in small.warnings if "project that is gone" in warning]
+
+
+def test_restore_registers_models_that_are_younger_than_the_backup(small: Workspace) -> None:
+    version = frozen(small)
+    copy = small.backup()
+    run_id = finished_run(small, version)
+    small.restore(copy)
+    assert [model.id for model in small.models()] == [run_id]
+
+
+def test_restore_waits_for_no_import(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.workspace.RESTORE_PATIENCE", 0.05)
+    project = frozen(small).project
+    copy = small.backup()
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with project._held():
+            entered.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait(20)
+    with pytest.raises(RefusedError, match="being stored"):
+        small.restore(copy)
+    leave.set()
+    thread.join()
+    small.restore(copy)
+    assert project.count() == 8
+
+
+def test_creating_a_project_keeps_no_page_waiting(small: Workspace) -> None:
+    """While an import is being stored, a new project waits for its turn and everybody else goes on."""
+    project = frozen(small).project
+    with small.database.transaction():
+        creating = threading.Thread(target=small.create_project, args=("New",))
+        creating.start()
+        creating.join(0.3)
+        reading = threading.Thread(target=small.project, args=(project.id,))
+        reading.start()
+        reading.join(5)
+        stuck = reading.is_alive()
+    creating.join(20)
+    assert not stuck
+    assert [found.name for found in small.projects()] == ["Support", "New"]
+
+
+def test_warnings_name_what_is_gone_and_what_is_left(small: Workspace) -> None:
+    version = frozen(small)
+    run_id = finished_run(small, version)
+    assert small.warnings == []
+    shutil.rmtree(small.path / "runs" / run_id)
+    version.path.rename(version.path.with_name("77-1"))
+    found = " ".join(small.warnings)
+    for words in ("The files of version 1", f"The files of model {run_id}", "77-1 belongs to no version"):
+        assert words in found
+    with pytest.raises(ModelError):
+        small.models()[0].card()
+    small.delete_run(run_id)
+    assert small.models() == []
+
+
+def test_a_workspace_that_cannot_start_is_not_left_locked(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "runs").write_text("in the way")
+    with pytest.raises(OSError):
+        Workspace.open(home, SETTINGS)
+    (home / "runs").unlink()
+    Workspace.open(home, SETTINGS).close()
