@@ -138,8 +138,9 @@ def _table(folder: Path, split: str) -> pa.Table:
     if not path.is_file():
         raise NotFoundError(f"'{path.name}' is missing in '{folder.name}'.", "Freeze the version again.")
     try:
-        return pq.read_table(path, schema=SCHEMA)
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:  # read_table would load pyarrow.dataset and pandas, half a second
+            return file.read().cast(SCHEMA)
+    except (pa.ArrowException, ValueError, OSError) as error:
         raise _damaged(folder, path.name) from error
 
 

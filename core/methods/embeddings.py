@@ -39,6 +39,8 @@ MANY_SHARDS = 32
 KEY_BYTES = 16
 
 Progress = Callable[[int, int], None]
+_hashes: dict[str, str] = {}
+"""sha256 of files by path, size and time of change, as this process learned them."""
 
 
 def encode(
@@ -115,24 +117,27 @@ def fingerprint(base: Path, memo: Path | None = None, max_length: int = MAX_LENG
     """
     parts = [pooling(base), str(max_length)]
     files = sorted([*base.glob("*.safetensors"), *base.glob("tokenizer*.json"), base / "config.json"])
-    parts += [f"{path.name}:{_file_hash(path, memo)}" for path in files if path.is_file()]
+    parts += [f"{path.name}:{file_hash(path, memo)}" for path in files if path.is_file()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _file_hash(path: Path, memo: Path | None) -> str:
+def file_hash(path: Path, memo: Path | None) -> str:
+    """Hex sha256 of a large file, read once: remembered by size and time of change here and in the folder ``memo``."""
     real = path.resolve()
     stat = real.stat()
     mark = f"{real}:{stat.st_size}:{stat.st_mtime_ns}"
+    if mark in _hashes:
+        return _hashes[mark]
     note = memo / "hashes" / f"{hashlib.sha256(mark.encode()).hexdigest()[:32]}.json" if memo else None
     known = read_json(note) if note else None
     if isinstance(known, dict) and known.get("of") == mark:
-        return str(known["sha256"])
+        return _hashes.setdefault(mark, str(known["sha256"]))
     with real.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if note:
         note.parent.mkdir(parents=True, exist_ok=True)
         write_json(note, {"of": mark, "sha256": digest}, sync=False)
-    return digest
+    return _hashes.setdefault(mark, digest)
 
 
 # ---------------------------------------------------------------- the cache

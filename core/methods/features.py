@@ -71,9 +71,8 @@ class Features:
         def make(choice: float) -> Any:
             from sklearn.linear_model import LogisticRegression
 
-            return LogisticRegression(
-                C=choice, class_weight="balanced" if checked.class_weights else None, max_iter=500
-            )
+            weights = "balanced" if checked.class_weights else None
+            return LogisticRegression(C=choice, class_weight=weights, max_iter=500, warm_start=True)
 
         features = encoder_features(checked, base, context)
         return train_linear(data, features, make, [checked.C] if checked.C else CHOICES, context, checked.seed)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -65,21 +66,24 @@ def load_estimators(path: Path) -> list[Any]:
 
 
 def _skops() -> Any:
-    """``skops.io``, imported without its walk through all of scikit-learn.
+    """``skops.io``, imported with an empty list of types that it trusts of its own accord.
 
-    On import skops collects every estimator there is, to trust them all: that takes three seconds, loads torch, and
-    trusts far more than our models contain. An empty walk leaves our closed list as the only one.
+    To make that list skops walks through all of scikit-learn and scipy: that takes seconds, loads torch, and trusts far
+    more than our models contain. An empty one leaves our closed list as the only one.
     """
     with _importing:
         if "skops.io" not in sys.modules:
-            from sklearn import utils
-
-            walk, utils.all_estimators = utils.all_estimators, lambda *args, **kwargs: []
-            try:
-                return import_module("skops.io")
-            finally:
-                utils.all_estimators = walk
+            nothing = ModuleType("skops.io._trusted_types")
+            vars(nothing)["__getattr__"] = _no_names
+            sys.modules[nothing.__name__] = nothing
         return import_module("skops.io")
+
+
+def _no_names(name: str) -> list[str]:
+    """An empty list in the place of each of skops' lists of type names."""
+    if not name.endswith("_NAMES"):
+        raise AttributeError(name)
+    return []
 
 
 def check_types(path: Path) -> None:

@@ -369,7 +369,13 @@ class Runner:
                 self._launch(run_id, folder, device)
 
     def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
-        self._children[run_id] = launch(self.command, folder, device)
+        child = self._children[run_id] = launch(self.command, folder, device)
+        threading.Thread(target=self._await, args=(child,), name=f"await {run_id}", daemon=True).start()
+
+    def _await(self, child: subprocess.Popen[bytes]) -> None:
+        """Look at the runs as soon as a worker has ended, not at the next tick."""
+        child.wait()
+        self._wake.set()
 
 
 def _is_id(name: str) -> bool:

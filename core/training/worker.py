@@ -23,11 +23,13 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from core.durable import clear_leftovers, new_folder, read_json, seal, sha256, write_json
+from core.durable import clear_leftovers, new_folder, read_json, seal, write_json
 from core.errors import StudioError, TrainingError
 from core.inference.predictor import load_predictor
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData
+from core.methods.embeddings import file_hash
+from core.training.imports import import_without_pandas
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
 HEARTBEAT = 1.0
@@ -162,6 +164,7 @@ def _outcome(folder: RunFolder, config: RunConfig, context: WorkerContext) -> in
 
 def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[str, Any]:
     """Train, save, load what was saved, and measure that on dev and test."""
+    import_without_pandas()
     method = get_method(config.method)
     options = method.Options.model_validate(config.options)
     data = folder.data()
@@ -199,7 +202,7 @@ def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, An
     path = resolve(config.base, offline=config.offline, bases=bases)
     info = get_base(config.base)
     facts = {"base": config.base, "base_published": info.published, "base_licence": info.licence}
-    return path, {**facts, "base_sha256": _weights_hash(path)}
+    return path, {**facts, "base_sha256": _weights_hash(path, context.cache)}
 
 
 def _name_base(config: Path, published: str) -> None:
@@ -209,9 +212,9 @@ def _name_base(config: Path, published: str) -> None:
         write_json(config, {**facts, "base_model_name_or_path": published or None})
 
 
-def _weights_hash(path: Path) -> str:
+def _weights_hash(path: Path, memo: Path) -> str:
     weights = sorted(path.glob("*.safetensors"))
-    return sha256(weights[0]) if weights else ""
+    return file_hash(weights[0], memo) if weights else ""
 
 
 def model_facts(config: RunConfig, options: MethodOptions, base: dict[str, Any]) -> dict[str, Any]:

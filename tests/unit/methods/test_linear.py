@@ -25,7 +25,7 @@ def test_learns_and_comes_back_the_same(name, trained, toy_data, tmp_path):
     assert scores.shape == (30, 3) and scores.dtype == np.float32
     assert scores.sum(axis=1) == pytest.approx(np.ones(30), abs=1e-5)
     right = np.mean([model.labels[i] == gold for i, gold in zip(scores.argmax(1), test.values, strict=True)])
-    assert right >= 0.75  # chance is 0.33; the tiny encoder was never trained
+    assert right >= 0.65  # of 30 texts; chance is 0.33, the tiny encoder was never trained
     folder = tmp_path / "model"
     folder.mkdir()
     model.save(folder)
@@ -168,3 +168,11 @@ def test_estimates_grow_with_the_rows(name, tiny):
     method = get_method(name)
     small, large = (method.estimate(None, method.Options(), rows, 16.0, tiny) for rows in (100, 100_000))
     assert 0 < small.seconds < large.seconds and 0 < small.memory_bytes < large.memory_bytes
+
+
+def test_a_warm_start_ends_where_a_cold_one_does(trained):
+    """The second C starts from the solution of the first; alone it starts from zero."""
+    both = trained("features", train=240)
+    alone = trained("features", train=240, C=both.fitted.choice)
+    texts = ["refund please", "my parcel", "hello"]
+    assert both.scores(texts) == pytest.approx(alone.scores(texts), abs=0.02)
