@@ -20,7 +20,7 @@ class Run:
     def __init__(self, workspace: Workspace, run_id: str) -> None:
         self.workspace = workspace
         self.id = run_id
-        self.config: RunConfig = workspace.runner.config(run_id)
+        self.config: RunConfig = workspace.run_config(run_id)
 
     def __repr__(self) -> str:
         return f"Run({self.id}, {self.method}, {self.state})"
@@ -68,7 +68,7 @@ class Run:
     @property
     def active(self) -> bool:
         """Whether it waits for the machine or uses it."""
-        return self.status.active
+        return self.workspace.run_active(self.id)
 
     @property
     def error(self) -> str:

@@ -50,6 +50,8 @@ class Workspace:
         self.predictors = Predictors()
         self._states: dict[int, ProjectState] = {}
         self._suggesters: dict[int, Suggester] = {}
+        self._configs: dict[str, RunConfig] = {}
+        self._finished: set[str] = set()
         self._lock = threading.RLock()
         """Guards the two dictionaries. Taken before a project's lock and before the database's write lock."""
         try:
@@ -209,11 +211,28 @@ class Workspace:
 
     def runs(self, project_id: int | None = None) -> list[Run]:
         """Runs, newest first."""
-        runs = [Run(self, status.id) for status in self.runner.list()]
-        return [run for run in runs if project_id in (None, run.project_id)]
+        runs = [Run(self, path.parent.name) for path in (self.path / "runs").glob("[!.]*/config.json")]
+        chosen = [run for run in runs if project_id in (None, run.project_id)]
+        return sorted(chosen, key=lambda run: run.created_at, reverse=True)
+
+    def run_config(self, run_id: str) -> RunConfig:
+        """What a run was asked to do; read once, for it never changes. Raises NotFoundError."""
+        if run_id not in self._configs:
+            self._configs[run_id] = self.runner.config(run_id)
+        return self._configs[run_id]
+
+    def run_active(self, run_id: str) -> bool:
+        """Whether a run waits for the machine or uses it; the folder of one that has finished is not asked again."""
+        if run_id in self._finished:
+            return False
+        status = self.runner.state(run_id)
+        if status.state == "finished":
+            self._finished.add(run_id)
+        return status.active
 
     def run(self, run_id: str) -> Run:
         """One run. Raises NotFoundError."""
+        self.runner.folder(run_id)
         return Run(self, run_id)
 
     def delete_run(self, run_id: str) -> None:

@@ -141,7 +141,8 @@ def undo_skips(database: Database, project_id: int, user: str) -> None:
     """Take back everything this user put aside."""
     with database.transaction() as write:
         skips = database.read(
-            f"SELECT id FROM label_events WHERE project_id = ? AND username = ? AND kind = 'skip' AND id NOT IN {_UNDONE}",
+            "SELECT id FROM label_events WHERE project_id = ? AND username = ? AND kind = 'skip' "
+            f"AND id NOT IN {_UNDONE}",
             [project_id, user],
         )
         write.execute(

@@ -330,3 +330,22 @@ def test_a_workspace_that_cannot_start_is_not_left_locked(tmp_path: Path) -> Non
         Workspace.open(home, SETTINGS)
     (home / "runs").unlink()
     Workspace.open(home, SETTINGS).close()
+
+
+def test_finished_runs_are_read_once(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages list the runs at every key press: two hundred old ones must not make that slow."""
+    version = frozen(small)
+    ids = [finished_run(small, version, f"20260101-00000{i}-abcdef") for i in range(3)]
+    assert [run.active for run in small.runs()] == [False] * 3
+    asked: list[str] = []
+    monkeypatch.setattr(small.runner, "state", asked.append)
+    monkeypatch.setattr(small.runner, "config", asked.append)
+    runs = version.project.runs()
+    assert {run.id for run in runs} == set(ids)
+    assert not any(run.active for run in runs)
+    assert asked == []
+    monkeypatch.undo()
+    small.delete_run(ids[0])
+    assert len(small.runs()) == 2
+    with pytest.raises(NotFoundError):
+        small.run(ids[0])
