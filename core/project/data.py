@@ -272,6 +272,8 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         chosen = list(finding.item_ids if item_ids is None else item_ids)
         if not chosen:
             raise InputError("No item is chosen.", "Choose at least one.")
+        if foreign := set(chosen) - set(finding.item_ids):
+            raise InputError(f"Item {min(foreign)} is not part of this finding.", "Look for problems again.")
         if finding.action == "review":
             raise RefusedError("These items need a person's decision.", "Open them and label or exclude them.")
         with self._held():

@@ -90,6 +90,8 @@ def test_cleaning_is_reviewed_applied_and_undone(project: Project) -> None:
     project.add_items([{"text": text} for text in rows], on_duplicate="keep")
     found = kinds(project)
     assert project.count() == 4
+    with pytest.raises(InputError, match="not part of this finding"):
+        project.apply_finding(found["mojibake"], item_ids=[999], user="ann")
     mojibake = project.apply_finding(found["mojibake"], user="ann")
     assert project.items()[0].text == "Café au lait please, thank you"
     assert "mojibake" not in kinds(project)
