@@ -142,17 +142,13 @@ def show_classes(result: Evaluation) -> None:
             "label": st.column_config.TextColumn(_("Label"), width="medium"),
             "precision": bar(
                 _("Precision"),
-                format="percent",
-                min_value=0,
-                max_value=1,
                 help=_("Of those predicted so, how many are."),
+                **share,
             ),
             "recall": bar(
                 _("Recall"),
-                format="percent",
-                min_value=0,
-                max_value=1,
                 help=_("Of those that are, how many were found."),
+                **share,
             ),
             "f1": bar("F1", **share),
             "support": st.column_config.NumberColumn(_("Texts"), format="localized"),
@@ -219,7 +215,7 @@ def show_mistakes(result: Evaluation) -> None:
         return
     st.caption(_("The surest ones first: often it is the label, not the model, that is wrong."))
     event = st.dataframe(
-        pd.DataFrame([mistake.model_dump() for mistake in mistakes]),
+        pd.DataFrame([{**mistake.model_dump(), "score": 100 * mistake.score} for mistake in mistakes]),
         key=f"mistakes_{result.split}_{result.rows}",
         hide_index=True,
         on_select="rerun",
@@ -230,7 +226,9 @@ def show_mistakes(result: Evaluation) -> None:
             "text": st.column_config.TextColumn(_("Text"), width=350),
             "gold": st.column_config.TextColumn(_("Is"), width=140),
             "predicted": st.column_config.TextColumn(_("Was taken for"), width=140),
-            "score": st.column_config.ProgressColumn(_("Sure"), format="percent", min_value=0, max_value=1, width=130),
+            "score": st.column_config.ProgressColumn(
+                _("Sure"), format="%.0f %%", min_value=0, max_value=100, width=130
+            ),
         },
         alt=_("Confident mistakes"),
     )
