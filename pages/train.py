@@ -83,6 +83,7 @@ method = method_cards(project.task.name, DEFAULT_METHOD, estimate)
 base = base_picker(project) if method.needs_base else None
 start = st.container()
 choice = None
+started: str | None = None
 with guard():
     choice = advanced(method)
 with start, guard():
@@ -91,9 +92,13 @@ with start, guard():
     if st.button(
         _("Start training"), type="primary", icon=":material/play_arrow:", key="train_start", disabled=choice is None
     ):
-        project.train(version, method=method.name, base=base, device=device, **options)
+        run = project.train(version, method=method.name, base=base, device=device, **options)
         st.toast(_("Queued. It trains in the background."), icon=":material/check:")
-run_queue(project)
+        st.session_state[session.TRAIN_STARTED] = run.id
+    started = st.session_state.get(session.TRAIN_STARTED)
+    if started:
+        run_queue(project, only=started)
+run_queue(project, without=started)
 with st.expander(_("Hardware"), icon=":material/memory:", key="train_hardware", on_change="rerun") as machine:
     if machine.open:
         hardware_panel()

@@ -47,6 +47,8 @@ TRAIN_VERSION = "version"
 """Id of the dataset version to train on; also the URL parameter."""
 TRAIN_METHOD = "method"
 """Name of the chosen method; also the URL parameter."""
+TRAIN_STARTED = "_train_started"
+"""Id of the run that this session started last; it stands beside the start button."""
 TRAIN_RESET = "_train_reset"
 """Counts the resets of the options form: part of its widget keys."""
 

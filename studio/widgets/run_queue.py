@@ -13,20 +13,25 @@ SHOWN = 8
 SECONDS = 2.0
 
 
-def run_queue(project: Project) -> None:
-    """Draw the queue; it refreshes itself every two seconds only while something is queued or running."""
+def run_queue(project: Project, *, only: str | None = None, without: str | None = None) -> None:
+    """Draw the queue; it refreshes itself every two seconds only while something is queued or running.
+
+    The run just started is drawn where it was started (``only`` its id) and left out below (``without``).
+    """
     busy = any(run.active for run in project.runs())
-    st.fragment(_queue, run_every=SECONDS if busy else None)(project, busy)
+    st.fragment(_queue, run_every=SECONDS if busy else None)(project, busy, only, without)
 
 
 @guarded
-def _queue(project: Project, busy: bool) -> None:
+def _queue(project: Project, busy: bool, only: str | None, without: str | None) -> None:
     runs = project.runs()
     if busy and not any(run.active for run in runs):
         st.rerun()
+    runs = [run for run in runs if run.id == only] if only else [run for run in runs if run.id != without]
     if not runs:
         return
-    st.subheader(_("Runs"), anchor=False)
+    if not only:
+        st.subheader(_("Runs"), anchor=False)
     numbers = {version.id: version.number for version in project.versions()}
     shown = runs if st.session_state.get(f"all_runs_{project.id}") else runs[:SHOWN]
     for run in shown:
