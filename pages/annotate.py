@@ -23,7 +23,7 @@ EVERYTHING = ItemFilter(excluded=None)
 def desk(project_id: int) -> None:
     """The card and its edge; a key press reruns only this."""
     project = get_workspace().project(project_id)
-    card, edge = st.columns([7, 3], gap="large")
+    card, edge = st.columns([5, 2], gap="medium")
     item = project.next_item(user=annotator())
     with card:
         if item is None:

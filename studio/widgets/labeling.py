@@ -29,6 +29,10 @@ TEXT_WIDTH = 760
 """Pixels: about 70 characters of the large size."""
 SEARCH_FROM = 20
 """From this many labels on there is a search box as well."""
+FRAME_FROM = 29
+"""More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
+FRAME_HEIGHT = 300
+"""Pixels."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,10 @@ def draw_labels(project_id: int, item: Item, labels: list[Label], suggestion: Su
             label_visibility="collapsed",
             width=TEXT_WIDTH,
         )
-    with st.container(width=TEXT_WIDTH):
-        grid = st.grid("auto", min_column_width=170, gap="small")
+    # Many labels scroll in a frame of their own, so that the text and the actions stay in sight.
+    many = len(labels) > FRAME_FROM
+    with st.container(width=TEXT_WIDTH, height=FRAME_HEIGHT if many else "content", border=False):
+        grid = st.grid("auto", min_column_width=230 if many else 170, gap="small")
     for label in labels:
         about = " ".join(part for part in (label.description, label.example and f"“{label.example}”") if part)
         grid.button(
