@@ -9,7 +9,7 @@ from core.project import Project
 from core.records import Label
 from studio.guard import guarded
 from studio.i18n import _, date_time, number
-from studio.text import escape, line
+from studio.text import escape, guidelines, line
 
 NAME_LENGTH = 100
 
@@ -174,4 +174,4 @@ def guidelines_editor(project: Project) -> None:
     with read:
         st.caption(_("As annotators see it"))
         with st.container(border=True, height=380):
-            st.markdown(text or _("Nothing written yet."))
+            st.markdown(guidelines(text or "") or _("Nothing written yet."))

@@ -92,7 +92,8 @@ def yes_no(measured: bool | None) -> str:
 def storage_panel() -> None:
     """Where everything is; backup and restore."""
     workspace = get_workspace()
-    st.text_input(_("Folder of this workspace"), value=str(workspace.path), disabled=True)
+    st.markdown(_("Folder of this workspace"))
+    st.code(str(workspace.path), language=None, wrap_lines=True)
     st.caption(
         _("Texts, labels, versions, runs and models are in this folder and nowhere else. Nothing leaves this machine.")
     )
@@ -196,16 +197,10 @@ def about() -> None:
     )
     st.subheader(_("Settings of this installation"), anchor=False)
     settings = get_workspace().settings
-    st.table(
-        [
-            {
-                _("Environment variable"): f"`WHETSTONE_{name.upper()}`",
-                _("Value"): escape(getattr(settings, name)),
-                _("Meaning"): escape(_(field.description or "")),
-            }
-            for name, field in Settings.model_fields.items()
-        ],
-        hide_index=True,
-    )
+    with st.grid("auto", min_column_width=330, gap="small"):
+        for name, field in Settings.model_fields.items():
+            with st.container(gap=None):
+                st.markdown(f"`WHETSTONE_{name.upper()}` = {escape(getattr(settings, name))}")
+                st.caption(_(field.description or ""))
     st.subheader(_("Libraries"), anchor=False)
     st.caption(" · ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))

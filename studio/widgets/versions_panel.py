@@ -91,7 +91,8 @@ def version_card(info: VersionInfo, newest: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(_("Version {n}").format(n=info.number), anchor=False, width="content")
             st.caption(
-                " · ".join([*(f"{split} {number(info.rows(split))}" for split in SPLITS), date_time(info.created_at)]),
+                _("train {train} · dev {dev} · test {test}").format(**{s: number(info.rows(s)) for s in SPLITS})
+                + f" · {date_time(info.created_at)}",
                 width="stretch",
             )
             if st.button(_("Train on it"), key=f"train_on_{info.id}", type="primary" if newest else "secondary"):
