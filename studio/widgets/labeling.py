@@ -31,7 +31,7 @@ SEARCH_FROM = 20
 """From this many labels on there is a search box as well."""
 FRAME_FROM = 29
 """More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
-FRAME_HEIGHT = 300
+FRAME_HEIGHT = 270
 """Pixels."""
 
 
