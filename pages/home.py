@@ -10,6 +10,7 @@ from studio.current import current_project
 from studio.guard import guarded
 from studio.i18n import _, size
 from studio.navigation import open_page
+from studio.phrases import phrase
 from studio.services import get_workspace
 from studio.text import escape
 from studio.widgets.basics import page_header, progress_line
@@ -52,6 +53,8 @@ if new:
 chosen = current_project()
 if chosen is None:
     st.info(_("A project holds the texts, the labels and the models of one question. Create the first one."))
+if troubles := workspace.warnings:
+    st.warning("\n\n".join(escape(phrase(trouble)) for trouble in troubles[:5]), icon=":material/warning:")
 grid = st.grid("auto", min_column_width=330, gap="medium")
 for project in workspace.projects():
     with grid.cell():

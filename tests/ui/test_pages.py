@@ -141,3 +141,12 @@ def test_a_workspace_that_cannot_be_opened_is_explained(open_page: Open, monkeyp
     assert "database is damaged" in app.error[0].value
     assert "Restore a backup" in app.error[0].value
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_home_says_what_does_not_fit_together(open_page: Open, workspace: Workspace, language: str) -> None:
+    left = workspace.path / "versions" / "9-9"
+    left.mkdir(parents=True)
+    (warning,) = open_page("home", lang=language).warning
+    assert "9\\-9" in warning.value
+    assert ("belongs to no version" in warning.value) == (language == "en")
