@@ -105,6 +105,7 @@ def confusion_matrix(evaluation: Evaluation, palette: Palette = LIGHT, translate
         title={"text": translate("True label"), "standoff": 16},
         range=[size - 0.5, -0.5],
         scaleanchor="x" if size <= 30 else None,
+        constraintoward="top",  # on a narrow screen the square stands under its title, the rest is empty
         **ticks,
     )
     height = int(min(1400, max(380, 240 + (28 if size <= 30 else 14) * size)))
