@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.project import Project
+from core.run import Run
 from studio.guard import guarded
 from studio.i18n import _
 from studio.widgets.run_card import run_card
@@ -25,12 +26,16 @@ def run_queue(project: Project, *, only: str | None = None, without: str | None 
 @guarded
 def _queue(project: Project, busy: bool, only: str | None, without: str | None) -> None:
     runs = project.runs()
+    _draw([run for run in runs if (run.id == only if only else run.id != without)], project, headed=not only)
+    # Last, because a button that was pressed in this very moment must have been heard before everything is redrawn.
     if busy and not any(run.active for run in runs):
         st.rerun()
-    runs = [run for run in runs if run.id == only] if only else [run for run in runs if run.id != without]
+
+
+def _draw(runs: list[Run], project: Project, headed: bool) -> None:
     if not runs:
         return
-    if not only:
+    if headed:
         st.subheader(_("Runs"), anchor=False)
     numbers = {version.id: version.number for version in project.versions()}
     shown = runs if st.session_state.get(f"all_runs_{project.id}") else runs[:SHOWN]
