@@ -70,7 +70,7 @@ def encode(
         saved_at = time.monotonic()
         done = 0
         try:
-            for rows, found in _encoder(str(base), device).encode(new, max_length):
+            for rows, found in open_encoder(str(base), device).encode(new, max_length):
                 vectors[missing[rows]] = found
                 unsaved.append(missing[rows])
                 done += len(rows)
@@ -224,7 +224,7 @@ class VectorCache:
 
 
 @dataclass
-class _Encoder:
+class Encoder:
     """A loaded encoder. One forward pass at a time: it already uses every core."""
 
     model: Any
@@ -261,15 +261,26 @@ class _Encoder:
         mask = torch.arange(width)[None, :] < lengths[:, None]  # (B, T)
         whole = int(lengths[-1]) == width  # nothing padded: attention needs no mask and is faster without
         with torch.inference_mode():
-            hidden = self.model(
-                input_ids=padded.to(self.device), attention_mask=None if whole else mask.long().to(self.device)
-            ).last_hidden_state  # (B, T, d)
-            if self.pooling == "cls":
-                pooled = hidden[:, 0]
-            else:
-                weight = mask.to(self.device).unsqueeze(-1).to(hidden.dtype)
-                pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
-            return torch.nn.functional.normalize(pooled.float(), dim=1).cpu().numpy()
+            seen = None if whole else mask.long().to(self.device)
+            hidden = self.model(input_ids=padded.to(self.device), attention_mask=seen).last_hidden_state  # (B, T, d)
+            return pooled(hidden, seen, self.pooling).cpu().numpy()
+
+
+def pooled(hidden: Any, mask: Any | None, pooling: str) -> Any:
+    """Unit vectors (B, d) of texts from the states of their tokens (B, T, d).
+
+    ``mask`` (B, T) is 1 for tokens and 0 for padding; None says that nothing is padded.
+    """
+    import torch
+
+    if pooling == "cls":
+        vectors = hidden[:, 0]
+    elif mask is None:
+        vectors = hidden.mean(1)
+    else:
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        vectors = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
+    return torch.nn.functional.normalize(vectors.float(), dim=1)
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:
@@ -283,7 +294,7 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:
 
 
 @lru_cache(maxsize=2)
-def _encoder(base: str, device: str) -> _Encoder:
+def open_encoder(base: str, device: str) -> Encoder:
     """The encoder in a folder, loaded once a process. Raises ModelError."""
     import torch
     from transformers import AutoConfig, AutoModel
@@ -315,7 +326,7 @@ def _encoder(base: str, device: str) -> _Encoder:
     missing = [name for name in info["missing_keys"] if "pooler" not in name]
     if missing:
         raise ModelError(f"{folder.name} lacks the weights {', '.join(sorted(missing)[:3])}.", "Fetch it again.")
-    return _Encoder(
+    return Encoder(
         model=model.eval().to(device),
         tokenizer=tokenizer,
         device=device,
