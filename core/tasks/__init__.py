@@ -3,8 +3,9 @@
 from core.errors import NotFoundError
 from core.tasks.base import Task
 from core.tasks.classification import Classification
+from core.tasks.pair import Pair
 
-_TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
+_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Pair())}
 
 
 def get_task(name: str) -> Task:

@@ -24,9 +24,18 @@ class Task(Protocol):
     """One sentence: when to choose it."""
     needs_labels: bool
     """False for tasks whose answers are free text."""
+    paired: bool
+    """True when every row has two texts."""
+    fixed_labels: tuple[str, ...]
+    """The label schema where the task sets it; empty where people make their own."""
+    implied: Any
+    """Value of every row of a file that has no label column; None: the rows are to be labelled."""
 
     def parse(self, cell: Any) -> Any:
         """Turn an imported cell into a value; None when the cell is empty. Raises InputError."""
+
+    def settle(self, values: Sequence[Any]) -> tuple[list[Any], list[str]]:
+        """(values, warnings): what the parsed values of one file mean beside each other, e.g. on which scale."""
 
     def names(self, value: Any) -> tuple[str, ...]:
         """Label names that a value mentions, for the schema, counts and filters."""
@@ -52,5 +61,10 @@ class Task(Protocol):
     def predictions(self, scores: np.ndarray, labels: Sequence[str]) -> list[Any]:
         """Values from probabilities (n, len(labels))."""
 
-    def metrics(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
-        """Main figures by name, ``accuracy`` and ``macro_f1`` for classification; the first is the headline."""
+    def metrics(
+        self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Main figures by name, ``accuracy`` and ``macro_f1`` for classification; the first is the headline.
+
+        ``scores`` (n, len(labels)) are the probabilities behind the predictions, for figures that need them.
+        """

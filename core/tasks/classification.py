@@ -17,6 +17,9 @@ class Classification:
     title = "One label a text"
     help = "Choose it when every text belongs to exactly one class: intent, sentiment, topic, risk."
     needs_labels = True
+    paired = False
+    fixed_labels: tuple[str, ...] = ()
+    implied: Any = None
     minimum_per_class = 3
     """Fewest labelled examples a class needs before a version is frozen: one for each split."""
 
@@ -26,6 +29,10 @@ class Classification:
             return None
         name = str(cell).strip()
         return name or None
+
+    def settle(self, values: Sequence[Any]) -> tuple[list[Any], list[str]]:
+        """Names mean the same in every file."""
+        return list(values), []
 
     def names(self, value: Any) -> tuple[str, ...]:
         """The one name."""
@@ -77,7 +84,9 @@ class Classification:
         """The most probable label of each row of scores (n, len(labels))."""
         return [labels[i] for i in scores.argmax(axis=1)]
 
-    def metrics(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
+    def metrics(
+        self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
+    ) -> dict[str, float]:
         """Accuracy, macro and weighted F1 by scikit-learn over the labels that occur in gold or predictions."""
         from sklearn.metrics import accuracy_score, f1_score
 
