@@ -1,0 +1,1 @@
+"""Recommendation: which items a person sees next, from their texts and from behaviour."""
