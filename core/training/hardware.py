@@ -24,7 +24,7 @@ from core.durable import read_json, write_json
 from core.errors import InputError, RefusedError, TrainingError
 from core.records import Record
 
-PAYS_OFF = 1.3
+PAYS_OFF = 1.5
 """Half precision counts as useful from this ratio to the speed in 32 bits on."""
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.training import hardware
 from core.training.run_folder import RunConfig
 
 
@@ -37,10 +38,12 @@ class MemoryContext:
 
 @pytest.fixture
 def make_context(tmp_path: Path) -> Callable[..., MemoryContext]:
-    def make(name: str = "run", stop_after: int | None = None) -> MemoryContext:
+    def make(name: str = "run", stop_after: int | None = None, half: bool = False) -> MemoryContext:
         directory = tmp_path / name
         directory.mkdir(exist_ok=True)
-        return MemoryContext(directory, stop_after)
+        context = MemoryContext(directory, stop_after)
+        hardware.remember(context.cache, "cpu", {"float32": 100.0, "bfloat16": 400.0 if half else 1.0})
+        return context
 
     return make
 

@@ -57,12 +57,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_does_not(fit, make
 
 
 @pytest.mark.parametrize("stop_after", [3, 6, 14])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_stopped_and_resumed_run_ends_with_the_very_same_weights(fit, make_context, stop_after, optimizer):
-    whole = weights(fit(make_context("whole"), optimizer=optimizer))
+@pytest.mark.parametrize(("optimizer", "half"), [("adamw", False), ("sgd", False), ("adamw", True)])
+def test_a_stopped_and_resumed_run_ends_with_the_very_same_weights(fit, make_context, stop_after, optimizer, half):
+    whole = weights(fit(make_context("whole", half=half), optimizer=optimizer))
     with pytest.raises(Stopped):
-        fit(make_context("cut", stop_after), optimizer=optimizer)
-    again = make_context("cut")
+        fit(make_context("cut", stop_after, half), optimizer=optimizer)
+    again = make_context("cut", half=half)
     resumed = weights(fit(again, optimizer=optimizer))
     assert again.of("resumed") == [{"kind": "resumed", "step": stop_after}]
     assert same(whole, resumed)
@@ -158,15 +158,3 @@ def test_checkpoints_hold_no_pickle(fit, make_context):
     files = {path.name for path in (context.directory / "checkpoints" / "00000004").iterdir()}
     assert files == {"manifest.json", "optimizer.safetensors", "state.json", "weights.safetensors"}
     assert json.loads((context.directory / "checkpoints" / "00000004" / "state.json").read_text())["step"] == 4
-
-
-def test_half_precision_only_where_it_was_measured_to_pay(make_context):
-    from core.training import hardware
-    from core.training.loop import half_precision
-
-    context = make_context()
-    assert half_precision(context) is None
-    for device, fast in (("cuda:0", 400.0), ("cuda:1", 60.0)):
-        context.device = device
-        hardware.remember(context.cache, device, {"float32": 50.0, "bfloat16": fast})
-        assert half_precision(context) == (torch.bfloat16 if fast > 100 else None)

@@ -1,0 +1,58 @@
+"""16-bit arithmetic in training: only where this machine was measured to gain from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from core.methods.base import RunContext
+from core.training import hardware, probe
+
+ATTENTION = "sdpa_in_32_bits"
+
+
+def half_precision(context: RunContext) -> torch.dtype | None:
+    """bfloat16 where a short probe found it clearly faster than 32 bits on the run's device; else None.
+
+    Processors with matrix units for it (AMX) train twice as fast; others emulate it and are hundreds of times slower.
+    The measurement is kept, so that a machine decides once and repeats its runs bit by bit.
+    """
+    if context.device == "mps":
+        return None
+    known = hardware.measured(context.cache)
+    if context.device not in known:
+        hardware.remember(context.cache, context.device, probe.speeds(context.device))
+        known = hardware.measured(context.cache)
+    return torch.bfloat16 if hardware.pays_off(known, context.device, "bfloat16") else None
+
+
+@contextmanager
+def attention_in_32_bits(model: torch.nn.Module) -> Iterator[None]:
+    """Keep attention out of autocast on a CPU: its way back in bfloat16 is 13 times slower than in 32 bits."""
+    owner: Any = next((part for part in model.modules() if hasattr(part, "set_attn_implementation")), None)
+    usual = getattr(getattr(owner, "config", None), "_attn_implementation", None)
+    if owner is None or usual != "sdpa":
+        yield
+        return
+    _register()
+    owner.set_attn_implementation(ATTENTION)
+    try:
+        yield
+    finally:
+        owner.set_attn_implementation(usual)
+
+
+def _register() -> None:
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **rest: Any) -> tuple[Any, None]:
+        with torch.autocast("cpu", enabled=False):
+            return sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **rest)
+
+    AttentionInterface.register(ATTENTION, attend)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
