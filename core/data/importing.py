@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,9 +25,12 @@ from typing import Any
 import psutil
 
 from core.data.files import require_file, storage_errors
+from core.data.json_rows import open_rows
+from core.data.staging import Staging
 from core.errors import InputError, OfflineError, StorageError, StudioError
 from core.records import ColumnMapping, ImportPreview, Progressing, RejectedRow
 from core.settings import Settings
+from core.tasks import get_task
 
 _log = logging.getLogger(__name__)
 _PREVIEW_SECONDS = 60.0
@@ -153,6 +156,26 @@ def stage_dataset(
     return _stage(job, mapping, task_name, settings, progress, cancelled, parent)
 
 
+def stage_rows(
+    rows: Sequence[Mapping[str, Any]], mapping: ColumnMapping, task_name: str, parent: Path | None = None
+) -> StagedImport:
+    """Like ``stage`` for values that a program made, in this process: there is no file to be afraid of.
+
+    The same checks, milliseconds instead of a process. Raises InputError, StorageError.
+    """
+    started = time.monotonic()
+    folder = _new_folder(parent)
+    try:
+        table = open_rows(rows)
+        with storage_errors("rows were added"):
+            counts = Staging(table, mapping, get_task(task_name), folder).run(lambda *_: None)
+        known = {"columns": table.columns, "format": table.format, "encoding": None, "warnings": table.warnings}
+        return _staged(folder, counts | known, started)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _stage(
     job: dict[str, Any],
     mapping: ColumnMapping,
@@ -167,23 +190,26 @@ def _stage(
     job |= {"kind": "stage", "mapping": mapping.model_dump(), "task": task_name}
     folder = _new_folder(parent)
     try:
-        result = _run(job, folder, settings, settings.import_seconds, progress, cancelled)
-        return StagedImport(
-            folder=folder,
-            rows=result["rows"],
-            rejected_rows=result["rejected"],
-            labelled=result["labelled"],
-            duplicates=result["duplicates"],
-            labels=result["labels"],
-            columns=result["columns"],
-            format=result["format"],
-            encoding=result["encoding"],
-            warnings=result["warnings"],
-            seconds=time.monotonic() - started,
-        )
+        return _staged(folder, _run(job, folder, settings, settings.import_seconds, progress, cancelled), started)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _staged(folder: Path, result: dict[str, Any], started: float) -> StagedImport:
+    return StagedImport(
+        folder=folder,
+        rows=result["rows"],
+        rejected_rows=result["rejected"],
+        labelled=result["labelled"],
+        duplicates=result["duplicates"],
+        labels=result["labels"],
+        columns=result["columns"],
+        format=result["format"],
+        encoding=result["encoding"],
+        warnings=result["warnings"],
+        seconds=time.monotonic() - started,
+    )
 
 
 def _file_job(path: Path, filename: str | None, format: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -37,6 +37,73 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_object)
 
 
+class _Objects:
+    """Turns parsed objects into columns of texts."""
+
+    def __init__(self) -> None:
+        self._clean: dict[str, str] = {}
+
+    def batch(self, chunk: Sequence[Numbered]) -> Batch:
+        """Columns of texts; what is no row is rejected with its number. Raises InputError for too many keys."""
+        rows: list[int] = []
+        kept: list[dict[str, str | None]] = []
+        rejected: list[RejectedRow] = []
+        for number, value in chunk:
+            try:
+                kept.append(self._row(value))
+                rows.append(number)
+            except ValueError as error:
+                rejected.append(RejectedRow(row=number, reason=str(error)))
+        names = list(dict.fromkeys(name for row in kept for name in row))
+        if len(names) > MOST_COLUMNS:
+            raise InputError(f"The rows have more than {MOST_COLUMNS:,} different keys.", "Is this the right file?")
+        return Batch(rows, {name: [row.get(name) for row in kept] for name in names}, rejected)
+
+    def _row(self, value: Any) -> dict[str, str | None]:
+        """One object as texts by key; a bare text is a row with one column ``text``. Raises ValueError."""
+        if isinstance(value, ValueError):
+            raise value
+        if isinstance(value, str) and not isinstance(value, _Number):
+            value = {"text": value}
+        if not isinstance(value, dict):
+            raise ValueError("not a JSON object")
+        row = {self._name(key): _text(cell) for key, cell in value.items()}
+        for cell in row.values():
+            if cell is not None and not cell.isascii():
+                try:
+                    cell.encode()
+                except UnicodeEncodeError:
+                    raise ValueError("holds half a character (a lone surrogate)") from None
+        return row
+
+    def _name(self, key: str) -> str:
+        """The key without invisible characters."""
+        if key not in self._clean:
+            self._clean[key] = visible(key, 200).strip() or "column"
+        return self._clean[key]
+
+
+@dataclass
+class RowsTable:
+    """Rows that are in memory already, as a program hands them over; numbered from 1."""
+
+    rows: Sequence[Mapping[str, Any]]
+    total: int
+    columns: list[str]
+    format: str = "rows"
+    done: int = 0
+    open_ended: bool = True
+    encoding_name: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def batches(self, size: int = BATCH_ROWS) -> Iterator[Batch]:
+        """Yield the rows in order; values that are no JSON are refused. Raises InputError."""
+        objects, numbered = _Objects(), enumerate(self.rows, 1)
+        while chunk := list(islice(numbered, size)):
+            yield objects.batch(chunk)
+            self.done += len(chunk)
+
+
 @dataclass
 class JsonTable:
     """One opened JSON or JSON lines file. Row numbers are line numbers (JSON lines) or places in the list (JSON)."""
@@ -49,7 +116,6 @@ class JsonTable:
     open_ended: bool = True
     columns: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    _clean: dict[str, str] = field(default_factory=dict)
 
     @property
     def encoding_name(self) -> str | None:
@@ -59,9 +125,10 @@ class JsonTable:
     def batches(self, size: int = BATCH_ROWS) -> Iterator[Batch]:
         """Yield rows in file order; lines that cannot be read are rejected with their number. Raises InputError."""
         values = self._lines() if self.format == "jsonl" else self._elements()
+        objects = _Objects()
         try:
             while chunk := list(islice(values, size)):
-                yield self._batch(chunk)
+                yield objects.batch(chunk)
         except UnicodeDecodeError as error:
             raise bad_bytes(self.path, self.encoding) from error
 
@@ -103,43 +170,10 @@ class JsonTable:
             self.done = place
             yield number, value
 
-    def _batch(self, chunk: Sequence[Numbered]) -> Batch:
-        rows: list[int] = []
-        kept: list[dict[str, str | None]] = []
-        rejected: list[RejectedRow] = []
-        for number, value in chunk:
-            try:
-                kept.append(self._row(value))
-                rows.append(number)
-            except ValueError as error:
-                rejected.append(RejectedRow(row=number, reason=str(error)))
-        names = list(dict.fromkeys(name for row in kept for name in row))
-        if len(names) > MOST_COLUMNS:
-            raise InputError(f"The rows have more than {MOST_COLUMNS:,} different keys.", "Is this the right file?")
-        return Batch(rows, {name: [row.get(name) for row in kept] for name in names}, rejected)
 
-    def _row(self, value: Any) -> dict[str, str | None]:
-        """One object as texts by key; a bare text is a row with one column ``text``. Raises ValueError."""
-        if isinstance(value, ValueError):
-            raise value
-        if isinstance(value, str) and not isinstance(value, _Number):
-            value = {"text": value}
-        if not isinstance(value, dict):
-            raise ValueError("not a JSON object")
-        row = {self._name(key): _text(cell) for key, cell in value.items()}
-        for cell in row.values():
-            if cell is not None and not cell.isascii():
-                try:
-                    cell.encode()
-                except UnicodeEncodeError:
-                    raise ValueError("holds half a character (a lone surrogate)") from None
-        return row
-
-    def _name(self, key: str) -> str:
-        """The key without invisible characters."""
-        if key not in self._clean:
-            self._clean[key] = visible(key, 200).strip() or "column"
-        return self._clean[key]
+def open_rows(rows: Sequence[Mapping[str, Any]]) -> RowsTable:
+    """Rows of a program as a table; its columns are their keys in order of appearance."""
+    return RowsTable(rows, len(rows), list(dict.fromkeys(key for row in rows for key in row)))
 
 
 def open_json(path: Path, format: str, preview: bool = False) -> JsonTable:
@@ -206,4 +240,7 @@ def _render(value: Any) -> str:
         return "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {_render(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_render, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, RecursionError):
+        raise ValueError(f"a {type(value).__name__} is no text, number, list or object") from None

@@ -154,7 +154,7 @@ class Staging:
             for index in compress(range(count), (not text for text in pure_b)):
                 refused.setdefault(index, "the second text is empty")
             pure = list(map(join_pair, pure, pure_b))
-        labels = self._each(columns.get(self.mapping.label or "", empty), self._label, refused)
+        labels = self._labels(columns.get(self.mapping.label or "", empty), refused)
         splits = self._each(columns.get(self.mapping.split or "", empty), split_name, refused)
         staged: dict[str, Sequence[Any] | None] = {
             "row": batch.rows,
@@ -234,6 +234,14 @@ class Staging:
                     if other == cell:
                         refused.setdefault(index, error.message)
         return list(map(values.__getitem__, cells))
+
+    def _labels(self, cells: Sequence[str | None], refused: dict[int, str]) -> list[Any]:
+        """JSON of the value of each row; where there is no label column, of what the task takes it to mean."""
+        if self.mapping.label is not None or self.task.implied is None:
+            return self._each(cells, self._label, refused)
+        encoded = json.dumps(self.task.implied, ensure_ascii=False)
+        self._named[encoded] = list(self.task.names(self.task.implied))
+        return [encoded] * len(cells)
 
     def _label(self, cell: str | None) -> str | None:
         """JSON of the task's value for a label cell; notes the names it mentions."""

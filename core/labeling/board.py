@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -40,10 +41,12 @@ class Board:
         codes: np.ndarray,
         meaning: Mapping[int, tuple[int, ...]],
         flags: Mapping[int, str],
+        first: np.ndarray | None = None,
     ) -> None:
         """Take ids (n,) ascending with position, excluded (n,) bool, and current codes of the labelled ids (m,).
 
-        A code stands for a tuple of label ids (``meaning``); 0 is unlabelled.
+        A code stands for a tuple of label ids (``meaning``); 0 is unlabelled. Where ``first`` (n,) bool is true, the
+        item comes before all others in the queue.
         """
         self.ids = ids.astype(np.int64)
         self.excluded = excluded.astype(bool)
@@ -53,12 +56,29 @@ class Board:
         known = np.isin(labelled_ids, self.ids)
         self._codes[np.searchsorted(self.ids, labelled_ids[known])] = codes[known]
         self.flags = dict(flags)
+        self._first = np.flatnonzero(first) if first is not None else np.empty(0, dtype=np.int64)
         self._claims: dict[int, tuple[str, float]] = {}
         self._seats: dict[str, _Seat] = {}
         self._recount()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def extend(self, new: Board) -> None:
+        """Take over the items of ``new``, all with higher ids than those here; who sits where stays."""
+        size = len(self.ids)
+        self.ids = np.concatenate([self.ids, new.ids])
+        self.excluded = np.concatenate([self.excluded, new.excluded])
+        codes = np.zeros(max(new._meaning, default=0) + 1, dtype=np.int32)
+        for code, labels in new._meaning.items():
+            codes[code] = self._code(labels)
+        self._codes = np.concatenate([self._codes, codes[new._codes]])
+        self._first = np.concatenate([self._first, new._first + size])
+        self._open = np.concatenate([self._open, new._open])
+        self.flags |= new.flags
+        self.total += new.total
+        self.labelled += new.labelled
+        self.label_counts.update(new.label_counts)
 
     def _recount(self) -> None:
         self._open = (self._codes == 0) & ~self.excluded
@@ -95,11 +115,7 @@ class Board:
         at = self.position(item_id)
         if at is None:
             return
-        code = 0
-        if label_ids is not None:
-            key = tuple(label_ids)
-            code = self._code_of.setdefault(key, max(self._meaning, default=0) + 1)
-            self._meaning[code] = key
+        code = 0 if label_ids is None else self._code(tuple(label_ids))
         before = int(self._codes[at])
         self._codes[at] = code
         if self.excluded[at]:
@@ -111,6 +127,11 @@ class Board:
         self.labelled += bool(code) - bool(before)
         self._open[at] = code == 0
 
+    def _code(self, label_ids: tuple[int, ...]) -> int:
+        code = self._code_of.setdefault(label_ids, max(self._meaning, default=0) + 1)
+        self._meaning[code] = label_ids
+        return code
+
     def answered(self, item_id: int, user: str, skipped: bool = False) -> None:
         """The user is done with this item: free the claim and move on."""
         at = self.position(item_id)
@@ -118,9 +139,10 @@ class Board:
             return
         seat = self._seat(user)
         seat.target = None
-        seat.cursor = at + 1
+        if at not in self._first:  # after one that came in between, a person goes on where they were
+            seat.cursor = at + 1
         (seat.skipped.add if skipped else seat.skipped.discard)(at)
-        self._claims.pop(at, None)
+        self._free(user)
 
     def seat(self, user: str, cursor: int, skipped: Sequence[int], target: int | None) -> None:
         """Put a returning annotator back to where the events say that they stopped."""
@@ -135,6 +157,7 @@ class Board:
         at = self.position(item_id)
         seat = self._seat(user)
         seat.target = at
+        self._free(user)
         if at is not None:
             seat.cursor = at
             seat.skipped.discard(at)
@@ -149,33 +172,47 @@ class Board:
     # ------------------------------------------------------------ the queue
 
     def next_id(self, user: str) -> int | None:
-        """The item for this user: the one asked for, else the first free one from their place on, then from the start.
+        """The item for this user: the one asked for, else one that comes first, else the first free one from their
+        place on, then from the start.
 
-        The answer is claimed; asking again gives the same item until it is answered.
+        The answer is claimed; asking again gives the same item until it is answered, whatever came in meanwhile.
         """
         seat = self._seat(user)
         if seat.target is not None and not self.excluded[seat.target]:
             return int(self.ids[seat.target])
-        at = self._first_free(seat, user, seat.cursor, len(self.ids))
+        at = self._held(seat, user)
+        if at is None:
+            at = next(self._ahead(seat, user), None)
+        if at is None:
+            at = self._first_free(seat, user, seat.cursor, len(self.ids))
         if at is None:
             at = self._first_free(seat, user, 0, seat.cursor)
         if at is None:
             return None
-        now = time.monotonic()
-        for other in [p for p, (who, _) in self._claims.items() if who == user and p != at]:
-            del self._claims[other]
-        self._claims[at] = (user, now + CLAIM_SECONDS)
+        self._free(user)
+        self._claims[at] = (user, time.monotonic() + CLAIM_SECONDS)
         return int(self.ids[at])
+
+    def _held(self, seat: _Seat, user: str) -> int | None:
+        """Position that this user was shown and has not answered."""
+        mine = (p for p, (who, _) in self._claims.items() if who == user)
+        return next((p for p in mine if self._open[p] and p not in seat.skipped), None)
+
+    def _free(self, user: str) -> None:
+        """Give up what this user held."""
+        for at in [p for p, (who, _) in self._claims.items() if who == user]:
+            del self._claims[at]
 
     def upcoming(self, user: str, count: int) -> list[int]:
         """Item ids this user will probably see next, for suggestions made ahead of time."""
         seat = self._seat(user)
-        at, found = seat.cursor, list[int]()
+        at, found = seat.cursor, [int(self.ids[p]) for p in islice(self._ahead(seat, user), count)]
         while len(found) < count:
             hit = self._first_free(seat, user, at, len(self.ids))
             if hit is None:
                 break
-            found.append(int(self.ids[hit]))
+            if (item_id := int(self.ids[hit])) not in found:
+                found.append(item_id)
             at = hit + 1
         return found
 
@@ -190,8 +227,16 @@ class Board:
             at = start + step
             if not self._open[at]:
                 return None
-            who, until = self._claims.get(at, ("", 0.0))
-            if at not in seat.skipped and (who in ("", user) or until < now):
+            if self._is_free(at, seat, user, now):
                 return at
             start = at + 1
         return None
+
+    def _ahead(self, seat: _Seat, user: str) -> Iterator[int]:
+        """Free positions that come before the others."""
+        now = time.monotonic()
+        return (p for p in self._first[self._open[self._first]].tolist() if self._is_free(p, seat, user, now))
+
+    def _is_free(self, at: int, seat: _Seat, user: str, now: float) -> bool:
+        who, until = self._claims.get(at, ("", 0.0))
+        return at not in seat.skipped and (who in ("", user) or until < now)

@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +34,8 @@ OnDuplicate = Literal["skip", "keep"]
 ProgressCallback = Callable[[Progressing], None]
 MOST_REJECTED = 100_000
 """Rejected rows that a report lists."""
+MOST_AT_ONCE = 1000
+"""Rows that are added in one short transaction; more of them are stored beside it, like a file."""
 PAGE = 2000
 """Items that an export reads at a time."""
 
@@ -78,10 +81,9 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         Labels that the schema lacks are added. All rows that are not rejected come in, or none. Raises InputError
         for a file that cannot be read as a whole.
         """
-        mapping = ColumnMapping(text=text, label=label, split=split, id=id, text_b=text_b)
         staged = importing.stage(
             Path(path),
-            mapping,
+            self._mapping(text=text, label=label, split=split, id=id, text_b=text_b),
             self.task.name,
             filename=filename,
             format=format,
@@ -106,6 +108,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         label: str | None = None,
         config: str | None = None,
         dataset_split: str | None = None,
+        text_b: str | None = None,
         on_duplicate: OnDuplicate = "skip",
         user: str = "me",
         progress: ProgressCallback | None = None,
@@ -114,7 +117,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         """Import a Hugging Face dataset by name. Raises OfflineError when the Hub cannot be reached."""
         staged = importing.stage_dataset(
             name,
-            ColumnMapping(text=text, label=label, split="split"),
+            self._mapping(text=text, label=label, split="split", text_b=text_b),
             self.task.name,
             config=config,
             split=dataset_split,
@@ -128,43 +131,53 @@ class ProjectData(ProjectSchema, ProjectLabeling):
     def add_items(
         self, rows: Iterable[dict[str, Any]], user: str = "me", source: str = "api", on_duplicate: OnDuplicate = "skip"
     ) -> ImportReport:
-        """Add rows with ``text`` and optionally ``label``, ``split``, ``id``; other keys are kept as metadata."""
-        rows = list(rows)
-        columns = {key for row in rows for key in row}
-        with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as folder:
-            path = Path(folder) / "rows.jsonl"
-            path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-            return self.import_file(
-                path,
-                label="label" if "label" in columns else None,
-                split="split" if "split" in columns else None,
-                id="id" if "id" in columns else None,
-                text_b="text_b" if "text_b" in columns else None,
-                format="jsonl",
-                filename=source,
-                on_duplicate=on_duplicate,
-                user=user,
-            )
+        """Add rows with ``text`` and optionally ``text_b``, ``label``, ``split``, ``id``; other keys become metadata.
+
+        A ``source`` that begins with "feedback:" puts them first in the labeling queue. The checks are those of a file;
+        rows that fail them are in the report. Raises InputError when no row has a text.
+        """
+        kept = [dict(row) for row in rows]
+        columns = {key for row in kept for key in row}
+        optional = {name: name for name in ("text_b", "label", "split", "id") if name in columns}
+        staged = importing.stage_rows(kept, self._mapping(**optional), self.task.name, parent=self.workspace.scratch)
+        with staged, self._state.adding:
+            if staged.rows > MOST_AT_ONCE:
+                return self._store(self._database.long_transaction(), staged, source, on_duplicate, user)
+            with self._held():
+                return self._store(self._database.transaction(), staged, source, on_duplicate, user)
+
+    def _mapping(self, **columns: str | None) -> ColumnMapping:
+        """Which column means what. Raises InputError when the task needs one that is not named."""
+        mapping = ColumnMapping.model_validate(columns)
+        if self.task.paired and mapping.text_b is None:
+            raise InputError(f"'{self.task.title}' needs a second text in every row.", "Choose its column as well.")
+        return mapping
 
     def _insert(
         self, staged: importing.StagedImport, source: str, on_duplicate: OnDuplicate, user: str
     ) -> ImportReport:
+        """Store a staged import while everybody goes on labeling."""
+        with staged, self._state.adding:
+            return self._store(self._database.long_transaction(), staged, source, on_duplicate, user)
+
+    def _store(
+        self,
+        transaction: AbstractContextManager[Any],
+        staged: importing.StagedImport,
+        source: str,
+        on_duplicate: OnDuplicate,
+        user: str,
+    ) -> ImportReport:
+        """Labels, items and their labels in one transaction: all of it, or nothing."""
         started = time.monotonic()
-        with staged, self._held(), self._database.transaction():
-            cells = items.staged_labels(self._database, staged.parquet)
-            values = {cell: json.loads(cell) for cell in cells}
-            known = self._ids_by_name()
-            new = list(dict.fromkeys(n for v in values.values() for n in self.task.names(v) if n not in known))
-            if len(known) + len(new) > MOST_LABELS:
-                raise InputError(
-                    f"The label column has {len(new)} different values; a project takes at most {MOST_LABELS} labels.",
-                    "Choose another column as label, or none.",
-                )
-            try:
+        with ExitStack() as held:
+            with transaction as write:
+                values, new, notes = self._staged_values(staged)
                 self.add_labels(new, user=user)
                 ids = self._ids_by_name()
                 counts = items.insert_staged(
                     self._database,
+                    write,
                     self.id,
                     staged.parquet,
                     source,
@@ -173,17 +186,33 @@ class ProjectData(ProjectSchema, ProjectLabeling):
                     on_duplicate == "keep",
                     {cell: self.task.encode(value, ids) for cell, value in values.items()},
                 )
-            finally:
-                self._changed(items=True)
-            return ImportReport(
-                added=counts.added,
-                duplicates=counts.duplicates,
-                rejected=staged.rejected(MOST_REJECTED),
-                labelled=counts.labelled,
-                new_labels=new,
-                seconds=staged.seconds + time.monotonic() - started,
-                warnings=staged.warnings,
+                added = self._read_board(counts.first_id)
+                held.enter_context(self._held())  # labeling waits from here on, for no more than the commit
+            if self._state.board is not None:
+                self._state.board.extend(added)
+            self._changed()
+        return ImportReport(
+            added=counts.added,
+            duplicates=counts.duplicates,
+            rejected=staged.rejected(MOST_REJECTED),
+            labelled=counts.labelled,
+            new_labels=new,
+            seconds=staged.seconds + time.monotonic() - started,
+            warnings=[*staged.warnings, *notes],
+        )
+
+    def _staged_values(self, staged: importing.StagedImport) -> tuple[dict[str, Any], list[str], list[str]]:
+        """(value by staged cell, label names the schema lacks, warnings). Raises InputError for too many labels."""
+        cells = items.staged_labels(self._database, staged.parquet)
+        settled, notes = self.task.settle([json.loads(cell) for cell in cells])
+        known = self._ids_by_name()
+        new = list(dict.fromkeys(n for value in settled for n in self.task.names(value) if n not in known))
+        if len(known) + len(new) > MOST_LABELS:
+            raise InputError(
+                f"The label column has {len(new)} different values; a project takes at most {MOST_LABELS} labels.",
+                "Choose another column as label, or none.",
             )
+        return dict(zip(cells, settled, strict=True)), new, notes
 
     def imports(self) -> list[ImportRecord]:
         """Every import, newest first."""

@@ -23,6 +23,10 @@ class ProjectState:
     """The live state of one project, one object per workspace whatever the number of ``Project`` handles."""
 
     def __init__(self) -> None:
+        self.adding = threading.RLock()
+        """Held while items are added or the schema changes. Taken before ``lock``, which labeling needs."""
+        self.freezing = threading.Lock()
+        """Held while a version is written. Taken before ``lock`` too."""
         self.lock = threading.RLock()
         self.board: Board | None = None
         self.revision = 0
@@ -49,6 +53,12 @@ class ProjectPart:
         with self._state.lock:
             if self._state.deleted:
                 raise NotFoundError(f"There is no project {self.id}.", "Choose one from the list on the home page.")
+            yield
+
+    @contextmanager
+    def _schema_held(self) -> Iterator[None]:
+        """``_held`` for a change that must not meet an import, whose labels are settled before its rows are seen."""
+        with self._state.adding, self._held():
             yield
 
     @property
@@ -103,17 +113,22 @@ class ProjectPart:
     def _board(self) -> Board:
         """The in-memory board, built on first use. Call with the state's lock held."""
         if self._state.board is None:
-            positions = item_store.all_positions(self._database, self.id)
-            arrays, meaning = label_events.current_codes(self._database, self.id)
-            self._state.board = Board(
-                positions["id"],
-                positions["excluded"],
-                arrays["item_id"],
-                arrays["code"],
-                meaning,
-                label_events.current_flags(self._database, self.id),
-            )
+            self._state.board = self._read_board()
         return self._state.board
+
+    def _read_board(self, since: int = 0) -> Board:
+        """A board of all items, or of those from one id on, as this thread sees them."""
+        positions = item_store.all_positions(self._database, self.id, since)
+        arrays, meaning = label_events.current_codes(self._database, self.id, since)
+        return Board(
+            positions["id"],
+            positions["excluded"],
+            arrays["item_id"],
+            arrays["code"],
+            meaning,
+            label_events.current_flags(self._database, self.id, since),
+            positions["feedback"],
+        )
 
     def _changed(self, items: bool = False) -> None:
         """Note a change; ``items``: the board must be rebuilt."""

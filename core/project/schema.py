@@ -45,7 +45,7 @@ class ProjectSchema(ProjectPart):
 
     def add_labels(self, labels: Iterable[str | dict[str, Any]], user: str = "me") -> list[Label]:
         """Add several labels, names or fields of ``Label``, all or none."""
-        with self._held():
+        with self._schema_held():
             known = self.labels
             names = {label.name for label in known}
             keys = [label.key for label in known]
@@ -74,7 +74,7 @@ class ProjectSchema(ProjectPart):
         unknown = set(fields) - {"colour", "key", "description", "example"}
         if unknown:
             raise InputError(f"A label has no field '{sorted(unknown)[0]}'.", "Use rename_label for the name.")
-        with self._held():
+        with self._schema_held():
             label = self.label_named(name)
             if "key" in fields:
                 fields["key"] = check_key(fields["key"], self.labels, label.id)
@@ -89,7 +89,7 @@ class ProjectSchema(ProjectPart):
 
     def rename_label(self, old: str, new: str, user: str = "me") -> Label:
         """Rename a label; every label given with it reads the new name, frozen versions keep the old one."""
-        with self._held():
+        with self._schema_held():
             label = self.label_named(old)
             new = check_label_name(new)
             if new == old:
@@ -104,7 +104,7 @@ class ProjectSchema(ProjectPart):
 
     def merge_labels(self, source: str, into: str, user: str = "me") -> Label:
         """Let ``into`` stand for ``source`` everywhere; recorded, no label event is rewritten."""
-        with self._held():
+        with self._schema_held():
             old, new = self.label_named(source), self.label_named(into)
             if old.id == new.id:
                 raise InputError("A label cannot be merged into itself.", "Choose two labels.")
@@ -114,7 +114,7 @@ class ProjectSchema(ProjectPart):
 
     def remove_label(self, name: str, user: str = "me") -> None:
         """Take a label out of the schema. Raises RefusedError while items carry it."""
-        with self._held():
+        with self._schema_held():
             label = self.label_named(name)
             merged = [old for old, new in projects.merged_labels(self._database, self.id).items() if new == label.id]
             used = self._board().carrying([label.id, *merged])

@@ -1,7 +1,8 @@
 """Opens, locks, checks, migrates, backs up and restores the one DuckDB file. Knows no table but its own bookkeeping.
 
-Every thread gets its own cursor (a shared connection mixes results), every write goes through one lock and one
-transaction, and a commit has reached the disk when ``transaction`` returns.
+Every thread gets its own cursor (a shared connection mixes results), every write goes through one transaction, and a
+commit has reached the disk when it returns. Short transactions take turns; a long one appends beside them, which never
+conflicts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ class Database:
         self._marks_file = home / "whetstone.marks.json"
         self._memory_mb = memory_mb
         self._write_lock = threading.RLock()
+        self._long_lock = threading.RLock()
+        """Held by what takes long: one at a time, no restore or close in between. Taken before the write lock."""
+        self._long_cursor: duckdb.DuckDBPyConnection | None = None
         self._local = threading.local()
         self._generation = 0
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -113,7 +117,6 @@ class Database:
                     handle.close()
         self._cursors.clear()
         self._connection = None
-        self._local = threading.local()
 
     def _migrate(self) -> None:
         cursor = self.cursor()
@@ -147,15 +150,21 @@ class Database:
         self._write_marks()
 
     def close(self) -> None:
-        """Checkpoint, close every handle and release the workspace."""
-        with self._write_lock:
-            if self._connection is None:
-                return
-            self._write_marks()
-            with suppress(duckdb.Error):
-                self.cursor().execute("CHECKPOINT")
-            self._disconnect()
-            self._lock.release()
+        """Break off what takes long, checkpoint, close every handle and release the workspace."""
+        while not self._long_lock.acquire(timeout=0.05):
+            if (cursor := self._long_cursor) is not None:
+                cursor.interrupt()
+        try:
+            with self._write_lock:
+                if self._connection is None:
+                    return
+                self._write_marks()
+                with suppress(duckdb.Error):
+                    self.cursor().execute("CHECKPOINT")
+                self._disconnect()
+                self._lock.release()
+        finally:
+            self._long_lock.release()
 
     # ------------------------------------------------------------ reading and writing
 
@@ -167,6 +176,8 @@ class Database:
             if self._connection is None:
                 raise StorageError("The workspace is closed.")
         if getattr(self._local, "generation", None) != self._generation:
+            if self._taken is not None:  # reads and writes of one transaction must not end up in two
+                raise StorageError("The database was opened anew meanwhile; this change was not saved.", "Try again.")
             self._local.cursor = self._connection.cursor()
             self._cursors.add(self._local.cursor)
             self._local.generation = self._generation
@@ -189,9 +200,15 @@ class Database:
         except duckdb.Error as error:
             with self._write_lock:  # a restore closes the cursors of all readers; its end is waited for
                 replaced = self._generation != generation
-            if not replaced or getattr(self._local, "writing", False):
+            if not replaced or self._taken is not None:
                 raise self._translate(error) from error
         return self._fetch(sql, values, how)
+
+    @property
+    def _taken(self) -> dict[str, int] | None:
+        """Highest id that this thread's open transaction took, by table; None when there is no transaction."""
+        taken: dict[str, int] | None = getattr(self._local, "taken", None)
+        return taken
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -200,33 +217,71 @@ class Database:
         A block inside a block of the same thread belongs to the outer one.
         """
         with self._write_lock:
-            cursor = self.cursor()
-            if getattr(self._local, "writing", False):
-                yield cursor
+            if self._taken is not None:
+                yield self.cursor()
                 return
-            self._local.writing = True
             ids_before = dict(self._next_ids)
             try:
-                cursor.execute("BEGIN TRANSACTION")
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException as error:
-                self._next_ids = ids_before
-                with suppress(duckdb.Error):
-                    cursor.execute("ROLLBACK")
-                if isinstance(error, duckdb.Error):
-                    raise self._translate(error) from error
+                with self._begun() as cursor:
+                    yield cursor
+            except BaseException:
+                self._next_ids = ids_before  # nobody else took one: that needs the lock
                 raise
-            finally:
-                self._local.writing = False
-            self._update_marks()
+
+    @contextmanager
+    def long_transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A write transaction that keeps nobody waiting, for many new rows; nobody sees them before the block ends.
+
+        Only for appending: what it changes or deletes could have been changed by others meanwhile. Ids that it took
+        are lost when it fails. One at a time; a lock that a writer of labels may hold is taken inside, not around it.
+        """
+        with self._long_lock, self._breakable(self.cursor()), self._begun() as cursor:
+            yield cursor
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything this thread reads in the block is of one moment, whatever others write meanwhile."""
+        with self._begun():
+            yield
+
+    @contextmanager
+    def _breakable(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Let a close interrupt what this cursor does. Call with the long lock held."""
+        self._long_cursor = cursor
+        try:
+            yield
+        finally:
+            self._long_cursor = None
+
+    @contextmanager
+    def _begun(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self.cursor()
+        taken: dict[str, int] = {}
+        self._local.taken = taken
+        try:
+            cursor.execute("BEGIN TRANSACTION")
+            yield cursor
+            with self._write_lock:
+                cursor.execute("COMMIT")
+                self._update_marks(taken)
+        except BaseException as error:
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            if isinstance(error, duckdb.Error):
+                raise self._translate(error) from error
+            raise
+        finally:
+            self._local.taken = None
 
     def next_ids(self, table: str, count: int = 1) -> int:
-        """Reserve ``count`` consecutive ids of a table and return the first. Call inside ``transaction``."""
-        if table not in self._next_ids:
-            self._next_ids[table] = self._highest(table) + 1
-        first = self._next_ids[table]
-        self._next_ids[table] += count
+        """Reserve ``count`` consecutive ids of a table and return the first. Call inside a transaction."""
+        with self._write_lock:
+            if table not in self._next_ids:
+                self._next_ids[table] = self._highest(table) + 1
+            first = self._next_ids[table]
+            self._next_ids[table] += count
+        if count and self._taken is not None:
+            self._taken[table] = first + count - 1
         return first
 
     def forget_highest(self, table: str) -> None:
@@ -259,10 +314,11 @@ class Database:
         except (OSError, ValueError):
             return {}
 
-    def _update_marks(self) -> None:
+    def _update_marks(self, committed: dict[str, int]) -> None:
+        """Raise the marks to ids that are on disk: one that a transaction still holds may never get there."""
         changed = False
         for table in WATCHED:
-            top = self._next_ids.get(table, 0) - 1
+            top = committed.get(table, 0)
             if top > self._marks.get(table, 0):
                 self._marks[table] = top
                 changed = True
@@ -280,14 +336,13 @@ class Database:
     # ------------------------------------------------------------ backup and restore
 
     def backup(self, target: Path) -> Path:
-        """Write a consistent copy of the database to ``target``; StorageError when that fails."""
+        """Write a copy of one moment to ``target`` while writers go on; StorageError when that fails."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             raise InputError(f"{target} exists already.", "Choose another name.")
         partial = target.with_name(target.name + ".part")
         partial.unlink(missing_ok=True)
-        with self._write_lock:
-            cursor = self.cursor().cursor()
+        with self._long_lock, closing(self.cursor().cursor()) as cursor, self._breakable(cursor):
             try:
                 cursor.execute(f"ATTACH {quoted(partial)} AS copy_target")
                 try:
@@ -297,15 +352,13 @@ class Database:
             except duckdb.Error as error:
                 partial.unlink(missing_ok=True)
                 raise self._translate(error) from error
-            finally:
-                cursor.close()
         partial.replace(target)
         return target
 
     def restore(self, source: Path) -> Path:
         """Replace the database by a backup; return where the replaced one was kept."""
         self._check_backup(source)
-        with self._write_lock:
+        with self._long_lock, self._write_lock:
             kept = self.backup(self.home / "backups" / f"replaced-{datetime.now():%Y%m%d-%H%M%S-%f}.duckdb")
             incoming = self.file.with_name("incoming.duckdb")
             highest = {table: self._highest(table) for table in NUMBERED}

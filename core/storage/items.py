@@ -9,9 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from core.records import ItemFilter
 from core.storage.database import Database, quoted
 from core.storage.label_events import IMPORTED
+
+FEEDBACK = "feedback:"
+"""Sources that begin with it name where a person said that a model was wrong; such items are labelled first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class InsertCounts:
     added: int
     duplicates: int
     labelled: int
+    first_id: int
+    """Id of the first added item; the others follow it without a gap."""
 
 
 # ---------------------------------------------------------------- insert
@@ -52,6 +59,7 @@ def staged_labels(database: Database, staged: Path) -> list[str]:
 
 def insert_staged(
     database: Database,
+    write: duckdb.DuckDBPyConnection,
     project_id: int,
     staged: Path,
     filename: str,
@@ -60,43 +68,39 @@ def insert_staged(
     keep_duplicates: bool,
     values: Mapping[str, tuple[str | None, list[int]]],
 ) -> InsertCounts:
-    """Move a staged import into the project in one transaction.
+    """Move a staged import into the project. Call inside a transaction, one import of a project at a time.
 
     ``values`` maps each encoded value of the file to its (payload, label ids). Duplicates are rows whose text is in
     the project or earlier in the file; they are left out unless ``keep_duplicates``.
     """
-    with database.transaction() as write:
-        total, duplicates = database.read(
-            "SELECT count(*), count(*) FILTER (first_row <> row OR text_hash IN "
-            "(SELECT text_hash FROM items WHERE project_id = ?)) FROM read_parquet(?)",
-            [project_id, str(staged)],
+    # Which rows come in, and as which number, is settled once: four tables are filled from it and must agree.
+    write.execute(
+        f"CREATE OR REPLACE TEMP TABLE chosen AS WITH staged AS (SELECT row, first_row, text_hash FROM "
+        f"read_parquet({quoted(staged)})), known AS (SELECT text_hash FROM items WHERE project_id = $project AND "
+        "text_hash IN (SELECT text_hash FROM staged)) SELECT row, row_number() OVER (ORDER BY row) - 1 AS n "
+        "FROM staged WHERE $keep OR (first_row = row AND text_hash NOT IN (SELECT text_hash FROM known))",
+        {"project": project_id, "keep": keep_duplicates},
+    )
+    (total,) = database.read("SELECT count(*) FROM read_parquet(?)", [str(staged)])[0]
+    (added,) = database.read("SELECT count(*) FROM chosen")[0]
+    duplicates = total - added
+    if keep_duplicates:
+        (duplicates,) = database.read(
+            "SELECT count(*) FROM read_parquet(?) WHERE first_row <> row OR text_hash IN "
+            "(SELECT text_hash FROM items WHERE project_id = ?)",
+            [str(staged), project_id],
         )[0]
-        added = total if keep_duplicates else total - duplicates
-        import_id = database.next_ids("imports")
-        write.execute(
-            "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [import_id, project_id, filename, added, duplicates, rejected, user, datetime.now()],
-        )
-        if not added:
-            return InsertCounts(0, duplicates, 0)
-        first_id = database.next_ids("items", added)
+    import_id = database.next_ids("imports")
+    write.execute(
+        "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [import_id, project_id, filename, added, duplicates, rejected, user, datetime.now()],
+    )
+    first_id, labelled = database.next_ids("items", added), 0
+    if added:
         (position,) = database.read(
             "SELECT coalesce(max(position) + 1, 0) FROM items WHERE project_id = ?", [project_id]
         )[0]
-        wanted = (
-            ""
-            if keep_duplicates
-            else (
-                "WHERE first_row = row AND text_hash NOT IN (SELECT text_hash FROM items WHERE project_id = $project)"
-            )
-        )
-        # The numbering is materialised once: three tables are filled from it and must agree.
-        write.execute(
-            f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT row, row_number() OVER (ORDER BY row) - 1 AS n "
-            f"FROM read_parquet($staged) {wanted}",
-            {"staged": str(staged)} | ({} if keep_duplicates else {"project": project_id}),
-        )
-        source = f"(SELECT staged.*, numbered.n FROM read_parquet({quoted(staged)}) staged JOIN numbered USING (row))"
+        source = f"(SELECT staged.*, chosen.n FROM read_parquet({quoted(staged)}) staged JOIN chosen USING (row))"
         write.execute(
             "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, coalesce(source, ?), external_id, ?, "
             f"coalesce(excluded, FALSE) FROM {source} ORDER BY n",
@@ -106,14 +110,15 @@ def insert_staged(
             f"INSERT INTO item_texts SELECT ? + n, ?, text, text_b, meta FROM {source} ORDER BY n",
             [first_id, project_id],
         )
-        labelled = _insert_labels(database, project_id, source, first_id, values, user)
-        _insert_flags(database, project_id, source, first_id, user)
-        write.execute("DROP TABLE numbered")
-    return InsertCounts(added, duplicates, labelled)
+        labelled = _insert_labels(database, write, project_id, source, first_id, values, user)
+        _insert_flags(database, write, project_id, source, first_id, user)
+    write.execute("DROP TABLE chosen")
+    return InsertCounts(added, duplicates, labelled, first_id)
 
 
 def _insert_labels(
     database: Database,
+    write: duckdb.DuckDBPyConnection,
     project_id: int,
     source: str,
     first_id: int,
@@ -124,15 +129,14 @@ def _insert_labels(
     if not values:
         return 0
     mapping = [{"cell": cell, "payload": payload, "label_ids": ids} for cell, (payload, ids) in values.items()]
-    cursor = database.cursor()
-    cursor.execute(
+    write.execute(
         "CREATE OR REPLACE TEMP TABLE staged_values AS SELECT unnest("
         "?::STRUCT(cell VARCHAR, payload VARCHAR, label_ids INTEGER[])[], recursive := true)",
         [mapping],
     )
     labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]
     first_event = database.next_ids("label_events", labelled)
-    cursor.execute(
+    write.execute(
         "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, note, "
         "happened_at) SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
         "coalesce(s.annotator, ?), coalesce(s.label_source, 'import'), ?, "
@@ -140,17 +144,19 @@ def _insert_labels(
         f"FROM {source} s JOIN staged_values v ON s.label = v.cell ORDER BY n",
         [first_event, project_id, first_id, user, IMPORTED, datetime.now()],
     )
-    cursor.execute("DROP TABLE staged_values")
+    write.execute("DROP TABLE staged_values")
     return labelled
 
 
-def _insert_flags(database: Database, project_id: int, source: str, first_id: int, user: str) -> None:
+def _insert_flags(
+    database: Database, write: duckdb.DuckDBPyConnection, project_id: int, source: str, first_id: int, user: str
+) -> None:
     """Store the open flags that a file exported here carries."""
     flagged = database.read(f"SELECT count(*) FROM {source} s WHERE s.flag IS NOT NULL")[0][0]
     if not flagged:
         return
     first_event = database.next_ids("label_events", flagged)
-    database.cursor().execute(
+    write.execute(
         "INSERT INTO label_events (id, project_id, item_id, kind, note, username, source, happened_at) "
         "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'flag', s.flag, ?, 'import', ? "
         f"FROM {source} s WHERE s.flag IS NOT NULL ORDER BY n",
@@ -265,9 +271,13 @@ def load_item(database: Database, project_id: int, item_id: int) -> StoredItem |
     return _stored((*rows[0], text, text_b, meta))
 
 
-def all_positions(database: Database, project_id: int) -> dict[str, Any]:
-    """Arrays (id, excluded) of a whole project in position order."""
-    return database.read_arrays("SELECT id, excluded FROM items WHERE project_id = ? ORDER BY position", [project_id])
+def all_positions(database: Database, project_id: int, since: int = 0) -> dict[str, Any]:
+    """Arrays (id, excluded, feedback) in position order, of a whole project or of its items from one id on."""
+    return database.read_arrays(
+        "SELECT id, excluded, starts_with(source, ?) AS feedback FROM items WHERE project_id = ? AND id >= ? "
+        "ORDER BY position",
+        [FEEDBACK, project_id, since],
+    )
 
 
 def load_texts(
@@ -278,6 +288,20 @@ def load_texts(
     return database.read(
         "SELECT i.id, x.text, x.text_b, i.text_hash, i.split FROM items i "
         f"JOIN item_texts x ON x.item_id = i.id{joins} WHERE {condition} ORDER BY i.position",
+        values,
+    )
+
+
+def label_counts(
+    database: Database, project_id: int, where: ItemFilter, label_ids: Sequence[int]
+) -> list[tuple[int, int]]:
+    """(label id, items) of the current labels of what the filter lets through, most first."""
+    joins, condition, values = _conditions(project_id, where, label_ids)
+    if _JOIN_LABELS not in joins:
+        joins += _JOIN_LABELS
+    return database.read(
+        f"SELECT label, count(*) FROM (SELECT unnest(c.label_ids) AS label FROM items i{joins} WHERE {condition}) "
+        "GROUP BY label ORDER BY count(*) DESC, label",
         values,
     )
 

@@ -153,25 +153,27 @@ def undo_skips(database: Database, project_id: int, user: str) -> None:
         )
 
 
-def current_codes(database: Database, project_id: int) -> tuple[dict[str, Any], dict[int, tuple[int, ...]]]:
-    """Current labels of a whole project as arrays (item_id, code) and what each code stands for.
+def current_codes(
+    database: Database, project_id: int, since: int = 0
+) -> tuple[dict[str, Any], dict[int, tuple[int, ...]]]:
+    """Current labels of a project, or of its items from one id on: arrays (item_id, code) and what each code means.
 
     Code 0 is never used, so that it can mean unlabelled.
     """
     values = database.read(
         "SELECT label_ids, payload IS NOT NULL, row_number() OVER () FROM current_labels "
-        "WHERE project_id = ? AND kind = 'label' GROUP BY label_ids, payload IS NOT NULL",
-        [project_id],
+        "WHERE project_id = ? AND item_id >= ? AND kind = 'label' GROUP BY label_ids, payload IS NOT NULL",
+        [project_id, since],
     )
     codes: dict[int, tuple[int, ...]] = {code: tuple(ids or ()) for ids, _, code in values}
     lookup = {(ids, has): code for (ids, has, code) in ((tuple(i or ()), h, c) for i, h, c in values)}
     arrays = database.read_arrays(
         "WITH mine AS (SELECT item_id, label_ids, payload IS NOT NULL AS has FROM current_labels "
-        "WHERE project_id = ? AND kind = 'label'), "
+        "WHERE project_id = ? AND item_id >= ? AND kind = 'label'), "
         "codes AS (SELECT unnest(?::STRUCT(label_ids INTEGER[], has BOOLEAN, code INTEGER)[], recursive := true)) "
         "SELECT mine.item_id, codes.code FROM mine JOIN codes "
         "ON mine.label_ids IS NOT DISTINCT FROM codes.label_ids AND mine.has = codes.has",
-        [project_id, [{"label_ids": list(ids), "has": has, "code": code} for (ids, has), code in lookup.items()]],
+        [project_id, since, [{"label_ids": list(i), "has": has, "code": code} for (i, has), code in lookup.items()]],
     )
     return arrays, codes
 
@@ -193,9 +195,12 @@ def current_of(database: Database, project_id: int, item_ids: Sequence[int]) -> 
     return {row[0]: row[1:] for row in rows}
 
 
-def current_flags(database: Database, project_id: int) -> dict[int, str]:
-    """Open flags of a project: item id -> note."""
-    rows = database.read("SELECT item_id, note FROM current_flags WHERE project_id = ? AND kind = 'flag'", [project_id])
+def current_flags(database: Database, project_id: int, since: int = 0) -> dict[int, str]:
+    """Open flags of a project, or of its items from one id on: item id -> note."""
+    rows = database.read(
+        "SELECT item_id, note FROM current_flags WHERE project_id = ? AND item_id >= ? AND kind = 'flag'",
+        [project_id, since],
+    )
     return {item_id: note or "" for item_id, note in rows}
 
 
