@@ -46,14 +46,14 @@ TRUSTED = frozenset(
 
 def save_estimators(estimators: list[Any], path: Path) -> None:
     """Write fitted estimators. Raises ModelError when they contain a type that could not be loaded again."""
-    _skops().dump(estimators, path)
+    import_skops().dump(estimators, path)
     check_types(path)
 
 
 def load_estimators(path: Path) -> list[Any]:
     """Read what ``save_estimators`` wrote. Raises ModelError for a damaged file or an unexpected type inside."""
     check_types(path)
-    skops = _skops()
+    skops = import_skops()
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
@@ -65,7 +65,7 @@ def load_estimators(path: Path) -> list[Any]:
     return loaded
 
 
-def _skops() -> Any:
+def import_skops() -> Any:
     """``skops.io``, imported with an empty list of types that it trusts of its own accord.
 
     To make that list skops walks through all of scikit-learn and scipy: that takes seconds, loads torch, and trusts far

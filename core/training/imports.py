@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+
+from core.methods.skops_files import import_skops
+
+AHEAD = (
+    "core.base_models",
+    "core.methods.baseline",
+    "core.methods.embeddings",
+    "core.methods.features",
+    "core.methods.hybrid",
+    "email.feedparser",  # reads the versions of the libraries
+    "pyarrow.compute",
+    "scipy.optimize",
+    "scipy.sparse",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "sklearn.svm",
+)
+"""Modules of our own and of others that a run of a linear method loads."""
 
 
 class _NoPandas:
@@ -30,3 +50,14 @@ def import_without_pandas() -> None:
         import sklearn.utils  # noqa: F401
     finally:
         sys.meta_path.remove(_NoPandas)
+
+
+def import_ahead() -> None:
+    """Load what every linear model needs before there is a run for it.
+
+    No torch: it would take 300 MB, and with cached embeddings it is not needed at all.
+    """
+    import_without_pandas()
+    for name in AHEAD:
+        import_module(name)
+    import_skops()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -13,18 +16,101 @@ import psutil
 from core.training.hardware import threads_for_training
 from core.training.run_folder import RunFolder
 
+SPARE_AFTER = 2.0
+"""Seconds without a run after which a spare worker is started: the pages show the last result first."""
+SPARE_SECONDS = 900.0
+"""Seconds without a run after which it is ended: to label a hundred texts takes a person some minutes."""
+SPARE_MEMORY = 2 * 2**30
+"""Free bytes below which there is none. It holds 180 MB, 80 of them library pages that the app may share."""
 
-def launch(command: Sequence[str], folder: RunFolder, device: str) -> subprocess.Popen[bytes]:
-    """Start a worker on a run in a session of its own, so that it outlives the app; its words go to train.log."""
-    with folder.log.open("ab") as log:
-        return subprocess.Popen(
-            [*command, str(folder.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
+
+class Worker(subprocess.Popen[bytes]):
+    """A worker process; it reads from its standard input which run to train."""
+
+    spare = False
+    """True when it was started before there was a run for it."""
+
+    def take(self, folder: RunFolder, device: str) -> bool:
+        """Tell it its run; False when it is gone."""
+        order = json.dumps({"run": str(folder.path), "device": device}) + "\n"
+        try:
+            if self.stdin is not None:
+                with self.stdin:
+                    self.stdin.write(order.encode())
+        except OSError:  # nobody reads any more
+            return False
+        return self.poll() is None
+
+    def discard(self) -> None:
+        """End it at once; for one that has no run."""
+        self.kill()
+        self.wait()
+        if self.stdin is not None:
+            self.stdin.close()
+
+
+class Workers:
+    """Starts workers, and after a run keeps a spare one ready for the next.
+
+    The spare has loaded the libraries of the linear models, which is most of the time that such a run takes on a
+    thousand texts. It is there only while nothing trains, and ends with the app, whose end closes its input. Not
+    thread-safe.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = tuple(command)
+        self.spares = True
+        """False when one ended of its own accord: until the app starts again, every worker starts from nothing."""
+        self._spare: Worker | None = None
+        self._busy_at = -math.inf
+
+    def start(self, folder: RunFolder, device: str) -> Worker:
+        """A worker on this run, in a session of its own, so that it outlives the app; its words go to train.log."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            if spare.take(folder, device):
+                return spare
+            self.spares = False
+            spare.discard()
+        with folder.log.open("ab") as log:
+            worker = self._new(log.fileno())
+        worker.take(folder, device)  # when it is gone already, the runner finds its last words in the log
+        return worker
+
+    def tend(self, idle: bool) -> None:
+        """Start the spare worker when it is time, and end it when it has waited in vain; to be called now and then."""
+        now = time.monotonic()
+        if not idle:
+            self._busy_at = now
+        waited = now - self._busy_at
+        if self._spare is not None:
+            if self._spare.poll() is not None:
+                self.spares = False
+            if not self.spares or waited > SPARE_SECONDS:
+                self.close()
+        elif self.spares and SPARE_AFTER < waited <= SPARE_SECONDS and _memory_is_free():
+            self._spare = self._new(subprocess.DEVNULL, "--spare")
+            self._spare.spare = True
+
+    def close(self) -> None:
+        """End the spare worker."""
+        if self._spare is not None:
+            self._spare.discard()
+            self._spare = None
+
+    def _new(self, output: int, *arguments: str) -> Worker:
+        return Worker(
+            [*self.command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=worker_environment(device),
+            env=worker_environment(),
         )
+
+
+def _memory_is_free() -> bool:
+    return bool(psutil.virtual_memory().available > SPARE_MEMORY)
 
 
 def live(pid: int, started: float) -> psutil.Process | None:
@@ -38,8 +124,8 @@ def live(pid: int, started: float) -> psutil.Process | None:
         return None
 
 
-def worker_environment(device: str) -> dict[str, str]:
-    """Environment variables of a worker for ``device``."""
+def worker_environment() -> dict[str, str]:
+    """Environment variables of a worker."""
     threads = str(threads_for_training())
     return {
         **os.environ,
@@ -52,7 +138,6 @@ def worker_environment(device: str) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore::FutureWarning",
-        "WHETSTONE_RUN_DEVICE": device,
     }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import subprocess
 import sys
 import threading
 import time
@@ -27,7 +26,7 @@ from core.methods import get_method
 from core.records import RunState
 from core.settings import Settings
 from core.training.hardware import choose_device
-from core.training.processes import kill_group, launch, live, send
+from core.training.processes import Worker, Workers, kill_group, live, send
 from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
 
 STALLED_AFTER = 10.0
@@ -65,8 +64,8 @@ class Runner:
         self.cache = cache or runs.parent / "cache"
         self.bases = bases or runs.parent / "bases"
         self.on_finished = on_finished
-        self.command = tuple(command)
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._workers = Workers(command)
+        self._children: dict[str, Worker] = {}
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._closing = threading.Event()
@@ -226,6 +225,8 @@ class Runner:
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout=10)
+        with self._lock:
+            self._workers.close()
 
     # -------------------------------------------------------------- truth from folders
 
@@ -295,6 +296,8 @@ class Runner:
             try:
                 with self._lock:
                     self._start_next()
+                    if not self._closing.is_set():
+                        self._workers.tend(idle=not self._open)
             except (StudioError, OSError):
                 logger.exception("the next run cannot be started now")
             self._wake.wait(TICK)
@@ -327,11 +330,14 @@ class Runner:
             self.on_finished(run_id)
             mark.write_text("{}")
 
-    def _never_began(self, run_id: str, folder: RunFolder, child: subprocess.Popen[bytes]) -> None:
+    def _never_began(self, run_id: str, folder: RunFolder, child: Worker) -> None:
         """The worker ended before it took the run over: its last words are in the log."""
         last = next((line for line in reversed(folder.log_tail()) if line.strip()), f"exit code {child.returncode}")
         if folder.stop_at is not None:
             status = WorkerStatus(state="stopped")
+        elif child.spare:  # it may have died of something that has nothing to do with this run: once more, from nothing
+            self._workers.spares = False
+            return
         else:
             hint = "Read the log of this run; a broken installation is repaired by 'make run'."
             status = WorkerStatus(state="failed", error=f"The worker could not start: {last}", hint=hint)
@@ -369,10 +375,10 @@ class Runner:
                 self._launch(run_id, folder, device)
 
     def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
-        child = self._children[run_id] = launch(self.command, folder, device)
+        child = self._children[run_id] = self._workers.start(folder, device)
         threading.Thread(target=self._await, args=(child,), name=f"await {run_id}", daemon=True).start()
 
-    def _await(self, child: subprocess.Popen[bytes]) -> None:
+    def _await(self, child: Worker) -> None:
         """Look at the runs as soon as a worker has ended, not at the next tick."""
         child.wait()
         self._wake.set()

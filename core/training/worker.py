@@ -1,10 +1,13 @@
-"""The process that trains one run: ``python -m core.training.worker RUN_DIR``. Reads and writes only that folder.
+"""The process that trains one run: ``python -m core.training.worker``. Reads and writes only the folder of that run.
 
-It may be killed at any moment; what it had sealed by then is what a resumed run goes on from.
+Which run it is stands in one line of JSON on its standard input, ``{"run": folder, "device": "cpu"}``. With ``--spare``
+it loads its libraries before it reads that line, and goes without a word when none comes. It may be killed at any
+moment; what it had sealed by then is what a resumed run goes on from.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -29,7 +32,7 @@ from core.inference.predictor import load_predictor
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData
 from core.methods.embeddings import file_hash
-from core.training.imports import import_without_pandas
+from core.training.imports import import_ahead, import_without_pandas
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
 HEARTBEAT = 1.0
@@ -114,9 +117,24 @@ class WorkerContext:
                 self._beat_now()
 
 
-def main(directory: Path) -> int:
-    """Train the run in ``directory``; returns the exit code. Every outcome is written into the folder."""
-    folder = RunFolder(directory)
+def serve(spare: bool) -> int:
+    """Wait for a run and train it; returns the exit code. 0 without a run when standard input ends: so did the app."""
+    if spare:
+        _step_back()
+        import_ahead()
+    order = sys.stdin.buffer.readline()
+    if not order.endswith(b"\n"):
+        return 0
+    told = json.loads(order)
+    folder = RunFolder(Path(told["run"]))
+    nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    return main(folder, told["device"])
+
+
+def main(folder: RunFolder, device: str) -> int:
+    """Train the run in this folder; returns the exit code. Every outcome is written into the folder."""
     lock = FileLock(folder.lock)
     try:
         lock.acquire(timeout=0)
@@ -125,7 +143,6 @@ def main(directory: Path) -> int:
         return ALREADY_RUNNING
     with lock:
         config = folder.config()
-        device = os.environ.get("WHETSTONE_RUN_DEVICE", "cpu")
         folder.write_process(os.getpid(), psutil.Process().create_time())
         folder.mend_events()
         clear_leftovers(folder.path, folder.checkpoints)
@@ -133,9 +150,14 @@ def main(directory: Path) -> int:
         signal.signal(signal.SIGTERM, context.ask_stop)
         signal.signal(signal.SIGINT, context.ask_stop)
         folder.unqueue()
-        with suppress(AttributeError, OSError):
-            os.nice(NICENESS)  # labeling goes first
+        _step_back()
         return _outcome(folder, config, context)
+
+
+def _step_back() -> None:
+    """Labeling goes first."""
+    with suppress(AttributeError, OSError):  # not every system has priorities of this kind
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def _outcome(folder: RunFolder, config: RunConfig, context: WorkerContext) -> int:
@@ -303,4 +325,7 @@ def _unexpected(context: WorkerContext, error: Exception) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    code = serve(spare="--spare" in sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # to take all libraries down takes a quarter of a second, which the result would wait for

@@ -106,7 +106,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _samples_per_second(command: list[str]) -> float:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=worker_environment("cpu"))
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=worker_environment())
     return float(json.loads(done.stdout.strip().splitlines()[-1])["samples_per_s"])
 
 

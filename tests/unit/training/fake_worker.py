@@ -4,6 +4,7 @@ The file ``order`` in the run folder says what: finish, fail, sleep (no heartbea
 file ``stubborn`` is there.
 """
 
+import json
 import os
 import signal
 import sys
@@ -16,7 +17,10 @@ from core.training.run_folder import RunFolder, WorkerStatus
 
 
 def main() -> int:
-    folder = RunFolder(Path(sys.argv[1]))
+    line = sys.stdin.readline()
+    if not line:
+        return 0
+    folder = RunFolder(Path(json.loads(line)["run"]))
     if (folder.path / "crash").exists():
         print("ModuleNotFoundError: no such thing")
         return 1

@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import NotFoundError, RefusedError, StudioError
 from core.settings import Settings
+from core.training import processes
 from core.training import runner as runner_module
 from core.training.run_folder import RunConfig
 from core.training.runner import Runner
@@ -161,6 +162,30 @@ def test_a_worker_that_cannot_start_is_a_failed_run_with_its_last_words(make_run
     run_id = runner.submit(make_config(), toy_version())
     status = runner.wait(run_id, 10)
     assert status.state == "failed" and "no module named core" in status.error
+
+
+def test_a_run_whose_spare_worker_dies_at_once_is_started_from_nothing(started, make_config, monkeypatch):
+    monkeypatch.setattr(processes, "SPARE_AFTER", 0.0)
+    runner, first, version = started
+    order(runner, first, "finish")
+    until(lambda: runner._workers._spare is not None)
+    spare = runner._workers._spare
+    os.kill(spare.pid, signal.SIGSTOP)  # it takes the run, but never begins
+    second = runner.submit(make_config(options={"seed": 2}), version)
+    until(lambda: runner.state(second).pid == spare.pid)
+    os.kill(spare.pid, signal.SIGKILL)
+    until(lambda: runner.state(second).done == 3)
+    assert runner.state(second).pid != spare.pid and not runner._workers.spares
+
+
+def test_close_leaves_no_spare_worker(started, monkeypatch):
+    monkeypatch.setattr(processes, "SPARE_AFTER", 0.0)
+    runner, run_id, _ = started
+    order(runner, run_id, "finish")
+    until(lambda: runner._workers._spare is not None)
+    spare = runner._workers._spare
+    runner.close()
+    assert spare.poll() is not None
 
 
 def test_the_next_runner_adopts_a_worker_and_the_queue(started, make_runner, make_config):

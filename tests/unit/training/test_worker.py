@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +19,7 @@ from core.inference.predictor import load_predictor
 from core.methods.base import Stopped
 from core.methods.full import FullFineTuning
 from core.settings import Settings
-from core.training import worker
+from core.training import processes, worker
 from core.training.run_folder import RunConfig, RunFolder
 from core.training.runner import Runner
 
@@ -150,8 +153,45 @@ def test_a_second_worker_for_the_same_run_leaves(folder):
     from filelock import FileLock
 
     with FileLock(folder.lock):
-        assert worker.main(folder.path) == worker.ALREADY_RUNNING
+        assert worker.main(folder, "cpu") == worker.ALREADY_RUNNING
     assert folder.status() is None
+
+
+def test_a_spare_worker_takes_a_run_over_as_any_other_does(tmp_path, toy_version, make_config, monkeypatch):
+    monkeypatch.setattr(processes, "SPARE_AFTER", 0.0)
+    runner = Runner(tmp_path / "runs", settings=Settings(home=tmp_path, device="cpu"))
+    config, version = make_config(method="baseline", base=None, options={}), toy_version()
+    try:
+        first = runner.submit(config, version)
+        assert runner.wait(first, 60).state == "finished"
+        deadline = time.monotonic() + 15
+        while runner._workers._spare is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        spare = runner._workers._spare
+        assert spare is not None
+        second = runner.submit(config, version)
+        assert runner.wait(second, 60).state == "finished"
+    finally:
+        runner.close()
+    folder = runner.folder(second)
+    assert (folder.process() or [0])[0] == spare.pid and spare.wait(10) == 0 and folder.log.read_text() == ""
+    results = [runner.folder(run).result() or {} for run in (first, second)]
+    assert results[0]["metrics"] == results[1]["metrics"] and results[1]["device"] == "cpu"
+
+
+def test_what_a_worker_prints_reaches_the_log_of_its_run(folder):
+    (folder.path / "train.parquet").unlink()
+    code = "from core.training import worker; print('before'); worker.serve(spare=False)"
+    line = json.dumps({"run": str(folder.path), "device": "cpu"}) + "\n"
+    subprocess.run([sys.executable, "-c", code], input=line.encode(), capture_output=True, timeout=60, check=True)
+    assert "train data" in folder.log.read_text() and "before" not in folder.log.read_text()
+
+
+def test_a_worker_without_a_run_goes_without_a_word(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "core.training.worker"], input=b"", capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def wait_for_event(runner: Runner, run_id: str, kind: str, count: int = 1) -> None:
