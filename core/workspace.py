@@ -25,6 +25,7 @@ from core.project import Project, Version
 from core.project.part import ProjectState
 from core.records import ModelInfo
 from core.run import Run
+from core.scenarios import install_scenarios
 from core.settings import Settings
 from core.storage import access, catalogue, projects
 from core.storage.access import TokenInfo
@@ -78,6 +79,7 @@ class Workspace:
         try:
             if not workspace.projects():
                 install_samples(workspace)
+                install_scenarios(workspace)
         except BaseException:
             workspace.close()
             raise

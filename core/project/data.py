@@ -230,6 +230,11 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         ids = items.find_ids(self._database, self.id, where, self._filter_ids(where), offset, limit, newest_first)
         return self._with_labels(items.load_items(self._database, self.id, ids))
 
+    def find_text(self, text: str, text_b: str | None = None) -> Item | None:
+        """The newest item with this very text (or pair), by the rule that finds duplicates; None when there is none."""
+        found = items.find_text(self._database, self.id, text_hash(text, text_b))
+        return None if found is None else self.item(found)
+
     def item_ids(self, filter: ItemFilter | None = None) -> list[int]:
         """Ids of all items that the filter lets through."""
         where = filter or ItemFilter()

@@ -26,7 +26,17 @@ from core.storage.migrations import MIGRATIONS
 
 WATCHED = ("items", "label_events")
 """Append-only tables whose highest id must never go down."""
-NUMBERED = (*WATCHED, "projects", "labels", "schema_events", "imports", "cleaning_batches", "versions", "tokens")
+NUMBERED = (
+    *WATCHED,
+    "projects",
+    "labels",
+    "schema_events",
+    "imports",
+    "cleaning_batches",
+    "versions",
+    "tokens",
+    "setup_events",
+)
 """Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
 open pages still speak of them."""
 

@@ -271,6 +271,13 @@ def load_item(database: Database, project_id: int, item_id: int) -> StoredItem |
     return _stored((*rows[0], text, text_b, meta))
 
 
+def find_text(database: Database, project_id: int, text_hash: int) -> int | None:
+    """Id of the newest item with this hash of its text; None when there is none."""
+    rows = database.read("SELECT max(id) FROM items WHERE project_id = ? AND text_hash = ?", [project_id, text_hash])
+    found: int | None = rows[0][0]
+    return found
+
+
 def all_positions(database: Database, project_id: int, since: int = 0) -> dict[str, Any]:
     """Arrays (id, excluded, feedback) in position order, of a whole project or of its items from one id on."""
     return database.read_arrays(

@@ -63,5 +63,13 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
             revoked_at TIMESTAMP);
         """,
     ),
+    (
+        2,
+        """
+        CREATE TABLE setup_events (
+            id BIGINT, setup_id BIGINT, scenario VARCHAR, name VARCHAR, config VARCHAR, removed BOOLEAN,
+            username VARCHAR, happened_at TIMESTAMP);
+        """,
+    ),
 )
 """(number, SQL); never edit a step that was released, add the next one."""
