@@ -12,6 +12,7 @@ _METHODS: dict[str, str] = {
     "full": "core.methods.full:FullFineTuning",
     "top_layers": "core.methods.top_layers:TopLayers",
     "lora": "core.methods.lora:Lora",
+    "bi_encoder": "core.methods.bi_encoder:BiEncoder",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""
 

@@ -51,8 +51,11 @@ def encode(
     max_length: int = MAX_LENGTH,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
+    encoder: Encoder | None = None,
 ) -> np.ndarray:
     """Unit-length embeddings of ``texts`` by the encoder in the folder ``base``, (len(texts), d) float32.
+
+    ``encoder`` is that encoder where it is loaded already.
 
     Texts in the cache cost no forward pass; when all are there, torch is not even imported. ``progress`` gets
     (texts done, texts to do). Raises Stopped when ``should_stop`` says so (what is done is kept), ModelError when the
@@ -70,7 +73,7 @@ def encode(
         saved_at = time.monotonic()
         done = 0
         try:
-            for rows, found in open_encoder(str(base), device).encode(new, max_length):
+            for rows, found in (encoder or open_encoder(str(base), device)).encode(new, max_length):
                 vectors[missing[rows]] = found
                 unsaved.append(missing[rows])
                 done += len(rows)
@@ -293,23 +296,37 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:
         start += size
 
 
+def forward_all(encoder: Encoder, texts: Sequence[str], max_length: int = MAX_LENGTH) -> np.ndarray:
+    """Unit vectors (len(texts), d) float32 by an encoder in memory; nothing is looked up or kept."""
+    vectors = np.zeros((len(texts), int(encoder.model.config.hidden_size)), dtype=np.float32)
+    for rows, found in encoder.encode(list(texts), max_length):
+        vectors[rows] = found
+    return vectors
+
+
 @lru_cache(maxsize=2)
 def open_encoder(base: str, device: str) -> Encoder:
-    """The encoder in a folder, loaded once a process. Raises ModelError."""
+    """The encoder in a folder, loaded once a process and shared: not to be changed. Raises ModelError."""
+    return read_encoder(Path(base), device)
+
+
+def read_encoder(folder: Path, device: str = "cpu", dropout: float | None = None) -> Encoder:
+    """A copy of the encoder in a folder, with another share of dropout if one is given. Raises ModelError."""
     import torch
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging
 
     from core.base_models import clean_config
-    from core.methods.encoders import load_tokenizer
+    from core.methods.encoders import load_tokenizer, set_dropout
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    folder = Path(base)
     tokenizer = load_tokenizer(folder)
     try:
         facts = clean_config(folder)
         config = AutoConfig.for_model(str(facts.pop("model_type")), **facts)
+        if dropout is not None:
+            set_dropout(config, dropout)
         model, info = AutoModel.from_pretrained(
             folder,
             config=config,

@@ -117,13 +117,18 @@ def _config(folder: Path, labels: list[str] | None, dropout: float | None) -> An
             facts["classifier_pooling"] = "mean"
     config = AutoConfig.for_model(kind, **facts)
     if dropout is not None:
-        for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "hidden_dropout"):
-            if hasattr(config, name):
-                setattr(config, name, dropout)
-        for name in ("attention_probs_dropout_prob", "attention_dropout"):
-            if hasattr(config, name):
-                setattr(config, name, 0.0)  # a quarter of the time on a CPU, which has no fused kernel for it
+        set_dropout(config, dropout)
     return config
+
+
+def set_dropout(config: Any, share: float) -> None:
+    """Drop this share of the signals in training, and none of the attention."""
+    for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "hidden_dropout"):
+        if hasattr(config, name):
+            setattr(config, name, share)
+    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+        if hasattr(config, name):
+            setattr(config, name, 0.0)  # a quarter of the time on a CPU, which has no fused kernel for it
 
 
 def _load(folder: Path, config: Any) -> tuple[Any, list[str]]:

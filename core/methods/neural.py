@@ -48,8 +48,8 @@ _fastest: list[float] = []
 """Matrix speeds measured by this process, best last."""
 
 
-class NeuralOptions(MethodOptions):
-    """Options of every method that trains weights of an encoder. The defaults suit data of 100 to 100,000 rows."""
+class LoopOptions(MethodOptions):
+    """Options of the training loop. The defaults suit data of 100 to 100,000 rows."""
 
     epochs: int | None = Field(
         default=None,
@@ -86,12 +86,6 @@ class NeuralOptions(MethodOptions):
     schedule: Literal["linear", "cosine", "constant"] = Field(
         default="linear", description="How the learning rate falls after the warm-up."
     )
-    head_factor: float = Field(
-        default=5.0,
-        gt=0,
-        le=100,
-        description="How many times faster the new head learns than the pre-trained weights below it.",
-    )
     dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Share of signals dropped at random; higher guards small data."
     )
@@ -101,9 +95,6 @@ class NeuralOptions(MethodOptions):
         le=100,
         description="Stop after this many epochs without a better dev score; 0 never stops early. The best epoch is "
         "kept either way.",
-    )
-    class_weights: bool = Field(
-        default=False, description="Count rare classes more. Lifts their recall, may cost overall accuracy."
     )
     gradient_clip: float = Field(
         default=1.0, ge=0, le=100, description="Limits the size of one step; 0 switches the limit off."
@@ -119,6 +110,20 @@ class NeuralOptions(MethodOptions):
     )
     checkpoint_seconds: float = Field(
         default=60.0, ge=0, le=86_400, description="Most work, in seconds, that a killed run loses."
+    )
+
+
+class NeuralOptions(LoopOptions):
+    """Options of every method that trains an encoder with a new classification head."""
+
+    head_factor: float = Field(
+        default=5.0,
+        gt=0,
+        le=100,
+        description="How many times faster the new head learns than the pre-trained weights below it.",
+    )
+    class_weights: bool = Field(
+        default=False, description="Count rare classes more. Lifts their recall, may cost overall accuracy."
     )
 
 
@@ -265,7 +270,7 @@ def epochs_for(asked: int | None, steps_per_epoch: int) -> int:
 
 
 def estimate_neural(
-    options: NeuralOptions,
+    options: LoopOptions,
     rows: int,
     mean_tokens: float,
     base: Path | None,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 CHUNK = 2_000
 """Texts tokenised at a time."""
+
+
+class Batches(Protocol):
+    """Rows that a training loop takes in batches: texts, pairs of texts, or what else a model reads."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n,) tokens of each row; rows of similar length share a batch."""
+
+    def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Model inputs of these rows by name."""
 
 
 @dataclass(frozen=True)

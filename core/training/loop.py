@@ -22,13 +22,14 @@ from safetensors.torch import load_file, save_file
 from core.errors import TrainingError
 from core.methods.base import RunContext, Stopped
 from core.methods.neural import epochs_for
-from core.methods.tokens import Encoded, shuffled_buckets
+from core.methods.tokens import shuffled_buckets
 from core.training import checkpoints
 from core.training.dropout import Masks, quick_dropout
 from core.training.precision import attention_in_32_bits, half_precision
 
 if TYPE_CHECKING:
-    from core.methods.neural import NeuralOptions
+    from core.methods.neural import LoopOptions
+    from core.methods.tokens import Batches
 
 EVENTS = 400
 """Most points of a loss curve."""
@@ -59,14 +60,14 @@ class Loop:
     """One training, from the first step or from the newest checkpoint."""
 
     model: torch.nn.Module
-    data: Encoded
+    data: Batches
     targets: torch.Tensor
     """(n, ...) on the CPU; row i belongs to text i."""
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """From logits and targets to a scalar."""
     evaluate: Callable[[], Metrics] | None
     """Dev metrics, headline first, with ``loss``; None without dev rows."""
-    options: NeuralOptions
+    options: LoopOptions
     context: RunContext
     head_names: tuple[str, ...] = ()
     """Parameters whose name contains one of these are new and learn faster."""
@@ -196,7 +197,7 @@ class Loop:
         settings = [
             {
                 "params": parameters,
-                "lr": options.learning_rate * (options.head_factor if head else 1.0),
+                "lr": options.learning_rate * (getattr(options, "head_factor", 1.0) if head else 1.0),
                 "weight_decay": options.weight_decay if decays else 0.0,
             }
             for (head, decays), parameters in groups.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAIN_PROGRAMS = {"core.training.worker", "core.training.loop", "core.data.import_worker"}
+MAIN_PROGRAMS = {"core.training.worker", "core.training.loop", "core.training.contrastive", "core.data.import_worker"}
 """Run in processes of their own, where the heavy imports belong."""
 CODE = """
 import importlib, json, sys

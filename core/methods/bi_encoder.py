@@ -1,0 +1,290 @@
+"""A bi-encoder: one encoder turns every text into a vector, and texts that belong together end up close.
+
+Vectors are made once a text, so that a hundred thousand candidates are searched with one matrix product: the method for
+retrieval, matching and recommendation. Losses and sources: core.training.contrastive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.durable import read_json, write_json
+from core.errors import ModelError, TrainingError
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.embeddings import Encoder, encode, forward_all, read_encoder
+from core.methods.encoders import freeze_word_embeddings
+from core.methods.neural import LoopOptions, estimate_neural
+from core.methods.pairs import LEAST_ROWS, PairBatches, Pairs, cosine_line, line_up, rank_pairs
+from core.tasks.pair import MATCH, correlations, is_graded
+
+if TYPE_CHECKING:
+    import torch
+
+HEAD = "bi_encoder.json"
+_MODULES = ("Transformer", "Pooling", "Normalize")
+"""The parts of a sentence-transformers model, in order."""
+
+
+class BiEncoderOptions(LoopOptions):
+    """Options of the bi-encoder."""
+
+    learning_rate: float = Field(
+        default=1e-4,
+        gt=0,
+        le=1,
+        description="How far each step moves the weights. Higher learns faster and can break; large models (over 100 "
+        "million weights) want 1e-5 to 3e-5.",
+    )
+    batch_size: int = Field(
+        default=64,
+        ge=2,
+        le=512,
+        description="Pairs in one step. The second texts of a batch are each other's counter-examples: more of them "
+        "teach finer differences, and take more memory.",
+    )
+    loss: Literal["automatic", "ranking", "order", "distance"] = Field(
+        default="automatic",
+        description="What is learned: to find the match among others (ranking), to bring cosines into the order of the "
+        "grades (order, CoSENT), or to make cosines equal to the grades (distance). Automatic: order for grades, "
+        "ranking otherwise.",
+    )
+    scale: float = Field(
+        default=20.0,
+        gt=0,
+        le=200,
+        description="How sharply close and closest are told apart in training. Higher looks at the hardest "
+        "counter-examples only.",
+    )
+    hard_negatives: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description="Very similar texts, found by the base model before training, that join each pair as "
+        "counter-examples. Some teach finer differences; each makes a step longer.",
+    )
+    chains: bool = Field(
+        default=True,
+        description="A matches B and C matches B: then A and C are never counter-examples. Switch it off where a match "
+        "says nothing about others, as in what people chose next.",
+    )
+
+
+class BiEncoder:
+    """Tune an encoder on pairs."""
+
+    name: ClassVar[str] = "bi_encoder"
+    title: ClassVar[str] = "Bi-encoder"
+    summary: ClassVar[str] = (
+        "Both texts become vectors by one encoder that learns to bring matches together. Searches many thousand "
+        "candidates at once; needs some hundred matches, and no counter-examples."
+    )
+    tasks: ClassVar[frozenset[str]] = frozenset({"pair"})
+    needs_base: ClassVar[bool] = True
+    resumable: ClassVar[bool] = True
+    Options: ClassVar[type[MethodOptions]] = BiEncoderOptions
+
+    def fit(
+        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
+    ) -> BiEncoderPredictor:
+        """Train on data.train, keep the best epoch on data.dev, calibrate there. Raises TrainingError, Stopped."""
+        import torch
+
+        from core.training.contrastive import TwoTexts
+        from core.training.loop import Loop
+
+        checked = BiEncoderOptions.model_validate(options.model_dump())
+        if base is None:
+            raise TrainingError("This method needs a base model.", "Choose a base model.")
+        context.progress(0, 1, "reading texts")
+        torch.manual_seed(checked.seed)
+        encoder = read_encoder(base, context.device, checked.dropout)
+        encoder.longest = encoder.tokenizer.model_max_length = min(encoder.longest, checked.max_length)
+        batches, loss = _supervision(data, checked, base, encoder, context)
+        _report_data(context, batches, encoder.longest)
+        if not checked.train_word_embeddings:
+            freeze_word_embeddings(encoder.model)
+        if getattr(encoder.model, "pooler", None) is not None:
+            encoder.model.pooler.requires_grad_(False)  # not part of the vector
+        model: Any = TwoTexts(encoder.model, encoder.pooling)
+        Loop(
+            model=model,
+            data=batches,
+            targets=torch.arange(len(batches)),
+            loss=loss,
+            evaluate=_dev_metrics(encoder, data, checked) if len(data.dev) else None,
+            options=checked,
+            context=context,
+        ).run()
+        encoder.model.eval()
+        return BiEncoderPredictor(data.labels, encoder, _calibrate(encoder, data, checked, context))
+
+    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> BiEncoderPredictor:
+        """Load what the predictor's ``save`` wrote."""
+        return BiEncoderPredictor.load(directory, labels, device)
+
+    def estimate(
+        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
+    ) -> Estimate:
+        """Seconds and memory for ``rows`` pairs with ``mean_tokens`` tokens a text on this machine."""
+        checked = BiEncoderOptions.model_validate(options.model_dump())
+        texts = 2 + checked.hard_negatives
+        return estimate_neural(checked, rows, texts * min(mean_tokens, checked.max_length), base)
+
+
+def _supervision(
+    data: TrainingData, options: BiEncoderOptions, base: Path, encoder: Encoder, context: RunContext
+) -> tuple[PairBatches, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
+    """Batches of the training pairs and the loss on them. Raises TrainingError when there is nothing to learn from."""
+    from core.training.contrastive import GradeLoss, RankingLoss
+
+    pairs = Pairs.of(data.train, options.chains)
+    kind = options.loss
+    if kind == "automatic":
+        kind = "order" if is_graded(data.train.values) else "ranking"
+    rows = pairs.matches if kind == "ranking" else np.arange(len(data.train))
+    if not len(rows):
+        raise TrainingError("No training pair is a match.", "Label pairs that belong together, or learn the distance.")
+    batches = PairBatches(pairs, rows, encoder.tokenizer, encoder.longest)
+    if kind != "ranking":
+        return batches, GradeLoss(batches, kind == "order", options.scale)
+    batches.add_refused()
+    if options.hard_negatives:
+        context.progress(0, 1, "looking for similar texts")
+        first, second = (
+            encode(texts, base, context.cache, context.device, encoder.longest, should_stop=context.should_stop)
+            for texts in (pairs.firsts, pairs.seconds)
+        )
+        batches.add_hard(options.hard_negatives, first, second)
+    return batches, RankingLoss(batches, options.scale)
+
+
+def _report_data(context: RunContext, batches: PairBatches, limit: int) -> None:
+    """Say how long the texts are and how many were cut."""
+    texts = len(batches.firsts) + len(batches.seconds)
+    mean = float(batches.lengths.mean()) / 2
+    context.report("data", rows=len(batches), mean_tokens=round(mean, 1), truncated=round(batches.truncated / texts, 4))
+    if batches.truncated:
+        share = batches.truncated / texts
+        context.report("note", message=f"{share:.1%} of the texts are longer than {limit} tokens and were cut")
+
+
+def _dev_metrics(encoder: Encoder, data: TrainingData, options: BiEncoderOptions) -> Callable[[], dict[str, float]]:
+    """Grades: rank correlation. Otherwise how early the match comes among all second texts of the dev split."""
+    pairs = Pairs.of(data.dev, options.chains, beside=[data.train])
+    graded = is_graded(data.dev.values)
+
+    def evaluate() -> dict[str, float]:
+        encoder.model.eval()
+        if graded or not len(pairs.matches):
+            return correlations(pairs.grade, _cosines(encoder, pairs, pairs.first, pairs.second))
+        found = rank_pairs(pairs, lambda queries, candidates: _similar(encoder, queries, candidates))
+        return {
+            "mrr@10": float(found.reciprocal_rank(10).mean()),
+            "hit_rate@1": float(found.hit_rate(1).mean()),
+            "recall@10": float(found.recall(10).mean()),
+        }
+
+    return evaluate
+
+
+def _similar(encoder: Encoder, queries: list[str], candidates: list[str]) -> Callable[[slice], np.ndarray]:
+    """Cosines (rows, candidates) of some queries."""
+    first, second = (forward_all(encoder, texts, encoder.longest) for texts in (queries, candidates))
+    return lambda rows: np.asarray(first[rows] @ second.T)
+
+
+def _cosines(encoder: Encoder, pairs: Pairs, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(n,) cosines of texts first[i] and second[i]."""
+    left, right = (forward_all(encoder, texts, encoder.longest) for texts in (pairs.firsts, pairs.seconds))
+    return np.asarray((left[first] * right[second]).sum(axis=1))
+
+
+def _calibrate(
+    encoder: Encoder, data: TrainingData, options: BiEncoderOptions, context: RunContext
+) -> tuple[float, float]:
+    """(slope, intercept) from the cosine to the log odds of a match; on dev, or on train where dev is too small."""
+    context.progress(0, 1, "calibrating")
+    rows = data.dev if len(data.dev) >= LEAST_ROWS else data.train
+    pairs = Pairs.of(rows, options.chains, beside=[data.train])
+    first, second, grade = line_up(pairs, options.seed)
+    return cosine_line(_cosines(encoder, pairs, first, second), grade)
+
+
+class BiEncoderPredictor:
+    """A tuned bi-encoder in memory."""
+
+    def __init__(
+        self, labels: list[str], encoder: Encoder, line: tuple[float, float], folder: Path | None = None
+    ) -> None:
+        self.labels = labels
+        self.encoder = encoder
+        self.line = line
+        """(slope, intercept) from the cosine to the log odds of a match."""
+        self.folder = folder
+        """Where it was loaded from; None before it is saved."""
+        self.cache: Path | None = None
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, (len(texts), d) float32; the cosine of two texts is the product of their vectors."""
+        if self.folder and self.cache:
+            device, length = self.encoder.device, self.encoder.longest
+            return encode(texts, self.folder, self.cache, device, length, encoder=self.encoder)
+        return forward_all(self.encoder, texts, self.encoder.longest)
+
+    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """Probabilities, (len(texts), 2) float32: how likely each pair is a match, and how likely not."""
+        first, second = self.embed(texts), self.embed(texts_b if texts_b is not None else texts)
+        slope, intercept = self.line
+        match = 1.0 / (1.0 + np.exp(-(slope * (first * second).sum(axis=1) + intercept)))
+        columns = [match if label == MATCH else 1.0 - match for label in self.labels]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def similarities(self, queries: Sequence[str], candidates: Sequence[str]) -> Callable[[slice], np.ndarray]:
+        """A function from a slice of the queries to their cosines (rows, len(candidates))."""
+        first, second = self.embed(queries), self.embed(candidates)
+        return lambda rows: np.asarray(first[rows] @ second.T)
+
+    def use_cache(self, cache: Path | None) -> None:
+        """Look vectors up in, and add them to, this cache. None, as at first, keeps nobody's input."""
+        self.cache = cache
+
+    def save(self, directory: Path) -> None:
+        """Write a folder that transformers and sentence-transformers load, and the calibration beside it."""
+        encoder = self.encoder
+        encoder.model.save_pretrained(directory)
+        encoder.tokenizer.save_pretrained(directory)
+        modules = [
+            {
+                "idx": i,
+                "name": str(i),
+                "path": f"{i}_{kind}" if i else "",
+                "type": f"sentence_transformers.models.{kind}",
+            }
+            for i, kind in enumerate(_MODULES)
+        ]
+        pooling = {
+            "word_embedding_dimension": int(encoder.model.config.hidden_size),
+            "pooling_mode_cls_token": encoder.pooling == "cls",
+            "pooling_mode_mean_tokens": encoder.pooling == "mean",
+            "pooling_mode_max_tokens": False,
+            "pooling_mode_mean_sqrt_len_tokens": False,
+        }
+        (directory / "1_Pooling").mkdir()
+        write_json(directory / "modules.json", modules)
+        write_json(directory / "1_Pooling" / "config.json", pooling)
+        write_json(directory / "sentence_bert_config.json", {"max_seq_length": encoder.longest, "do_lower_case": False})
+        write_json(directory / HEAD, {"labels": self.labels, "slope": self.line[0], "intercept": self.line[1]})
+
+    @classmethod
+    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> BiEncoderPredictor:
+        """Load what ``save`` wrote. Raises ModelError for damaged files or other labels."""
+        facts = read_json(directory / HEAD)
+        if not isinstance(facts, dict) or facts.get("labels") != labels:
+            raise ModelError(f"{HEAD} of this model is missing or does not fit its labels.", "Train it again.")
+        line = float(facts["slope"]), float(facts["intercept"])
+        return cls(labels, read_encoder(directory, device), line, directory)
