@@ -44,6 +44,15 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds a stopped run has to save its work before it is killed.",
     )
+    allow_private_addresses: bool = Field(
+        default=False,
+        description="Let feeds, webhooks and model endpoints be on this machine or in a private network.",
+    )
+    smtp_password: str = Field(
+        default="",
+        repr=False,
+        description="Password of the mail account that sends alerts; kept out of the database and of setup files.",
+    )
     language: str = Field(default="en", description="Language of the pages on the first visit: en or zh_CN.")
     accept_loss: bool = Field(
         default=False,
