@@ -250,9 +250,13 @@ class ProjectSource:
         return [(item.text, item.label) for item in items if isinstance(item.label, str)]
 
     def newest_model(self) -> tuple[str, list[str]] | None:
-        """Id and labels of the newest model."""
-        models = self._project.models()
-        return (models[0].id, list(models[0].info.labels)) if models else None
+        """Id and labels of the newest model; the baseline of a version speaks only while it is alone there.
+
+        It is often trained behind the model that it is compared with, and would take its place.
+        """
+        models = [model.info for model in self._project.models()]
+        newest = max(models, key=lambda info: (info.version_id, info.method != "baseline"), default=None)
+        return None if newest is None else (newest.id, list(newest.labels))
 
     def scores(self, model_id: str, texts: Sequence[str]) -> np.ndarray:
         """Probabilities by a model of the project; embeddings are kept for the next training on these items."""

@@ -175,6 +175,7 @@ class ProjectVersions(ProjectData):
                 "path": str(folder),
             },
         )
+        self.workspace.runner.expect()  # who freezes a version trains on it
         return Version(self, info)  # type: ignore[arg-type]
 
     def versions(self) -> list[Version]:

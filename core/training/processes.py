@@ -17,9 +17,9 @@ from core.training.hardware import threads_for_training
 from core.training.run_folder import RunFolder
 
 SPARE_AFTER = 2.0
-"""Seconds without a run after which a spare worker is started: the pages show the last result first."""
+"""Seconds after a run, or after one became likely, until a spare worker is started: the pages go first."""
 SPARE_SECONDS = 900.0
-"""Seconds without a run after which it is ended: to label a hundred texts takes a person some minutes."""
+"""Seconds until it is ended again when no run came: to label a hundred texts takes a person some minutes."""
 SPARE_MEMORY = 2 * 2**30
 """Free bytes below which there is none. It holds 180 MB, 80 of them library pages that the app may share."""
 
@@ -50,7 +50,7 @@ class Worker(subprocess.Popen[bytes]):
 
 
 class Workers:
-    """Starts workers, and after a run keeps a spare one ready for the next.
+    """Starts workers, and keeps a spare one ready for a while after a run and where one is expected.
 
     The spare has loaded the libraries of the linear models, which is most of the time that such a run takes on a
     thousand texts. It is there only while nothing trains, and ends with the app, whose end closes its input. Not
@@ -77,18 +77,21 @@ class Workers:
         worker.take(folder, device)  # when it is gone already, the runner finds its last words in the log
         return worker
 
+    def expect(self) -> None:
+        """A run will be asked for soon."""
+        self._busy_at = time.monotonic()
+
     def tend(self, idle: bool) -> None:
         """Start the spare worker when it is time, and end it when it has waited in vain; to be called now and then."""
-        now = time.monotonic()
         if not idle:
-            self._busy_at = now
-        waited = now - self._busy_at
+            self.expect()
+        waited = time.monotonic() - self._busy_at
         if self._spare is not None:
             if self._spare.poll() is not None:
                 self.spares = False
             if not self.spares or waited > SPARE_SECONDS:
                 self.close()
-        elif self.spares and SPARE_AFTER < waited <= SPARE_SECONDS and _memory_is_free():
+        elif idle and self.spares and SPARE_AFTER < waited <= SPARE_SECONDS and _memory_is_free():
             self._spare = self._new(subprocess.DEVNULL, "--spare")
             self._spare.spare = True
 

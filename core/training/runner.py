@@ -88,6 +88,11 @@ class Runner:
         self._wake.set()
         return config.id
 
+    def expect(self) -> None:
+        """Have a worker ready: a run will be asked for soon."""
+        with self._lock:
+            self._workers.expect()
+
     def _complete(self, config: RunConfig) -> RunConfig:
         """The configuration with everything filled in. Raises InputError, NotFoundError, OfflineError, RefusedError."""
         method = get_method(config.method)

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.errors import ModelError
-from core.labeling.suggestions import LABELS_SO_FAR, Suggester
+from core.labeling.suggestions import LABELS_SO_FAR, ProjectSource, Suggester
 
 WORDS = ["refund", "delivery"]
 
@@ -101,6 +102,22 @@ def test_a_newer_model_and_more_labels_replace_what_was_suggested(suggester, sou
     source.model = "run-2"
     ready(suggester, [3])
     assert ready(suggester, [0])[0][0].model == "run-2"
+
+
+@pytest.mark.parametrize(
+    ("registered", "speaks"),
+    [
+        ([], None),
+        ([("behind", "baseline", 2), ("tuned", "features", 2), ("old", "lora", 1)], "tuned"),
+        ([("new", "baseline", 2), ("old", "lora", 1)], "new"),
+        ([("newer", "features", 2), ("older", "lora", 2)], "newer"),
+    ],
+    ids=["none", "a baseline trained behind a model", "a baseline alone on newer data", "two of one version"],
+)
+def test_the_model_that_speaks_for_a_project(registered, speaks):
+    infos = [SimpleNamespace(id=name, method=method, version_id=at, labels=WORDS) for name, method, at in registered]
+    project = SimpleNamespace(models=lambda: [SimpleNamespace(info=info) for info in infos])
+    assert ProjectSource(project).newest_model() == ((speaks, WORDS) if speaks else None)
 
 
 def test_the_page_never_waits(suggester, source):

@@ -101,3 +101,11 @@ def test_snapshot_says_what_it_is(project: Project) -> None:
     record = json.loads((Path(version.path) / "version.json").read_text(encoding="utf-8"))
     assert record["options"]["seed"] == 7
     assert record["hash"] == version.hash
+
+
+def test_a_worker_is_made_ready_for_the_run_on_a_new_version(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(project)
+    asked: list[int] = []
+    monkeypatch.setattr(project.workspace.runner, "expect", lambda: asked.append(1))
+    project.freeze()
+    assert asked == [1]

@@ -83,6 +83,12 @@ def test_there_is_no_spare_before_the_first_run_nor_while_one_trains(workers):
     assert workers._spare is not None and workers._spare.spare
 
 
+def test_there_is_a_spare_where_a_run_is_expected(workers):
+    workers.expect()
+    workers.tend(idle=True)
+    assert workers._spare is not None
+
+
 def test_a_spare_gets_the_next_run_and_the_one_after_starts_from_nothing(workers, folder):
     pid = ready(workers)
     first = workers.start(folder, "cpu")
