@@ -173,9 +173,13 @@ def test_class_weights_are_those_of_scikit_learn():
     assert _class_weights(targets, 4, NeuralOptions()).tolist() == [1, 1, 1, 1]
 
 
-def test_estimates_grow_with_the_work(monkeypatch):
+def test_estimates_grow_with_the_work(monkeypatch, tmp_path):
     from core.base_models import resolve
+    from core.settings import Settings
+    from core.training import hardware
 
+    monkeypatch.setenv("WHETSTONE_HOME", str(tmp_path))
+    monkeypatch.setenv("WHETSTONE_DEVICE", "cpu")
     monkeypatch.setattr("core.methods.neural._fastest", [])
     monkeypatch.setattr("core.methods.neural.matrix_speed", lambda: 2e11)
     base = resolve("minilm")
@@ -192,6 +196,9 @@ def test_estimates_grow_with_the_work(monkeypatch):
         get_method("full").estimate(None, NeuralOptions(batch_size=n), 9000, 16, base).memory_bytes for n in (8, 64)
     ]
     assert 5e8 < memory[0] < memory[1]
+    slow = seconds("full", 9000)
+    hardware.remember(Settings().home / "cache", "cpu", {"float32": 100.0, "bfloat16": 400.0})
+    assert seconds("full", 9000) < 0.7 * slow == pytest.approx(0.7 * seconds("full", 9000, half_precision=False))
 
 
 def test_every_option_of_every_method_is_explained():
