@@ -36,6 +36,13 @@ NUMBERED = (
     "versions",
     "tokens",
     "setup_events",
+    "service_entries",
+    "service_conversations",
+    "service_messages",
+    "service_replays",
+    "recommendation_items",
+    "recommendation_events",
+    "recommendation_reports",
 )
 """Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
 open pages still speak of them."""

@@ -71,5 +71,34 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
             username VARCHAR, happened_at TIMESTAMP);
         """,
     ),
+    (
+        3,
+        """
+        CREATE TABLE service_entries (
+            id BIGINT, setup_id BIGINT, entry_id BIGINT, title VARCHAR, questions VARCHAR, answer VARCHAR,
+            intent VARCHAR, source VARCHAR, removed BOOLEAN, username VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE service_conversations (
+            id BIGINT, setup_id BIGINT, conversation_id BIGINT, external_id VARCHAR, state VARCHAR, intent VARCHAR,
+            resolution VARCHAR, source VARCHAR, username VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE service_messages (
+            id BIGINT, setup_id BIGINT, conversation_id BIGINT, role VARCHAR, text VARCHAR, trace VARCHAR,
+            happened_at TIMESTAMP);
+        CREATE TABLE service_replays (
+            id BIGINT, setup_id BIGINT, name VARCHAR, result VARCHAR, username VARCHAR, happened_at TIMESTAMP);
+        """,
+    ),
+    (
+        5,
+        """
+        CREATE TABLE recommendation_items (
+            id BIGINT, setup_id BIGINT, key VARCHAR, title VARCHAR, description VARCHAR, category VARCHAR,
+            price DOUBLE, added_on DATE);
+        CREATE TABLE recommendation_events (
+            id BIGINT, setup_id BIGINT, person VARCHAR, item VARCHAR, kind VARCHAR, rating DOUBLE,
+            happened_at TIMESTAMP);
+        CREATE TABLE recommendation_reports (
+            id BIGINT, setup_id BIGINT, stamp VARCHAR, content VARCHAR, happened_at TIMESTAMP);
+        """,
+    ),
 )
 """(number, SQL); never edit a step that was released, add the next one."""
