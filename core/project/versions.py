@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.data import splitting, versions
+from core.data.links import fold, joined
 from core.errors import InputError, NotFoundError, RefusedError
 from core.project.data import ProjectData
 from core.records import VersionInfo
@@ -133,7 +133,7 @@ class ProjectVersions(ProjectData):
                 f"Too few labelled examples to split into train, dev and test ({shown}; each class needs {minimum}).",
                 "Label more of them, merge the label into another, or freeze without these labels.",
             )
-        groups = _groups(rows)
+        groups = _pair_groups(rows) if self.task.paired else _groups([row[1] for row in rows])
         if split == "imported":
             return splitting.split_imported([row[4] for row in rows], strata, groups, dev=dev, seed=seed)
         return splitting.split(strata, groups, test=test, dev=dev, seed=seed)
@@ -141,7 +141,7 @@ class ProjectVersions(ProjectData):
     def _write_version(
         self, rows: Sequence[tuple[Any, ...]], values: Sequence[Any], assigned: splitting.Split, options: dict[str, Any]
     ) -> Version:
-        used = {name for value in values for name in self.task.names(value)}
+        used = {name for value in values for name in self.task.names(value)} | set(self.task.fixed_labels)
         labels = [label.name for label in self.labels if label.name in used]
         counts: dict[str, dict[str, int]] = {name: {} for name in ("train", "dev", "test")}
         for part, value in zip(assigned.names.tolist(), values, strict=True):
@@ -190,12 +190,17 @@ class ProjectVersions(ProjectData):
         raise NotFoundError(f"'{self.name}' has no version with id {version_id}.", "Freeze one on the data page.")
 
 
-def _groups(rows: Sequence[tuple[Any, ...]]) -> np.ndarray:
-    """Group number of each row: texts that differ only in case, white space or punctuation must not straddle."""
+def _groups(texts: Sequence[str], keys: dict[bytes, int] | None = None) -> np.ndarray:
+    """(n,) group of each text: texts that differ only in case, white space or punctuation must not straddle."""
+    known: dict[bytes, int] = {} if keys is None else keys
+    digests = (hashlib.blake2b(fold(text).encode(), digest_size=12).digest() for text in texts)
+    return np.fromiter((known.setdefault(digest, len(known)) for digest in digests), np.int64, len(texts))
+
+
+def _pair_groups(rows: Sequence[tuple[Any, ...]]) -> np.ndarray:
+    """(n,) group of each pair: neither a first text nor a pair and its reverse may straddle."""
     keys: dict[bytes, int] = {}
-    groups = np.empty(len(rows), dtype=np.int64)
-    for i, (_, text, text_b, _, _) in enumerate(rows):
-        folded = unicodedata.normalize("NFKC", f"{text}\0{text_b or ''}").casefold()
-        kept = "".join(c for c in folded if c.isalnum()) or folded
-        groups[i] = keys.setdefault(hashlib.blake2b(kept.encode(), digest_size=12).digest(), len(keys))
-    return groups
+    first, second = _groups([row[1] for row in rows], keys), _groups([row[2] or "" for row in rows], keys)
+    known = set(zip(first.tolist(), second.tolist(), strict=True))
+    turned = np.array([(b, a) in known for a, b in zip(first.tolist(), second.tolist(), strict=True)], dtype=bool)
+    return joined(first[turned], second[turned], len(keys))[first]
