@@ -131,7 +131,10 @@ class Workspace:
             name = self.check_project_name(name)
             info = projects.insert_project(self.database, name, language, get_task(task).name, guidelines)
             # Until the project is stored nobody else knows it, so it needs no state that is shared.
-            Project(self, info, ProjectState()).add_labels(labels, user=user)
+            made = list(labels)
+            named = {entry if isinstance(entry, str) else entry.get("name") for entry in made}
+            made += [label for label in get_task(task).fixed_labels if label not in named]
+            Project(self, info, ProjectState()).add_labels(made, user=user)
         return self.project(info.id)
 
     def delete_project(self, project_id: int) -> None:

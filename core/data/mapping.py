@@ -11,13 +11,16 @@ from core.records import ColumnMapping
 
 _TEXT = (
     "text", "sentence", "utterance", "tweet", "review", "comment", "message", "content", "body", "question", "query",
-    "headline", "title", "description", "document", "sentence1", "premise", "prompt", "文本", "内容", "评论", "句子",
+    "headline", "title", "description", "document", "sentence1", "question1", "text1", "premise", "prompt", "文本", "内容", "评论", "句子",
     "正文", "标题",
 )  # fmt: skip
-_TEXT_B = ("text_b", "text2", "sentence2", "hypothesis")
+_TEXT_B = (
+    "text_b", "text2", "sentence2", "question2", "hypothesis", "answer", "passage", "positive", "response",
+    "paraphrase", "next_item", "文本2", "句子2", "答案",
+)  # fmt: skip
 _LABEL = (
     "label", "labels", "intent", "category", "class", "sentiment", "target", "topic", "tag", "tags", "label_name",
-    "label_text", "标签", "类别", "分类", "情感",
+    "label_text", "is_duplicate", "similarity_score", "similarity", "score", "标签", "类别", "分类", "情感",
 )  # fmt: skip
 _SPLIT = ("split", "part", "set", "subset", "fold", "partition", "数据集")
 _ID = ("id", "_id", "uid", "guid", "uuid", "external_id", "row_id", "text_id", "编号")

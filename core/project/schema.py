@@ -60,6 +60,10 @@ class ProjectSchema(ProjectPart):
                 fields["colour"] = check_colour(fields.get("colour", "")) or next_colour(len(keys))
                 keys.append(fields["key"])
                 made.append(fields)
+            fixed = self.task.fixed_labels
+            if fixed and names - set(fixed):
+                wrong = sorted(names - set(fixed))[0]
+                raise InputError(f"'{wrong}' cannot be a label of this task.", f"Its labels are: {', '.join(fixed)}.")
             if len(names) > MOST_LABELS:
                 raise InputError(
                     f"That would make {len(names)} labels; a project takes at most {MOST_LABELS}.",
@@ -94,6 +98,7 @@ class ProjectSchema(ProjectPart):
             new = check_label_name(new)
             if new == old:
                 return label
+            self._check_free(old)
             if new in {other.name for other in self.labels}:
                 raise InputError(f"There is a label '{new}' already.", "Use merge to join two labels.")
             changed = label.model_copy(update={"name": new})
@@ -106,6 +111,7 @@ class ProjectSchema(ProjectPart):
         """Let ``into`` stand for ``source`` everywhere; recorded, no label event is rewritten."""
         with self._schema_held():
             old, new = self.label_named(source), self.label_named(into)
+            self._check_free(source)
             if old.id == new.id:
                 raise InputError("A label cannot be merged into itself.", "Choose two labels.")
             projects.merge_label(self._database, self.id, old, new, user)
@@ -116,6 +122,7 @@ class ProjectSchema(ProjectPart):
         """Take a label out of the schema. Raises RefusedError while items carry it."""
         with self._schema_held():
             label = self.label_named(name)
+            self._check_free(name)
             merged = [old for old, new in projects.merged_labels(self._database, self.id).items() if new == label.id]
             used = self._board().carrying([label.id, *merged])
             if used:
@@ -124,6 +131,11 @@ class ProjectSchema(ProjectPart):
                 )
             projects.remove_label(self._database, self.id, label, user)
             self._changed()
+
+    def _check_free(self, name: str) -> None:
+        """Raise RefusedError for a label that belongs to the task itself."""
+        if name in self.task.fixed_labels:
+            raise RefusedError(f"The label '{name}' belongs to the task and stays.", "Change its colour or key.")
 
     def schema_events(self) -> list[SchemaEvent]:
         """Every recorded change of the schema, newest first."""
