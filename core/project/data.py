@@ -136,7 +136,9 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         A ``source`` that begins with "feedback:" puts them first in the labeling queue. The checks are those of a file;
         rows that fail them are in the report. Raises InputError when no row has a text.
         """
-        kept = [dict(row) for row in rows]
+        # What a program adds without a label is to be labelled, also where a file without labels says something.
+        implied = {} if self.task.implied is None else {"label": None}
+        kept = [implied | dict(row) for row in rows]
         columns = {key for row in kept for key in row}
         optional = {name: name for name in ("text_b", "label", "split", "id") if name in columns}
         staged = importing.stage_rows(kept, self._mapping(**optional), self.task.name, parent=self.workspace.scratch)
