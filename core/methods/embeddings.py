@@ -312,43 +312,17 @@ def open_encoder(base: str, device: str) -> Encoder:
 
 def read_encoder(folder: Path, device: str = "cpu", dropout: float | None = None) -> Encoder:
     """A copy of the encoder in a folder, with another share of dropout if one is given. Raises ModelError."""
-    import torch
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils import logging
+    from core.methods.encoders import load_tokenizer, new_encoder
 
-    from core.base_models import clean_config
-    from core.methods.encoders import load_tokenizer, set_dropout
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     tokenizer = load_tokenizer(folder)
-    try:
-        facts = clean_config(folder)
-        config = AutoConfig.for_model(str(facts.pop("model_type")), **facts)
-        if dropout is not None:
-            set_dropout(config, dropout)
-        model, info = AutoModel.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{folder.name} cannot be loaded as an encoder: {str(error)[:200]}", "Choose another."
-        ) from error
-    missing = [name for name in info["missing_keys"] if "pooler" not in name]
-    if missing:
-        raise ModelError(f"{folder.name} lacks the weights {', '.join(sorted(missing)[:3])}.", "Fetch it again.")
+    model = new_encoder(folder, dropout)
+    positions = int(getattr(model.config, "max_position_embeddings", 512) or 512)
     return Encoder(
-        model=model.eval().to(device),
+        model=model.to(device),
         tokenizer=tokenizer,
         device=device,
         pooling=pooling(folder),
-        longest=_longest(folder, int(getattr(config, "max_position_embeddings", 512) or 512), tokenizer),
+        longest=_longest(folder, positions, tokenizer),
         lock=threading.Lock(),
     )
 

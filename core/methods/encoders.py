@@ -1,4 +1,4 @@
-"""Pre-trained encoders with a fresh classification head: loaded safely, with names for their parts."""
+"""Pre-trained encoders, bare or with a classification head: loaded safely, with names for their parts."""
 
 from __future__ import annotations
 
@@ -38,28 +38,27 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def new_encoder(folder: Path, dropout: float | None = None) -> Any:
+    """The base model in ``folder`` without a head, in 32-bit floats on the CPU, ready to read.
+
+    Raises ModelError when weights beside the pooler, which is not used, are missing from the file.
+    """
+    return _load(folder, "AutoModel", ("pooler",), dropout=dropout).eval()
+
+
 def new_classifier(folder: Path, labels: list[str], dropout: float) -> Any:
     """A sequence classifier on the base model in ``folder`` with an untrained head, in 32-bit floats on the CPU.
 
     Raises ModelError when weights beside the head are missing from the file.
     """
-    config = _config(folder, labels, dropout)
-    model, missing = _load(folder, config)
-    strays = [name for name in missing if not any(part in name for part in HEAD_NAMES)]
-    if strays:
-        raise ModelError(
-            f"{folder.name} lacks the weights {', '.join(strays[:3])}.", "Its download may be damaged; fetch it again."
-        )
+    model = _load(folder, "AutoModelForSequenceClassification", HEAD_NAMES, labels, dropout)
     _renew_pooler(model)
     return model
 
 
 def saved_classifier(folder: Path) -> Any:
     """A tuned sequence classifier as it was saved. Raises ModelError when a single weight is missing."""
-    model, missing = _load(folder, _config(folder, None, None))
-    if missing:
-        raise ModelError(f"{folder.name} lacks the weights {', '.join(missing[:3])}.", "Repeat the run.")
-    return model.eval()
+    return _load(folder, "AutoModelForSequenceClassification", ()).eval()
 
 
 def layers(model: Any) -> list[Any]:
@@ -117,11 +116,11 @@ def _config(folder: Path, labels: list[str] | None, dropout: float | None) -> An
             facts["classifier_pooling"] = "mean"
     config = AutoConfig.for_model(kind, **facts)
     if dropout is not None:
-        set_dropout(config, dropout)
+        _set_dropout(config, dropout)
     return config
 
 
-def set_dropout(config: Any, share: float) -> None:
+def _set_dropout(config: Any, share: float) -> None:
     """Drop this share of the signals in training, and none of the attention."""
     for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "hidden_dropout"):
         if hasattr(config, name):
@@ -131,18 +130,24 @@ def set_dropout(config: Any, share: float) -> None:
             setattr(config, name, 0.0)  # a quarter of the time on a CPU, which has no fused kernel for it
 
 
-def _load(folder: Path, config: Any) -> tuple[Any, list[str]]:
-    """(model, names of weights that the file does not have)."""
+def _load(
+    folder: Path, kind: str, new: tuple[str, ...], labels: list[str] | None = None, dropout: float | None = None
+) -> Any:
+    """The model of the transformers class ``kind`` in a folder: safetensors only, no code, from this machine.
+
+    Raises ModelError for a folder that is none, and when the file lacks weights without a part of ``new`` in their
+    name.
+    """
     import torch
-    from transformers import AutoModelForSequenceClassification
+    import transformers
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
+        model, info = getattr(transformers, kind).from_pretrained(
             folder,
-            config=config,
+            config=_config(folder, labels, dropout),
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,
@@ -151,11 +156,16 @@ def _load(folder: Path, config: Any) -> tuple[Any, list[str]]:
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
-            f"{folder.name} cannot be loaded as a text classifier: {str(error)[:200]}", "Choose another base model."
+            f"{folder.name} cannot be loaded as an encoder: {str(error)[:200]}", "Choose another base model."
         ) from error
     if info["mismatched_keys"]:
         raise ModelError(f"The weights of {folder.name} do not fit its config.json.", "Fetch the model again.")
-    return model, sorted(info["missing_keys"])
+    if strays := sorted(name for name in info["missing_keys"] if not any(part in name for part in new)):
+        raise ModelError(
+            f"{folder.name} lacks the weights {', '.join(strays[:3])}.",
+            "Its files may be damaged: fetch it again, or repeat the run that made it.",
+        )
+    return model
 
 
 def _renew_pooler(model: Any) -> None:

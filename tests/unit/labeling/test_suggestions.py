@@ -3,6 +3,7 @@
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_a_newer_model_and_more_labels_replace_what_was_suggested(suggester, sou
 )
 def test_the_model_that_speaks_for_a_project(registered, speaks):
     infos = [SimpleNamespace(id=name, method=method, version_id=at, labels=WORDS) for name, method, at in registered]
-    project = SimpleNamespace(models=lambda: [SimpleNamespace(info=info) for info in infos])
+    project: Any = SimpleNamespace(models=lambda: [SimpleNamespace(info=info) for info in infos])
     assert ProjectSource(project).newest_model() == ((speaks, WORDS) if speaks else None)
 
 
