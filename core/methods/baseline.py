@@ -1,6 +1,7 @@
 """The baseline that every other model has to beat: TF-IDF and a linear support vector machine.
 
-Wang & Manning 2012, "Baselines and Bigrams", in scikit-learn's implementation.
+Wang & Manning 2012, "Baselines and Bigrams", in scikit-learn's implementation. Pairs of texts are compared by what they
+share, and a logistic regression decides (core.methods.pair_linear).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.linear import LinearPredictor, TextFeatures, tfidf_vectorizers, train_linear
+from core.methods.pair_linear import load_linear, train_pairs
 
 
 class TfidfOptions(MethodOptions):
@@ -54,7 +56,7 @@ class Baseline:
         "Counts words and parts of words; trained in seconds, in any language, without a base model. Every other "
         "model has to beat it."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "pair"})
     needs_base: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = TfidfOptions
@@ -65,11 +67,13 @@ class Baseline:
         """Fit on data.train, calibrate on data.dev. Raises TrainingError, Stopped."""
         checked = TfidfOptions.model_validate(options.model_dump())
         features = TextFeatures(tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams))
+        if data.task.paired:
+            return train_pairs(data, features, [checked.C], context, checked.seed, checked.class_weights)
         return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
 
     def load(self, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
         """Load what the predictor's ``save`` wrote."""
-        return LinearPredictor.load(directory, labels, device)
+        return load_linear(directory, labels, device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None

@@ -14,6 +14,8 @@ from pydantic import Field
 from core.errors import TrainingError
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.linear import LinearPredictor, TextFeatures, train_linear
+from core.methods.pair_linear import CHOICES as PAIR_CHOICES
+from core.methods.pair_linear import load_linear, train_pairs
 
 CHOICES = (10.0, 20.0)
 """Values of C that are tried. Banking77 with MiniLM, dev / test: 5 gives 91.9 / 92.6, 10: 92.8 / 92.7,
@@ -43,8 +45,8 @@ class FeaturesOptions(EncoderOptions):
         default=0.0,
         ge=0,
         le=1000,
-        description="How closely the classifier follows the training examples. 0 tries 10 and 20 and keeps the one "
-        "that is better on the dev split.",
+        description="How closely the classifier follows the training examples. 0 tries several values (10 "
+        "and 20; for pairs 0.01 to 1) and keeps the best on the dev split.",
     )
 
 
@@ -57,7 +59,7 @@ class Features:
         "A pre-trained encoder reads the texts once, a small classifier learns on top. Strong from a few labels a "
         "class on, and retrained in seconds while you label."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "pair"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = FeaturesOptions
@@ -75,11 +77,14 @@ class Features:
             return LogisticRegression(C=choice, class_weight=weights, max_iter=500, warm_start=True)
 
         features = encoder_features(checked, base, context)
+        if data.task.paired:
+            choices = [checked.C] if checked.C else PAIR_CHOICES
+            return train_pairs(data, features, choices, context, checked.seed, checked.class_weights)
         return train_linear(data, features, make, [checked.C] if checked.C else CHOICES, context, checked.seed)
 
     def load(self, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
         """Load what the predictor's ``save`` wrote."""
-        return LinearPredictor.load(directory, labels, device)
+        return load_linear(directory, labels, device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None

@@ -271,6 +271,8 @@ class LinearPredictor:
 
     FILE = "linear.skops"
     HEAD = "linear.json"
+    KIND = "texts"
+    """What it reads; in ``linear.json``, so that loading finds the class again."""
 
     def __init__(self, labels: list[str], features: TextFeatures, fitted: Fitted) -> None:
         self.labels = labels
@@ -294,6 +296,7 @@ class LinearPredictor:
         base = self.features.base
         save_estimators([self.fitted.classifier, *self.features.vectorizers], directory / self.FILE)
         facts = {
+            "kind": self.KIND,
             "labels": self.labels,
             "columns": [int(column) for column in self.fitted.columns],
             "temperature": self.fitted.temperature,

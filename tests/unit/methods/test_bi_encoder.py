@@ -134,14 +134,14 @@ def test_the_base_model_is_not_changed(tune, tiny):
 def test_a_stopped_run_goes_on_to_the_same_weights(tiny, context, tmp_path):
     method = get_method("bi_encoder")
     options = method.Options.model_validate({**QUICK, "checkpoint_seconds": 0, "epochs": 2, "dropout": 0.1})
-    whole = method.fit(pair_data(), options, tiny, context)
+    whole: Any = method.fit(pair_data(), options, tiny, context)
     context.directory = tmp_path / "other"
     context.should_stop = lambda: context.marks[-1][0] == 7
     context.marks.clear()
     with pytest.raises(Stopped):
         method.fit(pair_data(), options, tiny, context)
     context.should_stop = lambda: False
-    resumed = method.fit(pair_data(), options, tiny, context)
+    resumed: Any = method.fit(pair_data(), options, tiny, context)
     assert any(note["kind"] == "resumed" for note in context.notes)
     texts = ["money back please", "my parcel is late"]
     assert np.array_equal(resumed.embed(texts), whole.embed(texts))
