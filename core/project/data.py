@@ -175,8 +175,9 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         with ExitStack() as held:
             with transaction as write:
                 values, new, notes = self._staged_values(staged)
-                self.add_labels(new, user=user)
-                ids = self._ids_by_name()
+                if new:
+                    self.add_labels(new, user=user)
+                ids = self._ids_by_name() if values else {}
                 counts = items.insert_staged(
                     self._database,
                     write,
@@ -188,7 +189,7 @@ class ProjectData(ProjectSchema, ProjectLabeling):
                     on_duplicate == "keep",
                     {cell: self.task.encode(value, ids) for cell, value in values.items()},
                 )
-                added = self._read_board(counts.first_id)
+                added = self._read_board(counts.first_id, bare=not (counts.labelled or counts.flagged))
                 held.enter_context(self._held())  # labeling waits from here on, for no more than the commit
             if self._state.board is not None:
                 self._state.board.extend(added)
@@ -205,6 +206,8 @@ class ProjectData(ProjectSchema, ProjectLabeling):
 
     def _staged_values(self, staged: importing.StagedImport) -> tuple[dict[str, Any], list[str], list[str]]:
         """(value by staged cell, label names the schema lacks, warnings). Raises InputError for too many labels."""
+        if not staged.labelled:
+            return {}, [], []
         cells = items.staged_labels(self._database, staged.parquet)
         settled, notes = self.task.settle([json.loads(cell) for cell in cells])
         known = self._ids_by_name()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.errors import InputError, NotFoundError
 from core.labeling.board import Board
 from core.records import ItemFilter, Label, ProjectInfo
@@ -116,19 +118,16 @@ class ProjectPart:
             self._state.board = self._read_board()
         return self._state.board
 
-    def _read_board(self, since: int = 0) -> Board:
-        """A board of all items, or of those from one id on, as this thread sees them."""
+    def _read_board(self, since: int = 0, bare: bool = False) -> Board:
+        """A board of all items, or of those from one id on, as this thread sees them; ``bare``: none has a label."""
         positions = item_store.all_positions(self._database, self.id, since)
+        excluded, feedback = positions["excluded"], positions["feedback"]
+        if bare:
+            nothing = np.empty(0, dtype=np.int64)
+            return Board(positions["id"], excluded, nothing, nothing, {}, {}, feedback)
         arrays, meaning = label_events.current_codes(self._database, self.id, since)
-        return Board(
-            positions["id"],
-            positions["excluded"],
-            arrays["item_id"],
-            arrays["code"],
-            meaning,
-            label_events.current_flags(self._database, self.id, since),
-            positions["feedback"],
-        )
+        flags = label_events.current_flags(self._database, self.id, since)
+        return Board(positions["id"], excluded, arrays["item_id"], arrays["code"], meaning, flags, feedback)
 
     def _changed(self, items: bool = False) -> None:
         """Note a change; ``items``: the board must be rebuilt."""

@@ -41,6 +41,8 @@ class InsertCounts:
     added: int
     duplicates: int
     labelled: int
+    flagged: int
+    """Staged rows with a flag."""
     first_id: int
     """Id of the first added item; the others follow it without a gap."""
 
@@ -81,8 +83,9 @@ def insert_staged(
         "FROM staged WHERE $keep OR (first_row = row AND text_hash NOT IN (SELECT text_hash FROM known))",
         {"project": project_id, "keep": keep_duplicates},
     )
-    (total,) = database.read("SELECT count(*) FROM read_parquet(?)", [str(staged)])[0]
-    (added,) = database.read("SELECT count(*) FROM chosen")[0]
+    total, flagged, added = database.read(
+        "SELECT count(*), count(flag), (SELECT count(*) FROM chosen) FROM read_parquet(?)", [str(staged)]
+    )[0]
     duplicates = total - added
     if keep_duplicates:
         (duplicates,) = database.read(
@@ -111,9 +114,10 @@ def insert_staged(
             [first_id, project_id],
         )
         labelled = _insert_labels(database, write, project_id, source, first_id, values, user)
-        _insert_flags(database, write, project_id, source, first_id, user)
+        if flagged:
+            _insert_flags(database, write, project_id, source, first_id, user)
     write.execute("DROP TABLE chosen")
-    return InsertCounts(added, duplicates, labelled, first_id)
+    return InsertCounts(added, duplicates, labelled, flagged, first_id)
 
 
 def _insert_labels(
@@ -153,8 +157,6 @@ def _insert_flags(
 ) -> None:
     """Store the open flags that a file exported here carries."""
     flagged = database.read(f"SELECT count(*) FROM {source} s WHERE s.flag IS NOT NULL")[0][0]
-    if not flagged:
-        return
     first_event = database.next_ids("label_events", flagged)
     write.execute(
         "INSERT INTO label_events (id, project_id, item_id, kind, note, username, source, happened_at) "
