@@ -171,6 +171,9 @@ class Finding(Record):
         default_factory=dict, description="By item id: what was seen, or the text as it would be repaired."
     )
     action: Literal["exclude", "replace_text", "review"] = "exclude"
+    seen: dict[int, int] = Field(
+        default_factory=dict, description="By item id: hash of the text that was looked at, to notice a later change."
+    )
 
     @property
     def count(self) -> int:
@@ -185,6 +188,18 @@ class CleaningBatch(Record):
     kind: str
     action: str
     items: int = Field(description="Number of items changed.")
+    left: int = Field(default=0, description="Items left alone because their text is another one since the search.")
+    user: str
+    at: datetime
+    undone: bool = False
+
+
+class BulkStep(Record):
+    """Many items labelled at once; can be undone as a whole."""
+
+    id: int
+    label: Any = Field(description="The label they were given, as the task shows it.")
+    items: int = Field(description="Number of items.")
     user: str
     at: datetime
     undone: bool = False

@@ -329,10 +329,10 @@ class Workspace:
         """
         with self._lock, ExitStack() as held:
             # With every project held, no answer meant for the old database ends up in the new one.
-            for state in self._states.values():
-                if not state.lock.acquire(timeout=RESTORE_PATIENCE):
+            for lock in (lock for s in self._states.values() for lock in (s.adding, s.freezing, s.lock)):
+                if not lock.acquire(timeout=RESTORE_PATIENCE):
                     raise RefusedError("An import or a version is being stored.", "Restore the backup when it is done.")
-                held.callback(state.lock.release)
+                held.callback(lock.release)
             kept = self.database.restore(Path(source).expanduser())
             there = {info.id for info in projects.list_projects(self.database)}
             for project_id, state in self._states.items():

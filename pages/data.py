@@ -10,6 +10,7 @@ from studio import session
 from studio.current import annotator, require_project
 from studio.i18n import _, ngettext, number
 from studio.widgets.basics import empty_state, page_header
+from studio.widgets.bulk_label import bulk_label
 from studio.widgets.choice import url_choice
 from studio.widgets.cleaning_review import cleaning_review
 from studio.widgets.data_charts import data_charts
@@ -32,6 +33,7 @@ def browse(project: Project) -> None:
     total = project.count(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(ngettext("**{n}** item", "**{n}** items", total).format(n=number(total)), width="stretch")
+        bulk_label(project, chosen, total, annotator())
         export_panel(project, chosen, total)
     data_charts(project, chosen)
     item_table(project, chosen, total, annotator())

@@ -64,6 +64,15 @@ class Board:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def _recount(self) -> None:
+        self._open = (self._codes == 0) & ~self.excluded
+        self.total = int(len(self.ids) - self.excluded.sum())
+        self.labelled = int(((self._codes != 0) & ~self.excluded).sum())
+        counts = np.bincount(self._codes[~self.excluded], minlength=1)
+        self.label_counts: Counter[int] = Counter()
+        for code in np.flatnonzero(counts[1:]) + 1:
+            self._count(self._meaning[int(code)], int(counts[code]))
+
     def extend(self, new: Board) -> None:
         """Take over the items of ``new``, all with higher ids than those here; who sits where stays."""
         size = len(self.ids)
@@ -80,15 +89,6 @@ class Board:
         self.labelled += new.labelled
         self.label_counts.update(new.label_counts)
 
-    def _recount(self) -> None:
-        self._open = (self._codes == 0) & ~self.excluded
-        self.total = int(len(self.ids) - self.excluded.sum())
-        self.labelled = int(((self._codes != 0) & ~self.excluded).sum())
-        counts = np.bincount(self._codes[~self.excluded], minlength=1)
-        self.label_counts: Counter[int] = Counter()
-        for code in np.flatnonzero(counts[1:]) + 1:
-            self._count(self._meaning[int(code)], int(counts[code]))
-
     def _count(self, label_ids: tuple[int, ...], by: int) -> None:
         for label in label_ids:
             self.label_counts[label] += by
@@ -102,6 +102,11 @@ class Board:
         """Whether an item of this project carries a label now."""
         at = self.position(item_id)
         return at is not None and bool(self._codes[at])
+
+    def is_excluded(self, item_id: int) -> bool:
+        """Whether an item of this project was taken out by cleaning."""
+        at = self.position(item_id)
+        return at is not None and bool(self.excluded[at])
 
     def carrying(self, label_ids: Collection[int]) -> int:
         """Number of items that carry one of these label ids, those taken out by cleaning included."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
@@ -254,6 +255,15 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         """Where items came from."""
         return items.list_sources(self._database, self.id)
 
+    def label_counts(self, filter: ItemFilter | None = None) -> dict[str, int]:
+        """Current labels of what the filter lets through, most used first."""
+        where, names = filter or ItemFilter(), self._names_by_id()
+        counts: Counter[str] = Counter()
+        for label_id, count in items.label_counts(self._database, self.id, where, self._filter_ids(where)):
+            if label_id in names:  # a merged label counts as the one it was merged into
+                counts[names[label_id]] += count
+        return dict(counts.most_common())
+
     def split_counts(self) -> dict[str, int]:
         """Items by the split that the import named."""
         return items.split_counts(self._database, self.id)
@@ -289,13 +299,16 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         """
         from core.data import cleaning as cleaner
 
-        rows = items.load_texts(self._database, self.id, ItemFilter(), [])
-        values = self._current_values()
+        with self._database.snapshot():
+            rows = items.load_texts(self._database, self.id, ItemFilter(), [])
+            values = self._current_values()
         entries = [
             cleaner.Entry(item_id=item_id, text=text, value=values.get(item_id), split=split, text_b=text_b)
             for item_id, text, text_b, _, split in rows
         ]
-        return cleaner.find_problems(entries, self.language, kinds=kinds, progress=progress, cancelled=cancelled)
+        found = cleaner.find_problems(entries, self.language, kinds=kinds, progress=progress, cancelled=cancelled)
+        hashes = {row[0]: row[3] for row in rows}
+        return [finding.model_copy(update={"seen": {i: hashes[i] for i in finding.item_ids}}) for finding in found]
 
     def _current_values(self) -> dict[int, str]:
         """Current value of each labelled item as one comparable string."""
@@ -307,7 +320,11 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         return {int(i): shown[int(c)] for i, c in zip(arrays["item_id"], arrays["code"], strict=True)}
 
     def apply_finding(self, finding: Finding, item_ids: Sequence[int] | None = None, user: str = "me") -> CleaningBatch:
-        """Apply a finding's action to all, or some, of its items; can be undone as a whole."""
+        """Apply a finding's action to all, or some, of its items; can be undone as a whole.
+
+        Items whose text is another one since the search are left alone and counted in ``left``. Raises RefusedError
+        when that leaves none.
+        """
         chosen = list(finding.item_ids if item_ids is None else item_ids)
         if not chosen:
             raise InputError("No item is chosen.", "Choose at least one.")
@@ -316,15 +333,21 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         if finding.action == "review":
             raise RefusedError("These items need a person's decision.", "Open them and label or exclude them.")
         with self._held():
+            hashes = items.load_hashes(self._database, self.id, chosen)
+            current = [i for i in chosen if i in hashes and finding.seen.get(i, hashes[i]) == hashes[i]]
+            if not current:
+                raise RefusedError(
+                    "The texts of these items were changed since the search.", "Look for problems again."
+                )
             if finding.action == "replace_text":
-                rows = items.load_items(self._database, self.id, chosen)
+                rows = items.load_items(self._database, self.id, current)
                 repaired = {row.id: finding.details[row.id] for row in rows}
                 texts = {row.id: (repaired[row.id], text_hash(repaired[row.id], row.text_b)) for row in rows}
                 batch = cleaning.replace_texts(self._database, self.id, texts, finding.kind, user)
             else:
-                batch = cleaning.exclude_items(self._database, self.id, chosen, finding.kind, user)
+                batch = cleaning.exclude_items(self._database, self.id, current, finding.kind, user)
             self._changed(items=True)
-        return batch
+        return batch.model_copy(update={"left": len(chosen) - len(current)})
 
     def exclude(self, item_ids: Sequence[int], user: str = "me") -> CleaningBatch:
         """Take items out by hand; can be undone like any cleaning step."""

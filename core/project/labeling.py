@@ -10,9 +10,9 @@ from typing import Any
 from core.errors import InputError, NotFoundError, RefusedError
 from core.labeling.suggestions import Suggester
 from core.project.part import ProjectPart
-from core.records import Item, ItemFilter, LabelSource, Progress, Suggestion
+from core.records import BulkStep, Item, ItemFilter, LabelSource, Progress, Suggestion
+from core.storage import cleaning, label_events
 from core.storage import items as item_store
-from core.storage import label_events
 from core.storage.label_events import LabelEvent
 
 RECENT = 10
@@ -95,11 +95,11 @@ class ProjectLabeling(ProjectPart):
         """Give an item a label; the newest label of an item is its current one.
 
         ``suggestion`` is what was on screen. Raises NotFoundError for an item and InputError for a label that the
-        project does not have.
+        project does not have, or for an item that was taken out by cleaning.
         """
         with self._held():
             payload, label_ids = self.task.encode(value, self._ids_by_name())
-            self._check_item(item_id)
+            self._check_open(item_id)
             self._sit_down(user)
             event = label_events.append(
                 self._database,
@@ -146,14 +146,44 @@ class ProjectLabeling(ProjectPart):
             self._changed()
 
     def bulk_label(self, item_ids: Sequence[int], value: Any, user: str) -> int:
-        """Give many items the same label in one step; returns how many."""
+        """Give many items the same label in one step; returns how many. ``bulk_steps`` has it, to undo it."""
         with self._held():
             payload, label_ids = self.task.encode(value, self._ids_by_name())
             for item_id in item_ids:
-                self._check_item(item_id)
+                self._check_open(item_id)
             label_events.append_bulk(self._database, self.id, item_ids, label_ids, payload, user)
             for item_id in item_ids:
                 self._board().set_label(item_id, label_ids)
+            self._changed()
+        return len(item_ids)
+
+    def bulk_steps(self, limit: int = RECENT) -> list[BulkStep]:
+        """What was labelled in bulk, newest first."""
+        names = self._names_by_id()
+        return [
+            BulkStep(
+                id=step_id,
+                label=self.task.decode(payload, [i for i in label_ids if i in names], names),
+                items=count,
+                user=user,
+                at=at,
+                undone=undone,
+            )
+            for step_id, label_ids, payload, count, user, at, undone in label_events.bulk_steps(
+                self._database, self.id, limit
+            )
+        ]
+
+    def undo_bulk(self, step_id: int, user: str) -> int:
+        """Take a bulk step back: its items carry again what they carried before; labels given since then stay.
+
+        Returns how many items it concerned. Raises NotFoundError for a step that does not exist or is undone.
+        """
+        with self._held():
+            item_ids = label_events.undo_bulk(self._database, self.id, step_id, user)
+            if not item_ids:
+                raise NotFoundError(f"There is no bulk step {step_id} to undo.", "It may have been undone already.")
+            self._restore(item_ids, user)
             self._changed()
         return len(item_ids)
 
@@ -168,20 +198,23 @@ class ProjectLabeling(ProjectPart):
             if event is None:
                 return None
             label_events.append(self._database, self.id, event.item_id, "undo", user, undoes=event.id)
-            self._restore(event.item_id, user)
+            self._restore([event.item_id], user)
             self._board().go_to(event.item_id, user)
             self._changed()
         return self.item(event.item_id)
 
-    def _restore(self, item_id: int, user: str) -> None:
-        """Bring the board in line with what the events now say about one item."""
-        board = self._board()
-        current = label_events.current_of(self._database, self.id, [item_id]).get(item_id)
-        label_ids = current[1] if current and current[0] == "label" else None
-        if label_ids and not set(label_ids) <= set(self._names_by_id()):  # removed from the schema since
-            label_events.append(self._database, self.id, item_id, "clear", user, source="rule")
-            label_ids = None
-        board.set_label(item_id, label_ids)
+    def _restore(self, item_ids: Sequence[int], user: str) -> None:
+        """Bring the board in line with what the events now say about some items."""
+        board, known = self._board(), set(self._names_by_id())
+        current = label_events.current_of(self._database, self.id, item_ids)
+        carried = {i: event[1] for i, event in current.items() if event[0] == "label"}
+        removed = {i for i, label_ids in carried.items() if not set(label_ids) <= known}  # from the schema since
+        if removed:
+            label_events.append_bulk(
+                self._database, self.id, sorted(removed), [], None, user, source="rule", kind="clear"
+            )
+        for item_id in item_ids:
+            board.set_label(item_id, None if item_id in removed else carried.get(item_id))
         board.flags = label_events.current_flags(self._database, self.id)
 
     def _append_flag(self, item_id: int, kind: str, user: str, note: str | None) -> None:
@@ -197,6 +230,16 @@ class ProjectLabeling(ProjectPart):
     def _check_item(self, item_id: int) -> None:
         if self._board().position(item_id) is None:
             raise NotFoundError(f"There is no item {item_id} in '{self.name}'.", "Ids are shown on the data page.")
+
+    def _check_open(self, item_id: int) -> None:
+        """Raise NotFoundError for an unknown item, InputError for one whose label would not count."""
+        self._check_item(item_id)
+        if self._board().is_excluded(item_id):
+            kind = cleaning.excluded_by(self._database, self.id, item_id)
+            why = f" ({kind.replace('_', ' ')})" if kind else ""
+            raise InputError(
+                f"Item {item_id} was taken out by cleaning{why}.", "Undo that step on the Clean tab first."
+            )
 
     # ------------------------------------------------------------ what was done
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from core.data import splitting, versions
 from core.data.links import fold, joined
-from core.errors import InputError, NotFoundError, RefusedError
+from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.project.data import ProjectData
 from core.records import VersionInfo
 from core.storage import catalogue, items
@@ -100,11 +101,15 @@ class ProjectVersions(ProjectData):
             raise InputError(f"There is no split '{split}'.", "Use split='imported' or leave it out.")
         where = self.labelled_filter().model_copy(update={"labels": tuple(labels or ())})
         with self._held():
-            rows = items.load_texts(self._database, self.id, where, self._filter_ids(where))
-            values = self._decoded([row[0] for row in rows])
+            pass  # only to refuse a project that is gone: everybody goes on labeling meanwhile
+        with self._state.freezing:
+            with self._database.snapshot():
+                rows = items.load_texts(self._database, self.id, where, self._filter_ids(where))
+                values = self._decoded([row[0] for row in rows])
+                schema = [label.name for label in self.labels]
             assigned = self._assign(rows, values, test, dev, seed, split)
             options = {"test": test, "dev": dev, "seed": seed, "split": split or "random", "user": user}
-            return self._write_version(rows, values, assigned, options)
+            return self._write_version(rows, values, schema, assigned, options)
 
     def _decoded(self, item_ids: Sequence[int]) -> list[Any]:
         """Current values of labelled items in the task's own form."""
@@ -139,10 +144,15 @@ class ProjectVersions(ProjectData):
         return splitting.split(strata, groups, test=test, dev=dev, seed=seed)
 
     def _write_version(
-        self, rows: Sequence[tuple[Any, ...]], values: Sequence[Any], assigned: splitting.Split, options: dict[str, Any]
+        self,
+        rows: Sequence[tuple[Any, ...]],
+        values: Sequence[Any],
+        schema: Sequence[str],
+        assigned: splitting.Split,
+        options: dict[str, Any],
     ) -> Version:
         used = {name for value in values for name in self.task.names(value)} | set(self.task.fixed_labels)
-        labels = [label.name for label in self.labels if label.name in used]
+        labels = [name for name in schema if name in used]
         counts: dict[str, dict[str, int]] = {name: {} for name in ("train", "dev", "test")}
         for part, value in zip(assigned.names.tolist(), values, strict=True):
             for name in self.task.names(value) or ("",):
@@ -161,20 +171,23 @@ class ProjectVersions(ProjectData):
             task=self.task.name,
             options=options,
         )
-        info = catalogue.insert_version(
-            self._database,
-            {
-                "project_id": self.id,
-                "number": number,
-                "task": self.task.name,
-                "labels": labels,
-                "counts": counts,
-                "hash": digest,
-                "options": options,
-                "warnings": warnings,
-                "path": str(folder),
-            },
-        )
+        record = {
+            "project_id": self.id,
+            "number": number,
+            "task": self.task.name,
+            "labels": labels,
+            "counts": counts,
+            "hash": digest,
+            "options": options,
+            "warnings": warnings,
+            "path": str(folder),
+        }
+        try:
+            with self._held():
+                info = catalogue.insert_version(self._database, record)
+        except StudioError:  # the project was deleted meanwhile, or the disk is full
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self.workspace.runner.expect()  # who freezes a version trains on it
         return Version(self, info)  # type: ignore[arg-type]
 

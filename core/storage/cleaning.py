@@ -67,6 +67,16 @@ def list_batches(database: Database, project_id: int) -> list[CleaningBatch]:
     return [CleaningBatch(id=i, kind=k, action=a, items=n, user=u, at=t, undone=d) for i, k, a, n, u, t, d in rows]
 
 
+def excluded_by(database: Database, project_id: int, item_id: int) -> str | None:
+    """Kind of the step that took an item out; None when no step did (it came in like that)."""
+    rows = database.read(
+        "SELECT b.kind FROM cleaning_changes c JOIN cleaning_batches b ON b.id = c.batch_id WHERE c.project_id = ? "
+        "AND c.item_id = ? AND c.old_excluded IS NOT NULL AND b.undone_at IS NULL ORDER BY b.id DESC LIMIT 1",
+        [project_id, item_id],
+    )
+    return rows[0][0] if rows else None
+
+
 def undo_batch(database: Database, project_id: int, batch_id: int) -> CleaningBatch:
     """Put back what a batch changed. Batches that touched the same items later must be undone first."""
     batches = list_batches(database, project_id)

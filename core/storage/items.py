@@ -261,6 +261,16 @@ def load_items(database: Database, project_id: int, item_ids: Sequence[int]) -> 
     return [found[item_id] for item_id in ids if item_id in found]
 
 
+def load_hashes(database: Database, project_id: int, item_ids: Sequence[int]) -> dict[int, int]:
+    """Hash of the text of each item as it is now; unknown ids are left out."""
+    return dict(
+        database.read(
+            "SELECT id, text_hash FROM items WHERE project_id = ? AND id IN (SELECT unnest(?::BIGINT[]))",
+            [project_id, list(item_ids)],
+        )
+    )
+
+
 def load_item(database: Database, project_id: int, item_id: int) -> StoredItem | None:
     """One item with its text; the hot path of labeling, so two look-ups by a single value."""
     rows = database.read(

@@ -87,16 +87,57 @@ def append_bulk(
     payload: str | None,
     user: str,
     source: str = "bulk",
+    kind: str = "label",
 ) -> None:
-    """Give many items the same value in one transaction."""
+    """Give many items the same value in one transaction; one moment, by which the step is known."""
     with database.transaction() as write:
         first = database.next_ids("label_events", len(item_ids))
         write.execute(
             "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, "
-            "happened_at) SELECT ? + generate_subscripts(ids, 1) - 1, ?, unnest(ids), 'label', ?, ?, ?, ?, ? "
+            "happened_at) SELECT ? + generate_subscripts(ids, 1) - 1, ?, unnest(ids), ?, ?, ?, ?, ?, ? "
             "FROM (SELECT ?::BIGINT[] AS ids)",
-            [first, project_id, list(label_ids), payload, user, source, datetime.now(), list(item_ids)],
+            [first, project_id, kind, list(label_ids), payload, user, source, datetime.now(), list(item_ids)],
         )
+
+
+_STEP = "project_id = ? AND kind = 'label' AND source = 'bulk' AND note IS NULL"
+
+
+def bulk_steps(database: Database, project_id: int, limit: int) -> list[tuple[Any, ...]]:
+    """(id, label_ids, payload, items, user, at, undone) of what was labelled in bulk, newest first.
+
+    A step is known by its first event; undone is one of which no event stands any more.
+    """
+    return database.read(
+        "SELECT min(id), any_value(label_ids), any_value(payload), count(*), username, happened_at, "
+        f"count(*) FILTER (id NOT IN {_UNDONE}) = 0 FROM label_events WHERE {_STEP} "
+        "GROUP BY username, happened_at ORDER BY min(id) DESC LIMIT ?",
+        [project_id, limit],
+    )
+
+
+def undo_bulk(database: Database, project_id: int, step_id: int, user: str) -> list[int]:
+    """Take back every event of a bulk step that still stands; returns the items. Labels given later stay."""
+    with database.transaction() as write:
+        rows = database.read(
+            f"SELECT id, item_id FROM label_events WHERE {_STEP} AND id NOT IN {_UNDONE} AND (username, happened_at) = "
+            f"(SELECT (username, happened_at) FROM label_events WHERE {_STEP} AND id = ?) ORDER BY id",
+            [project_id, project_id, step_id],
+        )
+        write.execute(
+            "INSERT INTO label_events (id, project_id, item_id, kind, username, source, undoes, happened_at) "
+            "SELECT ? + generate_subscripts(ids, 1) - 1, ?, unnest(items), 'undo', ?, 'bulk', unnest(ids), ? "
+            "FROM (SELECT ?::BIGINT[] AS ids, ?::BIGINT[] AS items)",
+            [
+                database.next_ids("label_events", len(rows)),
+                project_id,
+                user,
+                datetime.now(),
+                [event_id for event_id, _ in rows],
+                [item_id for _, item_id in rows],
+            ],
+        )
+    return [item_id for _, item_id in rows]
 
 
 def item_history(database: Database, project_id: int, item_id: int) -> list[LabelEvent]:

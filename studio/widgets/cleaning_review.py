@@ -122,9 +122,18 @@ def _apply(project: Project, user: str, finding: Finding, ids: list[int]) -> Non
     else:
         label = ngettext("Take out {n} item", "Take out {n} items", len(ids))
     if st.button(label.format(n=number(len(ids))), key=f"apply_{project.id}_{finding.kind}", disabled=not ids):
-        project.apply_finding(finding, ids, user=user)
+        batch = project.apply_finding(finding, ids, user=user)
         get_jobs().dismiss(f"clean_{project.id}")
         st.toast(_("Done. You can undo it below."), icon=":material/check:")
+        if batch.left:
+            st.toast(
+                ngettext(
+                    "{n} item was left alone: its text was changed since the search.",
+                    "{n} items were left alone: their texts were changed since the search.",
+                    batch.left,
+                ).format(n=number(batch.left)),
+                icon=":material/info:",
+            )
         st.rerun()
 
 

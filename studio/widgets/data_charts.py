@@ -15,12 +15,12 @@ MOST_BARS = 40
 
 
 def data_charts(project: Project, chosen: ItemFilter) -> None:
-    """Class balance of the project and lengths of what the filter shows; drawn only while open."""
+    """Class balance and lengths of what the filter shows; drawn only while open."""
     with st.expander(_("Charts"), icon=":material/bar_chart:", key=f"charts_{project.id}", on_change="rerun") as place:
         if not place.open:
             return
         grid = st.grid(2, min_column_width=440)
-        counts = project.progress().per_label
+        counts = project.label_counts(chosen)
         with grid.cell():
             show_figure(plots.class_balance(dict(list(counts.items())[:MOST_BARS]), palette(), _), "class_balance")
             if len(counts) > MOST_BARS:

@@ -41,6 +41,8 @@ def import_wizard(project: Project, user: str) -> None:
             st.rerun()
         return
     sources = {"file": _("A file"), "paste": _("Pasted text"), "hub": _("A Hugging Face dataset")}
+    if project.task.paired:  # a line is one text
+        del sources["paste"]
     source = st.segmented_control(
         _("Where from"),
         list(sources),
@@ -68,7 +70,7 @@ def _from_file(project: Project, user: str, key: str) -> None:
             path, **columns.model_dump(), on_duplicate=duplicates, filename=upload.name, user=user, progress=report
         )
 
-    _map_and_store(preview, line(upload.name, 60), key, store)
+    _map_and_store(preview, line(upload.name, 60), key, project.task.paired, store)
 
 
 def _from_paste(project: Project, user: str, key: str) -> None:
@@ -99,10 +101,12 @@ def _from_hub(project: Project, user: str, key: str) -> None:
         config = st.text_input(_("Configuration, if it has several"), key=f"{key}_config")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(_("Text column"), value="text", key=f"{key}_hub_text")
+        text_b = st.text_input(_("Second text column"), key=f"{key}_hub_text_b") if project.task.paired else None
         label = st.text_input(_("Label column"), value="label", key=f"{key}_hub_label")
     st.caption(_("All its splits are fetched; this needs the internet once."))
     duplicates = _duplicates(key)
-    if st.button(_("Fetch and import"), type="primary", disabled=not (name and text), key=f"{key}_go"):
+    complete = bool(name and text and (text_b or not project.task.paired))
+    if st.button(_("Fetch and import"), type="primary", disabled=not complete, key=f"{key}_go"):
         _start(
             key,
             name or "",
@@ -110,6 +114,7 @@ def _from_hub(project: Project, user: str, key: str) -> None:
                 (name or "").strip(),
                 config=(config or "").strip() or None,
                 text=text or "text",
+                text_b=text_b or None,
                 label=label or None,
                 on_duplicate=duplicates,
                 user=user,
@@ -129,7 +134,7 @@ def _remembered(source: str, read: Callable[[], ImportPreview]) -> ImportPreview
     return preview
 
 
-def _map_and_store(preview: ImportPreview, name: str, key: str, store: Store) -> None:
+def _map_and_store(preview: ImportPreview, name: str, key: str, paired: bool, store: Store) -> None:
     """The first rows, the meaning of the columns, and the button that stores."""
     how = preview.format.upper() + (f" · {preview.encoding}" if preview.encoding else "")
     st.caption(
@@ -145,22 +150,24 @@ def _map_and_store(preview: ImportPreview, name: str, key: str, store: Store) ->
     )
     for warning in preview.warnings:
         st.caption(f":material/info: {escape(phrase(warning))}")
-    columns = _columns(preview, key)
+    columns = _columns(preview, key, paired)
     duplicates = _duplicates(key)
-    if st.button(_("Import"), type="primary", icon=":material/download:", key=f"{key}_go"):
+    incomplete = paired and columns.text_b is None
+    if st.button(_("Import"), type="primary", icon=":material/download:", disabled=incomplete, key=f"{key}_go"):
         _start(key, name, lambda report: store(columns, duplicates, report))
 
 
-def _columns(preview: ImportPreview, key: str) -> ColumnMapping:
-    """One picker a meaning, set to our guess."""
+def _columns(preview: ImportPreview, key: str, paired: bool) -> ColumnMapping:
+    """One picker a meaning, set to our guess; the second text only where the task has one."""
     meanings = {
         "text": _("Text"),
+        **({"text_b": _("Second text")} if paired else {}),
         "label": _("Label"),
         "split": _("Split (train, dev, test)"),
         "id": _("Your own id"),
     }
     chosen: dict[str, str | None] = {}
-    with st.grid(4, min_column_width=180):
+    with st.grid(len(meanings), min_column_width=180):
         for meaning, title in meanings.items():
             options: list[str | None] = list(preview.columns) if meaning == "text" else [None, *preview.columns]
             guess = getattr(preview.guess, meaning)
