@@ -12,6 +12,13 @@ _METHODS: dict[str, str] = {
     "full": "core.methods.full:FullFineTuning",
     "top_layers": "core.methods.top_layers:TopLayers",
     "lora": "core.methods.lora:Lora",
+    "adalora": "core.methods.adalora:AdaLora",
+    "ia3": "core.methods.ia3:Ia3",
+    "bitfit": "core.methods.bitfit:BitFit",
+    "adapter": "core.methods.adapter:Adapter",
+    "prefix_tuning": "core.methods.prompts:PrefixTuning",
+    "prompt_tuning": "core.methods.prompts:PromptTuning",
+    "p_tuning": "core.methods.prompts:PTuning",
     "bi_encoder": "core.methods.bi_encoder:BiEncoder",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""

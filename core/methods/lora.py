@@ -1,21 +1,43 @@
 """LoRA: the encoder stays as it is; small low-rank matrices beside its attention, and a new head, learn.
 
-Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", through the peft library.
+Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", through the peft library; its variants: rsLoRA
+(Kalajdzievski 2023), DoRA (Liu et al. 2024), PiSSA (Meng et al. 2024).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
-from core.methods.encoders import LORA_TARGETS, head_modules
-from core.methods.neural import EncoderPredictor, NeuralOptions, estimate_neural, fine_tune, load_encoder
+from core.methods.encoders import LORA_TARGETS
+from core.methods.neural import NeuralOptions
+from core.methods.peft_method import PeftMethod
 
 
-class LoraOptions(NeuralOptions):
+class LowRankOptions(NeuralOptions):
+    """Options of low-rank matrices."""
+
+    rank: int = Field(
+        default=16, ge=1, le=256, description="Width of the low-rank matrices. Higher can learn more and is slower."
+    )
+    alpha: int = Field(
+        default=32, ge=1, le=1024, description="Strength of the low-rank matrices; usually twice the rank."
+    )
+    lora_dropout: float = Field(
+        default=0.05, ge=0, lt=1, description="Share of the matrices' inputs dropped at random; guards small data."
+    )
+    targets: Literal["attention", "all"] = Field(
+        default="attention",
+        description="Where the matrices sit: at the attention's queries and values, or at every linear layer, which "
+        "learns more and takes longer.",
+    )
+    head_factor: float = Field(
+        default=2.0, gt=0, le=100, description="How many times faster the new head learns than the matrices."
+    )
+
+
+class LoraOptions(LowRankOptions):
     """Options of LoRA."""
 
     learning_rate: float = Field(
@@ -24,19 +46,14 @@ class LoraOptions(NeuralOptions):
         le=1,
         description="How far each step moves the weights. LoRA wants about five times more than full fine-tuning.",
     )
-    head_factor: float = Field(
-        default=2.0, gt=0, le=100, description="How many times faster the new head learns than the LoRA matrices."
-    )
-    rank: int = Field(
-        default=16, ge=1, le=256, description="Width of the low-rank matrices. Higher can learn more and is slower."
-    )
-    alpha: int = Field(default=32, ge=1, le=1024, description="Strength of the LoRA matrices; usually twice the rank.")
-    lora_dropout: float = Field(
-        default=0.05, ge=0, lt=1, description="Share of LoRA's inputs dropped at random; higher guards small data."
+    variant: Literal["plain", "rslora", "dora", "pissa"] = Field(
+        default="plain",
+        description="rsLoRA keeps high ranks stable, DoRA learns size and direction of weights apart (slower), PiSSA "
+        "starts from the strongest directions of the weights (learns faster; handed out merged only).",
     )
 
 
-class Lora:
+class Lora(PeftMethod):
     """Train low-rank matrices."""
 
     name: ClassVar[str] = "lora"
@@ -45,73 +62,24 @@ class Lora:
         "Adds small trainable matrices to a frozen base model. Close to full fine-tuning at a fraction of the memory; "
         "the result is an adapter of a few megabytes and a merged model."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
-    needs_base: ClassVar[bool] = True
-    resumable: ClassVar[bool] = True
-    Options: ClassVar[type[MethodOptions]] = LoraOptions
+    Options: ClassVar[type[NeuralOptions]] = LoraOptions
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> EncoderPredictor:
-        """Train on data.train, keep the best epoch on data.dev, merge. Raises TrainingError, Stopped."""
-        checked = LoraOptions.model_validate(options.model_dump())
+    def config(self, model: Any, options: Any, steps: int) -> Any:
+        """Low-rank matrices as the options say."""
+        from peft import LoraConfig
 
-        def prepare(model: Any) -> Any:
-            from peft import LoraConfig, TaskType, get_peft_model
-
-            settings = LoraConfig(
-                task_type=TaskType.SEQ_CLS,
-                r=checked.rank,
-                lora_alpha=checked.alpha,
-                lora_dropout=checked.lora_dropout,
-                target_modules=LORA_TARGETS.get(model.config.model_type, "all-linear"),
-                modules_to_save=head_modules(model),
-            )
-            return get_peft_model(model, settings)
-
-        predictor = fine_tune(data, checked, base, context, prepare)
-        return merged(predictor)
-
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
-        """Load a saved, merged model."""
-        return load_encoder(directory, labels, device)
-
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
-        return estimate_neural(LoraOptions.model_validate(options.model_dump()), rows, mean_tokens, base, weights=0.05)
+        return LoraConfig(
+            r=options.rank,
+            lora_alpha=options.alpha,
+            lora_dropout=options.lora_dropout,
+            target_modules=targets(model, options.targets),
+            use_rslora=options.variant == "rslora",
+            use_dora=options.variant == "dora",
+            init_lora_weights="pissa" if options.variant == "pissa" else True,
+        )
 
 
-def merged(predictor: EncoderPredictor) -> EncoderPredictor:
-    """The same predictor with the adapter folded into plain weights; the adapter itself is kept for saving."""
-    adapter = predictor.model
-    state = {name: tensor.detach().to("cpu").clone() for name, tensor in _adapter_state(adapter).items()}
-    config = adapter.peft_config["default"]
-    plain = EncoderPredictor(adapter.merge_and_unload(), predictor.tokenizer, predictor.labels, predictor.device)
-    plain.adapter = SavedAdapter(state, config)
-    return plain
-
-
-def _adapter_state(adapter: Any) -> dict[str, Any]:
-    from peft import get_peft_model_state_dict
-
-    state: dict[str, Any] = get_peft_model_state_dict(adapter)
-    return state
-
-
-class SavedAdapter:
-    """Adapter weights as they were before merging, in peft's own file format."""
-
-    def __init__(self, state: dict[str, Any], config: Any) -> None:
-        self.state = state
-        self.config = config
-
-    def save_pretrained(self, directory: Path) -> None:
-        """Write adapter_model.safetensors and adapter_config.json."""
-        from safetensors.torch import save_file
-
-        directory.mkdir(parents=True, exist_ok=True)
-        save_file(self.state, directory / "adapter_model.safetensors", metadata={"format": "pt"})
-        self.config.inference_mode = True
-        self.config.save_pretrained(directory)
+def targets(model: Any, where: str) -> list[str] | str:
+    """Names of the layers that matrices are put beside."""
+    known = LORA_TARGETS.get(model.config.model_type)
+    return known if where == "attention" and known else "all-linear"

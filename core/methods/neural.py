@@ -27,6 +27,8 @@ from core.settings import Settings
 if TYPE_CHECKING:
     import torch
 
+    from core.training.loop import Companion
+
 SCORING_TOKENS = 4_096
 """Padded tokens of one batch when scoring."""
 SCORING_ROWS = 64
@@ -184,10 +186,13 @@ def fine_tune(
     base: Path | None,
     context: RunContext,
     prepare: Callable[[Any], Any],
+    companion: Callable[[Any], Companion | None] = lambda model: None,
+    reserved: int = 0,
 ) -> EncoderPredictor:
     """Tune the base model on data.train, choosing the epoch on data.dev.
 
-    ``prepare`` receives the fresh classifier and returns the model whose trainable weights the loop changes.
+    ``prepare`` receives the fresh classifier and returns the model whose trainable weights the loop changes;
+    ``companion`` makes what takes part in each step; ``reserved`` positions are not for the text.
     """
     import torch
 
@@ -199,7 +204,8 @@ def fine_tune(
     torch.manual_seed(options.seed)
     tokenizer = load_tokenizer(base)
     model = new_classifier(base, data.labels, options.dropout)
-    limit = min(options.max_length, getattr(model.config, "max_position_embeddings", options.max_length))
+    positions = getattr(model.config, "max_position_embeddings", options.max_length + reserved)
+    limit = max(8, min(options.max_length, positions - reserved))
     tokenizer.model_max_length = limit
     train = encode(tokenizer, data.train.texts, data.train.texts_b, limit)
     dev = encode(tokenizer, data.dev.texts, data.dev.texts_b, limit)
@@ -218,6 +224,7 @@ def fine_tune(
         options=options,
         context=context,
         head_names=HEAD_NAMES,
+        companion=companion(model),
     )
     loop.run()
     return EncoderPredictor(model, tokenizer, list(data.labels), context.device)
@@ -290,7 +297,10 @@ def estimate_neural(
     every, working = encoder_weights(base)
     passes = 1.0 + trained_layers * (1.0 + weights)
     learned = working * trained_layers * weights
-    epoch = 2.0 * rows * tokens * working * passes / _training_speed(options.half_precision) + steps * learned * SECONDS_PER_WEIGHT
+    epoch = (
+        2.0 * rows * tokens * working * passes / _training_speed(options.half_precision)
+        + steps * learned * SECONDS_PER_WEIGHT
+    )
     activations = options.batch_size * min(options.max_length, 3 * tokens) * working * ACTIVATION_BYTES
     notes = ["Early stopping may end it sooner."] if 0 < options.patience < epochs else []
     return Estimate(START_SECONDS + epochs * epoch, int(LIBRARY_BYTES + every * 4 + learned * 12 + activations), notes)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.encoders import is_head, layers
-from core.methods.neural import EncoderPredictor, NeuralOptions, estimate_neural, fine_tune, load_encoder
+from core.methods.neural import NeuralOptions
+from core.methods.tuned import TunedEncoder
 
 
 class TopLayersOptions(NeuralOptions):
@@ -23,7 +22,7 @@ class TopLayersOptions(NeuralOptions):
     )
 
 
-class TopLayers:
+class TopLayers(TunedEncoder):
     """Train the last layers."""
 
     name: ClassVar[str] = "top_layers"
@@ -31,33 +30,16 @@ class TopLayers:
     summary: ClassVar[str] = (
         "Only the last layers of the base model learn: faster than full fine-tuning and safer with few examples."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
-    needs_base: ClassVar[bool] = True
-    resumable: ClassVar[bool] = True
-    Options: ClassVar[type[MethodOptions]] = TopLayersOptions
+    Options: ClassVar[type[NeuralOptions]] = TopLayersOptions
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> EncoderPredictor:
-        """Train on data.train, keep the best epoch on data.dev. Raises TrainingError, Stopped."""
-        checked = TopLayersOptions.model_validate(options.model_dump())
+    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+        """Freeze everything but the head and the last layers."""
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(is_head(name))
+        for layer in layers(model)[-options.layers :]:
+            layer.requires_grad_(True)
+        return model
 
-        def prepare(model: Any) -> Any:
-            for name, parameter in model.named_parameters():
-                parameter.requires_grad_(is_head(name))
-            for layer in layers(model)[-checked.layers :]:
-                layer.requires_grad_(True)
-            return model
-
-        return fine_tune(data, checked, base, context, prepare)
-
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
-        """Load a saved model."""
-        return load_encoder(directory, labels, device)
-
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
-        checked = TopLayersOptions.model_validate(options.model_dump())
-        return estimate_neural(checked, rows, mean_tokens, base, min(1.0, checked.layers / 6))
+    def shares(self, options: Any) -> tuple[float, float]:
+        """Of a base model with six layers."""
+        return min(1.0, options.layers / 6), 1.0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -35,6 +35,22 @@ EVENTS = 400
 """Most points of a loss curve."""
 Metrics = dict[str, float]
 Tensors = dict[str, torch.Tensor]
+
+
+class Companion(Protocol):
+    """What takes part in every step beside the optimiser; its tensors are kept in the checkpoints."""
+
+    def penalty(self) -> torch.Tensor:
+        """Scalar that is added to the loss."""
+
+    def after_step(self, step: int) -> None:
+        """Called when the weights have moved, while their gradients are still there; steps count from 1."""
+
+    def tensors(self) -> Tensors:
+        """State, for a checkpoint."""
+
+    def put(self, tensors: Tensors) -> None:
+        """Go on from the state of a checkpoint."""
 
 
 @dataclass
@@ -71,6 +87,7 @@ class Loop:
     context: RunContext
     head_names: tuple[str, ...] = ()
     """Parameters whose name contains one of these are new and learn faster."""
+    companion: Companion | None = None
     state: State = field(default_factory=State)
     best_weights: Tensors | None = None
 
@@ -138,6 +155,8 @@ class Loop:
         with torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None):
             logits = self.model(**inputs).logits
         loss = self.loss(logits.float(), self.targets[rows].to(self.device))
+        if self.companion is not None:
+            loss = loss + self.companion.penalty()
         value = float(loss.detach())
         if not math.isfinite(value):
             rate = self.options.learning_rate
@@ -153,6 +172,8 @@ class Loop:
         self.schedule.step()
         self.state.step += 1
         self.state.batch += 1
+        if self.companion is not None:
+            self.companion.after_step(self.state.step)
         self.state.loss_sum += value
         step, every = self.state.step, max(1, self.total // EVENTS)
         if step % every == 0 or step == 1:
@@ -222,6 +243,8 @@ class Loop:
         def write(folder: Path) -> None:
             save_file(self._weights(), folder / "weights.safetensors")
             save_file(self._optimizer_tensors(), folder / "optimizer.safetensors")
+            if self.companion is not None:
+                save_file(self.companion.tensors(), folder / "companion.safetensors")
             if self.best_weights is not None:
                 save_file(self.best_weights, folder / "best.safetensors")
             (folder / "state.json").write_text(json.dumps(vars(self.state)))
@@ -240,6 +263,8 @@ class Loop:
         self._put(load_file(folder / "weights.safetensors"))
         best = folder / "best.safetensors"
         self.best_weights = load_file(best) if best.exists() else None
+        if self.companion is not None:
+            self.companion.put(load_file(folder / "companion.safetensors"))
         tensors = load_file(folder / "optimizer.safetensors")
         torch.set_rng_state(tensors.pop("rng"))
         if "rng_device" in tensors:

@@ -57,11 +57,24 @@ def plain_probabilities(model: Any, folder: Path, texts: list[str]) -> np.ndarra
     return torch.cat(logits).softmax(-1).numpy()
 
 
-@pytest.mark.parametrize("name", ["full", "top_layers", "lora"])
-def test_plain_transformers_loads_it_and_predicts_the_same(tune, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("full", {}),
+        ("top_layers", {}),
+        ("lora", {}),
+        ("lora", {"variant": "rslora", "targets": "all"}),
+        ("lora", {"variant": "dora"}),
+        ("lora", {"variant": "pissa"}),
+        ("adalora", {}),
+        ("ia3", {}),
+        ("bitfit", {}),
+    ],
+)
+def test_plain_transformers_loads_it_and_predicts_the_same(tune, tmp_path, name, options):
     from transformers import AutoModelForSequenceClassification
 
-    predictor = tune(name)
+    predictor = tune(name, **options)
     predictor.save(tmp_path / "model")
     loaded = get_method(name).load(tmp_path / "model", predictor.labels)
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
@@ -72,12 +85,26 @@ def test_plain_transformers_loads_it_and_predicts_the_same(tune, tmp_path, name)
     assert {path.suffix for path in (tmp_path / "model").rglob("*") if path.is_file()} == {".json", ".safetensors"}
 
 
-def test_peft_loads_the_adapter_and_predicts_the_same(tune, tiny_bases, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lora", {}),
+        ("lora", {"variant": "dora"}),
+        ("adalora", {}),
+        ("ia3", {}),
+        ("prefix_tuning", {"tokens": 4}),
+        ("prompt_tuning", {"tokens": 4}),
+        ("p_tuning", {"tokens": 4}),
+    ],
+)
+def test_peft_loads_the_adapter_and_predicts_the_same(tune, tiny_bases, tmp_path, name, options):
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification
 
-    predictor = tune("lora")
+    predictor = tune(name, **options)
     predictor.save(tmp_path / "model")
+    again = get_method(name).load(tmp_path / "model", predictor.labels)
+    assert np.allclose(again.scores(TEXTS), predictor.scores(TEXTS), atol=1e-6)
     base = AutoModelForSequenceClassification.from_pretrained(tiny_bases / "tiny", num_labels=3)
     adapted = PeftModel.from_pretrained(base, tmp_path / "model" / "adapter").eval()
     assert np.allclose(plain_probabilities(adapted, tmp_path / "model", TEXTS), predictor.scores(TEXTS), atol=1e-5)
@@ -109,6 +136,34 @@ def test_lora_leaves_the_encoder_as_it_is_until_merged(tune, tiny_bases):
     assert {name for name in changed if "dense" in name} == {"pooler.dense.weight", "pooler.dense.bias"}
 
 
+def test_bitfit_moves_only_biases_and_the_head(tune, tiny_bases):
+    before = load_file(tiny_bases / "tiny" / "model.safetensors")
+    after = {name.removeprefix("bert."): value for name, value in tune("bitfit").model.state_dict().items()}
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.endswith("query.bias") for name in changed)
+    assert all(name.endswith(".bias") or name.startswith("pooler.") for name in changed)
+
+
+def test_adapters_start_as_the_base_model_learn_and_come_back_equal(tune, tiny_bases, tmp_path):
+    from core.methods.adapter import insert
+
+    model = new_classifier(tiny_bases / "tiny", ["a", "b"], 0.0).eval()
+    ids = torch.tensor([[2, 5, 6, 3]])
+    before = model(ids).logits
+    insert(model, 4)
+    assert torch.equal(model(ids).logits, before)
+    predictor = tune("adapter", width=4)
+    untouched = load_file(tiny_bases / "tiny" / "model.safetensors")["encoder.layer.0.output.dense.weight"]
+    inside = predictor.model.bert.encoder.layer[0].output.dense
+    assert torch.equal(inside.linear.weight, untouched) and inside.bottleneck.up.weight.abs().sum() > 0
+    predictor.save(tmp_path / "model")
+    loaded = get_method("adapter").load(tmp_path / "model", predictor.labels)
+    assert np.allclose(loaded.scores(TEXTS), predictor.scores(TEXTS), atol=1e-6)
+    (tmp_path / "model" / "adapter.json").unlink()
+    with pytest.raises(ModelError):
+        get_method("adapter").load(tmp_path / "model", predictor.labels)
+
+
 @pytest.mark.parametrize("kind", ["DistilBert", "ModernBert", "Roberta"])
 def test_other_architectures_train_save_and_load(tune, tiny_bases, tmp_path, kind):
     import transformers
@@ -125,11 +180,15 @@ def test_other_architectures_train_save_and_load(tune, tiny_bases, tmp_path, kin
     base = tmp_path / "base"
     getattr(transformers, f"{kind}Model")(config).save_pretrained(base)
     tokenizer.save_pretrained(base)
-    for name in ("lora", "top_layers"):
+    for name in ("lora", "top_layers", "adalora", "ia3", "bitfit", "adapter", "prefix_tuning", "prompt_tuning"):
+        if kind != "Roberta" and name.endswith("_tuning"):
+            with pytest.raises(TrainingError, match=f"does not work with base models of the type '{kind.lower()}'"):
+                tune(name, base)
+            continue
         predictor = tune(name, base, epochs=1)
         predictor.save(tmp_path / name)
         loaded = get_method(name).load(tmp_path / name, predictor.labels)
-        assert np.allclose(loaded.scores(TEXTS), predictor.scores(TEXTS), atol=1e-5)
+        assert np.allclose(loaded.scores(TEXTS), predictor.scores(TEXTS), atol=1e-5), name
 
 
 def test_a_base_with_missing_weights_is_refused(tiny_bases, tmp_path):

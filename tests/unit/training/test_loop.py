@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.errors import StorageError, TrainingError
+from core.methods.adalora import AdaLora, AdaLoraOptions
 from core.methods.base import Stopped, TrainingData
 from core.methods.full import FullFineTuning, FullOptions
 from core.training import checkpoints
@@ -66,6 +67,18 @@ def test_a_stopped_and_resumed_run_ends_with_the_very_same_weights(fit, make_con
     resumed = weights(fit(again, optimizer=optimizer))
     assert again.of("resumed") == [{"kind": "resumed", "step": stop_after}]
     assert same(whole, resumed)
+
+
+@pytest.mark.parametrize("stop_after", [4, 13])
+def test_a_resumed_adalora_goes_on_with_the_very_same_ranks(toy_data, tiny_bases, make_context, stop_after):
+    def fit(context: Any) -> dict[str, torch.Tensor]:
+        options = AdaLoraOptions(epochs=3, batch_size=8, learning_rate=5e-3, checkpoint_seconds=3600)
+        return weights(AdaLora().fit(toy_data(), options, tiny_bases / "tiny", context))
+
+    whole = fit(make_context("whole"))
+    with pytest.raises(Stopped):
+        fit(make_context("cut", stop_after))
+    assert same(whole, fit(make_context("cut")))
 
 
 def test_a_broken_checkpoint_is_passed_over(fit, make_context):

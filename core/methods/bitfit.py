@@ -1,0 +1,51 @@
+"""BitFit: only the biases of the encoder and a new head learn.
+
+Ben Zaken, Ravfogel and Goldberg 2021, "BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked
+Language-models".
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from core.methods.encoders import is_head
+from core.methods.neural import NeuralOptions
+from core.methods.tuned import TunedEncoder
+
+
+class BitFitOptions(NeuralOptions):
+    """Options of BitFit."""
+
+    learning_rate: float = Field(
+        default=2e-3,
+        gt=0,
+        le=1,
+        description="How far each step moves the biases. BitFit wants about ten times more than full fine-tuning.",
+    )
+    head_factor: float = Field(
+        default=1.0, gt=0, le=100, description="How many times faster the new head learns than the biases."
+    )
+
+
+class BitFit(TunedEncoder):
+    """Train the biases."""
+
+    name: ClassVar[str] = "bitfit"
+    title: ClassVar[str] = "BitFit"
+    summary: ClassVar[str] = (
+        "Only the bias terms of the base model learn, a thousandth of its weights. Hard to overfit with few examples; "
+        "behind LoRA with many."
+    )
+    Options: ClassVar[type[NeuralOptions]] = BitFitOptions
+
+    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+        """Freeze everything but biases and head."""
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(is_head(name) or name.endswith(".bias"))
+        return model
+
+    def shares(self, options: Any) -> tuple[float, float]:
+        """Gradients pass through every layer; next to nothing learns."""
+        return 1.0, 0.02

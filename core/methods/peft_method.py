@@ -1,0 +1,142 @@
+"""Methods of the peft library: the encoder stays as it is, what is put beside it learns, with a new head.
+
+What can be folded into the weights is handed out as a plain model with the adapter beside it. What cannot (prefixes,
+prompts) is handed out as the base model and the adapter, which peft puts together again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from core.errors import ModelError, TrainingError
+from core.methods.encoders import head_modules, load_tokenizer, new_classifier
+from core.methods.neural import EncoderPredictor
+from core.methods.tuned import TunedEncoder
+
+ADAPTER = "adapter"
+BASE = "base"
+
+
+class PeftMethod(TunedEncoder):
+    """Base of the methods; a new one says how peft is configured and whether the result can be merged."""
+
+    merges: ClassVar[bool] = True
+    only: ClassVar[frozenset[str] | None] = None
+    """Model types that the method works with; None: all."""
+
+    def config(self, model: Any, options: Any, steps: int) -> Any:
+        """peft's config without task type and modules to save."""
+        raise NotImplementedError
+
+    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+        """Wrap the classifier. Raises TrainingError for a type of model that the method does not work with."""
+        from peft import TaskType, get_peft_model
+
+        kind = model.config.model_type
+        if self.only is not None and kind not in self.only:
+            raise TrainingError(
+                f"{self.title} does not work with base models of the type '{kind}'.",
+                f"Choose a base of the type {', '.join(sorted(self.only))}, or LoRA.",
+            )
+        config = self.config(model, options, steps)
+        config.task_type = TaskType.SEQ_CLS
+        config.modules_to_save = head_modules(model)
+        return get_peft_model(model, config)
+
+    def shares(self, options: Any) -> tuple[float, float]:
+        """Gradients pass through every layer; next to nothing learns."""
+        return 1.0, 0.05
+
+    def finish(self, predictor: EncoderPredictor, base: Path) -> EncoderPredictor:
+        """Fold the adapter in where that is possible."""
+        if self.merges:
+            return merged(predictor)
+        return AdaptedPredictor(predictor.model, predictor.tokenizer, predictor.labels, predictor.device, base)
+
+    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+        """Load a saved model. Raises ModelError."""
+        return (
+            super().load(directory, labels, device) if self.merges else AdaptedPredictor.load(directory, labels, device)
+        )
+
+
+class AdaptedPredictor(EncoderPredictor):
+    """A base model with an adapter that cannot be folded into it."""
+
+    def __init__(self, model: Any, tokenizer: Any, labels: list[str], device: str, base: Path) -> None:
+        super().__init__(model, tokenizer, labels, device)
+        self.base = base
+
+    def save(self, directory: Path) -> None:
+        """Write the base model as it is, the adapter as peft reads it, and the tokenizer."""
+        copy_base(self.base, directory / BASE)
+        self.tokenizer.save_pretrained(directory)
+        self.model.save_pretrained(directory / ADAPTER)
+        (directory / ADAPTER / "README.md").unlink(missing_ok=True)  # peft's empty card; ours comes with the download
+
+    @classmethod
+    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> AdaptedPredictor:
+        """Put base and adapter together. Raises ModelError when a weight of the adapter is missing."""
+        from peft import PeftModel, get_peft_model_state_dict
+        from safetensors import safe_open
+
+        model = PeftModel.from_pretrained(new_classifier(directory / BASE, labels, 0.0), directory / ADAPTER)
+        try:
+            with safe_open(directory / ADAPTER / "adapter_model.safetensors", "pt") as tensors:
+                missing = set(get_peft_model_state_dict(model)) - set(tensors.keys())
+        except OSError as error:
+            raise ModelError(f"The adapter of {directory.name} cannot be read.", "Repeat the run.") from error
+        if missing:
+            raise ModelError(f"The adapter lacks the weights {', '.join(sorted(missing)[:3])}.", "Repeat the run.")
+        return cls(model, load_tokenizer(directory), labels, device, directory / BASE)
+
+
+def copy_base(base: Path, target: Path) -> None:
+    """Copy config, weights and tokenizer of a base model."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in base.iterdir():
+        if file.suffix in (".json", ".safetensors", ".txt", ".model") and file.is_file():
+            shutil.copyfile(file, target / file.name)
+
+
+def merged(predictor: EncoderPredictor) -> EncoderPredictor:
+    """The same predictor with the adapter folded into plain weights; the adapter itself is kept for saving."""
+    from peft import get_peft_model_state_dict
+
+    adapter = predictor.model
+    state = {name: tensor.detach().to("cpu").clone() for name, tensor in get_peft_model_state_dict(adapter).items()}
+    config = adapter.peft_config["default"]
+    _unwrap_heads(adapter.get_base_model())
+    plain = EncoderPredictor(adapter.merge_and_unload(), predictor.tokenizer, predictor.labels, predictor.device)
+    if getattr(config, "init_lora_weights", None) != "pissa":  # its matrices belong to a changed base
+        plain.adapter = SavedAdapter(state, config)
+    return plain
+
+
+def _unwrap_heads(model: Any) -> None:
+    """Put the trained heads where peft's wrappers stand: for IA3 it fails to do so with heads of several layers."""
+    from peft.utils import ModulesToSaveWrapper
+
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, ModulesToSaveWrapper):
+                setattr(parent, name, child.modules_to_save["default"])
+
+
+class SavedAdapter:
+    """Adapter weights as they were before merging, in peft's own file format."""
+
+    def __init__(self, state: dict[str, Any], config: Any) -> None:
+        self.state = state
+        self.config = config
+
+    def save_pretrained(self, directory: Path) -> None:
+        """Write adapter_model.safetensors and adapter_config.json."""
+        from safetensors.torch import save_file
+
+        directory.mkdir(parents=True, exist_ok=True)
+        save_file(self.state, directory / "adapter_model.safetensors", metadata={"format": "pt"})
+        self.config.inference_mode = True
+        self.config.save_pretrained(directory)

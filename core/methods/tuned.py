@@ -1,0 +1,86 @@
+"""What the methods that train weights of an encoder with a new head share; each says which weights those are."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.neural import (
+    EncoderPredictor,
+    NeuralOptions,
+    epochs_for,
+    estimate_neural,
+    fine_tune,
+    load_encoder,
+)
+
+if TYPE_CHECKING:
+    from core.training.loop import Companion
+
+
+class TunedEncoder:
+    """Base of the methods; a new one overrides ``prepare`` and, where it costs less than everything, ``shares``."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    needs_base: ClassVar[bool] = True
+    resumable: ClassVar[bool] = True
+    Options: ClassVar[type[NeuralOptions]] = NeuralOptions
+
+    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+        """From the fresh classifier to the model whose trainable weights learn in ``steps`` steps at most."""
+        return model
+
+    def companion(self, model: Any) -> Companion | None:
+        """What takes part in every step beside the optimiser."""
+        return None
+
+    def reserved(self, options: Any) -> int:
+        """Positions of the encoder that the method needs for itself."""
+        return 0
+
+    def shares(self, options: Any) -> tuple[float, float]:
+        """(share of the layers that gradients pass through, share of the weights that learn), for the estimate."""
+        return 1.0, 1.0
+
+    def finish(self, predictor: EncoderPredictor, base: Path) -> EncoderPredictor:
+        """The predictor to hand out, from the one that was trained."""
+        return predictor
+
+    def fit(
+        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
+    ) -> EncoderPredictor:
+        """Train on data.train, keep the best epoch on data.dev. Raises TrainingError, Stopped."""
+        checked = self._checked(options)
+        each = math.ceil(len(data.train) / checked.batch_size)
+        steps = each * epochs_for(checked.epochs, each)
+        predictor = fine_tune(
+            data,
+            checked,
+            base,
+            context,
+            lambda model: self.prepare(model, checked, steps),
+            self.companion,
+            self.reserved(checked),
+        )
+        return self.finish(predictor, Path(base or ""))
+
+    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+        """Load a saved model. Raises ModelError."""
+        return load_encoder(directory, labels, device)
+
+    def estimate(
+        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
+    ) -> Estimate:
+        """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
+        checked = self._checked(options)
+        layers, weights = self.shares(checked)
+        tokens = mean_tokens + self.reserved(checked)
+        return estimate_neural(checked, rows, tokens, base, layers, weights)
+
+    def _checked(self, options: MethodOptions) -> NeuralOptions:
+        return self.Options.model_validate(options.model_dump())
