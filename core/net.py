@@ -47,7 +47,7 @@ class Answer:
 
 
 def check_url(url: str) -> str:
-    """The address without white space at its ends. Raises InputError unless it is http(s) with a host, without login."""
+    """The address without white space at its ends. Raises InputError unless it is http(s) with a host and no login."""
     cleaned = url.strip()
     try:
         parts = urlsplit(cleaned)
@@ -129,7 +129,8 @@ def _asked(
 ) -> Iterator[httpcore.Response]:
     """Send one request; errors of the network become ours, in the block too."""
     url = check_url(url)
-    given = {"User-Agent": "Whetstone", "Accept-Encoding": "identity", **headers}
+    given: dict[bytes | str, bytes | str] = {"User-Agent": "Whetstone", "Accept-Encoding": "identity"}
+    given.update(headers.items())
     backend = _CheckedBackend(deadline, allow_private)
     try:
         with (
@@ -194,7 +195,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first of the host's addresses that answers. Raises RefusedError for a private one."""
         last: Exception = httpcore.ConnectError("the name has no address")
-        for address in self._addresses(host, port):
+        for address in addresses_of(host, port, self._allow_private, _left(self._deadline)):
             try:
                 stream = self._plain.connect_tcp(
                     address, port, _left(self._deadline), local_address, socket_options or []
@@ -210,21 +211,36 @@ class _CheckedBackend(httpcore.NetworkBackend):
         """Never: a web address names no socket of this machine."""
         raise httpcore.ConnectError("sockets of this machine are not asked")
 
-    def _addresses(self, host: str, port: int) -> list[str]:
-        looked_up = _resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        try:
-            found = looked_up.result(timeout=_left(self._deadline))
-        except NoAnswerError as error:
-            raise httpcore.ConnectTimeout("the name was not resolved in time") from error
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError("the name is unknown") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if not self._allow_private and not all(is_public(address) for address in addresses):
-            raise RefusedError(
-                f"{host} is on this machine or in a private network, which is not asked.",
-                "Set WHETSTONE_ALLOW_PRIVATE_ADDRESSES=1 if it shall be.",
-            )
-        return addresses
+
+def addresses_of(host: str, port: int, allow_private: bool, seconds: float) -> list[str]:
+    """Addresses behind a name, looked up once and checked. Raises RefusedError when one of them is private.
+
+    Raises httpcore.ConnectError or httpcore.ConnectTimeout for a name without an answer.
+    """
+    looked_up = _resolvers.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    try:
+        found = looked_up.result(timeout=seconds)
+    except NoAnswerError as error:
+        raise httpcore.ConnectTimeout("the name was not resolved in time") from error
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError("the name is unknown") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if not allow_private and not all(is_public(address) for address in addresses):
+        raise RefusedError(
+            f"{host} is on this machine or in a private network, which is not asked.",
+            "Set WHETSTONE_ALLOW_PRIVATE_ADDRESSES=1 if it shall be.",
+        )
+    return addresses
+
+
+def checked_host(host: str, port: int, allow_private: bool, seconds: float) -> str:
+    """One address behind a name, for what speaks no HTTP. Raises InputError, RefusedError, OfflineError."""
+    if not host.strip():
+        raise InputError("The name of the server is missing.", "Type it.")
+    try:
+        return addresses_of(host.strip(), port, allow_private, seconds)[0]
+    except (httpcore.TimeoutException, httpcore.NetworkError) as error:
+        raise OfflineError(f"{host[:100]} cannot be reached: {error}.", "Check the name.") from error
 
 
 class _TimedStream(httpcore.NetworkStream):

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from core.errors import InputError, NotFoundError
 from core.scenarios.base import Scenario
+from core.scenarios.finance_sentiment.scenario import FinanceSentiment
 from core.scenarios.setups import SAMPLE, Setup, get_setup, list_setups
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
 
-_SCENARIOS: dict[str, type[Scenario]] = {}
+_SCENARIOS: dict[str, type[Scenario]] = {FinanceSentiment.name: FinanceSentiment}
 """By registry name, in the order of the navigation."""
 
 

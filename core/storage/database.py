@@ -43,6 +43,9 @@ NUMBERED = (
     "recommendation_items",
     "recommendation_events",
     "recommendation_reports",
+    "feed_items",
+    "feed_alerts",
+    "feed_alert_events",
 )
 """Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
 open pages still speak of them."""

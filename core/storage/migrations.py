@@ -88,6 +88,23 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
         """,
     ),
     (
+        4,
+        """
+        CREATE TABLE feed_items (
+            id BIGINT, setup_id BIGINT, text_hash UBIGINT, published_at TIMESTAMP, company VARCHAR, topic VARCHAR,
+            source VARCHAR, link VARCHAR, gold_sentiment VARCHAR, gold_risk VARCHAR, added_at TIMESTAMP);
+        CREATE TABLE feed_texts (item_id BIGINT, setup_id BIGINT, text VARCHAR);
+        CREATE TABLE feed_scores (
+            item_id BIGINT, setup_id BIGINT, role VARCHAR, model_id VARCHAR, label VARCHAR, score FLOAT);
+        CREATE TABLE feed_alerts (
+            id BIGINT, alert_id BIGINT, setup_id BIGINT, company VARCHAR, started DATE, active BOOLEAN,
+            content VARCHAR, happened_at TIMESTAMP);
+        CREATE TABLE feed_alert_events (
+            id BIGINT, setup_id BIGINT, alert_id BIGINT, kind VARCHAR, note VARCHAR, username VARCHAR,
+            happened_at TIMESTAMP);
+        """,
+    ),
+    (
         5,
         """
         CREATE TABLE recommendation_items (
