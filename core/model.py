@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from core.durable import clear_disk_errors, read_json, verify
 from core.errors import InputError, ModelError, NotFoundError
 from core.evaluation import Evaluation, evaluate
+from core.evaluation.retrieval import Ranking, measure
 from core.inference.card import card
 from core.records import ModelInfo, Prediction, Progressing
 from core.tasks import get_task
+from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.workspace import Workspace
 
 LONGEST_TEXT = 1_000_000
@@ -45,12 +49,16 @@ class Model:
     # ------------------------------------------------------------ predict
 
     def predict(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> list[Prediction]:
-        """Label, probability and all scores for each text. Raises InputError, ModelError."""
-        if isinstance(texts, str):
-            raise InputError("predict takes a list of texts.", "Write model.predict([text]).")
-        for row, text in enumerate(texts, start=1):
-            if not isinstance(text, str) or len(text) > LONGEST_TEXT:
-                raise InputError(f"Text {row} is not a text of at most {LONGEST_TEXT} characters.", "Leave it out.")
+        """Label, probability and all scores for each text, or pair of texts. Raises InputError, ModelError."""
+        _check_texts(texts)
+        if texts_b is None and get_task(self.info.task).paired:
+            raise InputError("This model compares two texts, and there is one.", "Give the second texts as texts_b.")
+        if texts_b is not None:
+            _check_texts(texts_b)
+            if len(texts_b) != len(texts):
+                raise InputError(
+                    f"There are {len(texts)} first and {len(texts_b)} second texts.", "Give them in pairs."
+                )
         if not texts:
             return []
         scores = self.workspace.predictors.scores(self.path, texts, texts_b)
@@ -65,11 +73,22 @@ class Model:
             for value, row in zip(values, scores, strict=True)
         ]
 
+    def embed(self, texts: Sequence[str], keep: bool = False) -> np.ndarray:
+        """Unit vectors, (len(texts), d) float32: the product of two is how alike their texts are to this model.
+
+        ``keep`` looks the vectors up in the workspace's cache and adds new ones. Raises InputError, RefusedError for a
+        model that makes no vectors, ModelError.
+        """
+        _check_texts(texts)
+        cache = Path(self.workspace.path) / "cache" if keep else None
+        return self.workspace.predictors.embed(self.path, texts, cache)
+
     def predict_file(
         self,
         path: Path | str,
         out: Path | str,
         text: str = "text",
+        text_b: str | None = None,
         filename: str | None = None,
         progress: Callable[[Progressing], None] | None = None,
     ) -> int:
@@ -81,6 +100,7 @@ class Model:
             Path(path),
             Path(out),
             text=text,
+            text_b=text_b,
             filename=filename,
             settings=self.workspace.settings,
             progress=progress,
@@ -113,7 +133,8 @@ class Model:
         texts = self._texts(split)
         ids = table.column("item_id").to_pylist()
         scores = np.array(table.column("scores").to_pylist(), dtype=np.float32).reshape(len(ids), -1)
-        return evaluate(
+        ranked = RunFolder(self.path.parent).ranking(split)
+        found = evaluate(
             gold=[json.loads(value) for value in table.column("gold").to_pylist()],
             scores=scores,
             labels=self.info.labels,
@@ -123,6 +144,7 @@ class Model:
             split=split,
             name=self.title,
         )
+        return found.model_copy(update={"retrieval": measure(Ranking.of_lists(*ranked))}) if ranked else found
 
     @property
     def title(self) -> str:
@@ -134,7 +156,8 @@ class Model:
         from core.data.versions import read_split
 
         rows = read_split(self.path.parent, split)
-        return dict(zip(rows.ids, rows.texts, strict=True))
+        texts = rows.texts if rows.texts_b is None else map(" ↔ ".join, zip(rows.texts, rows.texts_b, strict=True))
+        return dict(zip(rows.ids, texts, strict=True))
 
     def _sibling(self, method: str, base: str | None, split: str, train: bool) -> Evaluation | None:
         """Evaluation of another model of the same version."""
@@ -190,3 +213,12 @@ class Model:
         if value is None:
             raise ModelError(f"The files of model {self.id} are gone or damaged.", "Restore the folder, or delete it.")
         return value
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    """Raise InputError for anything but a list of texts of bearable length."""
+    if isinstance(texts, str):
+        raise InputError("A model takes a list of texts.", "Write [text] instead of text.")
+    for row, text in enumerate(texts, start=1):
+        if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+            raise InputError(f"Text {row} is not a text of at most {LONGEST_TEXT} characters.", "Leave it out.")

@@ -11,8 +11,8 @@ from core.records import ColumnMapping
 
 _TEXT = (
     "text", "sentence", "utterance", "tweet", "review", "comment", "message", "content", "body", "question", "query",
-    "headline", "title", "description", "document", "sentence1", "question1", "text1", "premise", "prompt", "文本", "内容", "评论", "句子",
-    "正文", "标题",
+    "headline", "title", "description", "document", "text1", "sentence1", "question1", "premise", "prompt", "文本",
+    "内容", "评论", "句子", "正文", "标题",
 )  # fmt: skip
 _TEXT_B = (
     "text_b", "text2", "sentence2", "question2", "hypothesis", "answer", "passage", "positive", "response",

@@ -5,11 +5,21 @@ This room knows nothing about models or files: it is handed arrays and hands bac
 
 from core.evaluation.comparison import Comparison, compare
 from core.evaluation.messages import Message
-from core.evaluation.records import Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Mistake
+from core.evaluation.records import (
+    Agreement,
+    Calibration,
+    CalibrationBin,
+    ClassScore,
+    ConfusedPair,
+    Evaluation,
+    Mistake,
+)
+from core.evaluation.retrieval import Retrieval
 from core.evaluation.scoring import evaluate
 from core.evaluation.verdict import verdict
 
 __all__ = [
+    "Agreement",
     "Calibration",
     "CalibrationBin",
     "ClassScore",
@@ -18,6 +28,7 @@ __all__ = [
     "Evaluation",
     "Message",
     "Mistake",
+    "Retrieval",
     "compare",
     "evaluate",
     "verdict",

@@ -73,6 +73,15 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def correlation_interval(correlation: float, rows: int) -> tuple[float, float]:
+    """95 % interval of Spearman's correlation (Bonett & Wright 2000, "Sample size requirements", equation 4)."""
+    if rows <= 3:
+        return -1.0, 1.0
+    middle = np.arctanh(np.clip(correlation, -0.999999, 0.999999))
+    reach = 1.96 * np.sqrt((1 + correlation**2 / 2) / (rows - 3))
+    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
+
+
 def lowest_plausible(rows: int) -> float:
     """Lower end of the 95 % interval of a share when all ``rows`` were right (Wilson 1927).
 

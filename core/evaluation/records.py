@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from core.evaluation.messages import Message, Translate, identity
+from core.evaluation.retrieval import Retrieval
 from core.records import Record
 
 
@@ -56,6 +57,15 @@ class Calibration(Record):
     bins: list[CalibrationBin] = Field(description="Only bins that hold predictions.")
 
 
+class Agreement(Record):
+    """How well the scores of pairs follow their grades."""
+
+    spearman: float = Field(description="Rank correlation of scores and grades: 1 is the same order.")
+    pearson: float = Field(description="Linear correlation of scores and grades.")
+    low: float = Field(description="Lower end of the 95 % interval of Spearman's correlation.")
+    high: float = Field(description="Upper end of the interval.")
+
+
 class Evaluation(Record):
     """The figures of one model on one split, and what is needed to look behind them."""
 
@@ -78,6 +88,12 @@ class Evaluation(Record):
     mistakes: list[Mistake] = Field(default_factory=list, description="Most confident mistakes first.")
     calibration: Calibration | None = None
     warnings: list[Message] = Field(default_factory=list, description="What a reader must know before trusting this.")
+    agreement: Agreement | None = Field(default=None, description="For graded pairs.")
+    retrieval: Retrieval | None = Field(
+        default=None,
+        description="For pairs: every second text of the split ranked for each first text that has a match. Right are "
+        "its matches, and texts linked to it by a chain of matches.",
+    )
     item_ids: list[int] = Field(default_factory=list, description="Items of the split in row order.")
     gold: list[int] = Field(default_factory=list, description="Index of each row's gold label in ``labels``.")
     predicted: list[int] = Field(default_factory=list, description="Index of each row's predicted label.")

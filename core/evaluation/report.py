@@ -85,6 +85,7 @@ def _tables(evaluation: Evaluation, translate: Translate) -> list[tuple[str, Tab
         calibration += [[percent(b.confidence), percent(b.accuracy), b.rows] for b in evaluation.calibration.bins]
     tables = [
         (_("Figures with 95 % intervals"), _figures(evaluation, translate)),
+        (_("How early the matches come"), _retrieval(evaluation, translate)),
         (_("Per label, weakest first"), per_class),
         (_("Most confused pairs"), pairs),
         (_("Most confident mistakes"), mistakes),
@@ -107,6 +108,22 @@ def _figures(evaluation: Evaluation, translate: Translate) -> Table:
             low, high = other.intervals.get(figure, (getattr(other, figure),) * 2)
             cells.append(f"{percent(getattr(other, figure))} ({percent(low)} - {percent(high)})")
         table.append([translate(title), *cells])
+    return table
+
+
+def _retrieval(evaluation: Evaluation, translate: Translate) -> Table:
+    """One row a length of the list, with its interval; empty where nothing was ranked."""
+    found = evaluation.retrieval
+    if found is None:
+        return []
+    names = {"hit_rate": "Hit rate", "recall": "Recall", "precision": "Precision", "mrr": "MRR", "ndcg": "nDCG"}
+    table: Table = [[translate("First places"), *(translate(title) for title in names.values())]]
+    for depth in dict.fromkeys(int(name.partition("@")[2]) for name in found.figures):
+        cells = []
+        for name in names:
+            low, high = found.intervals[f"{name}@{depth}"]
+            cells.append(f"{percent(found.figures[f'{name}@{depth}'])} ({percent(low)} - {percent(high)})")
+        table.append([str(depth), *cells])
     return table
 
 

@@ -19,6 +19,8 @@ from core.records import Record
 
 DEPTHS = (1, 3, 5, 10)
 """Lengths of the list, k, for which figures are worked out."""
+HEADLINES = ("hit_rate@1", "mrr@10", "recall@10", "ndcg@10")
+"""Figures that stand beside accuracy in the lists of models."""
 CELLS_AT_ONCE = 4_000_000
 """Scores held in memory while lists are ranked."""
 DRAWN_AT_ONCE = 2_000_000
@@ -43,6 +45,12 @@ class Ranking:
     """(n,) int64 its place in that query's list, from 1."""
     queries: int
     candidates: int
+
+    @classmethod
+    def of_lists(cls, ranks: Sequence[Sequence[int]], candidates: int) -> Ranking:
+        """From the ranks of the right candidates of each query."""
+        query = np.repeat(np.arange(len(ranks)), [len(own) for own in ranks])
+        return cls(query, np.array([rank for own in ranks for rank in own], np.int64), len(ranks), candidates)
 
     @property
     def right(self) -> np.ndarray:

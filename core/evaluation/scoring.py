@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 
 from core.errors import RefusedError
-from core.evaluation.bootstrap import Outcomes, interval, lowest_plausible
+from core.evaluation.bootstrap import Outcomes, correlation_interval, interval, lowest_plausible
 from core.evaluation.bootstrap import scores as resampled_scores
 from core.evaluation.messages import Message
-from core.evaluation.records import Calibration, CalibrationBin, ClassScore, ConfusedPair, Evaluation, Mistake
+from core.evaluation.records import (
+    Agreement,
+    Calibration,
+    CalibrationBin,
+    ClassScore,
+    ConfusedPair,
+    Evaluation,
+    Mistake,
+)
 from core.tasks.base import Task
+from core.tasks.pair import MATCH, correlations, grades, is_graded
 
 MISTAKES = 500
 """Mistakes kept with their texts; all of them are found through ``Evaluation.items``."""
@@ -36,9 +45,9 @@ def evaluate(
 
     ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids`` and ``texts`` have n entries. Gold labels that the
     model does not know count as mistakes and are named in ``warnings``. Raises RefusedError for an empty split or a
-    task whose values are not single labels.
+    task whose values are neither labels nor grades.
     """
-    if task.name != "classification":
+    if task.name not in ("classification", "pair"):
         raise RefusedError(f"There is no evaluation for the task '{task.name}' yet.")
     if len(gold) == 0:
         raise RefusedError(
@@ -56,7 +65,7 @@ def evaluate(
         raise RefusedError(
             f"Some scores of the {split} split are not numbers.", "Train the model again with a lower learning rate."
         )
-    unseen = sorted({str(value) for value in gold} - set(labels))
+    unseen = sorted({name for value in gold for name in task.names(value)} - set(labels))
     names = [*labels, *unseen]
     gold_index = task.targets(gold, names)
     predicted_index = scores.argmax(axis=1)
@@ -77,7 +86,16 @@ def evaluate(
         item_ids=[int(i) for i in ids],
         gold=gold_index.tolist(),
         predicted=predicted_index.tolist(),
+        agreement=_agreement(gold, scores, labels) if task.name == "pair" and is_graded(gold) else None,
     )
+
+
+def _agreement(gold: Sequence[Any], scores: np.ndarray, labels: Sequence[str]) -> Agreement:
+    """How well the probabilities of a match follow the grades."""
+    grade, match = grades(gold), scores[:, list(labels).index(MATCH)]
+    found = correlations(grade, match) if len(gold) > 1 else {"spearman": 0.0, "pearson": 0.0}
+    low, high = correlation_interval(found["spearman"], len(gold))
+    return Agreement(**found, low=low, high=high)
 
 
 def _figures(gold: np.ndarray, predicted: np.ndarray, labels: int, seed: int) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from core.evaluation.comparison import compare
 from core.evaluation.messages import Message, percent
-from core.evaluation.records import Evaluation
+from core.evaluation.records import Agreement, Evaluation
+from core.evaluation.retrieval import Retrieval
 
 
 def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[Message]:
@@ -25,12 +26,39 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
             },
         )
     ]
+    if evaluation.retrieval is not None:
+        sentences.append(first_places(evaluation.retrieval))
+    if evaluation.agreement is not None:
+        sentences.append(order_of_grades(evaluation.agreement))
     if evaluation.baseline is not None:
         sentences.append(beside_baseline(evaluation, evaluation.baseline))
     if champion is not None:
         sentences.append(beside_champion(evaluation, champion))
     sentences.extend(weak_spot(evaluation))
     return sentences
+
+
+def first_places(retrieval: Retrieval) -> Message:
+    """How often a match comes first among all candidates."""
+    low, high = retrieval.intervals["hit_rate@1"]
+    return Message(
+        key="A match comes first for {share} of {queries} texts among {candidates} candidates ({low} to {high}).",
+        values={
+            "share": percent(retrieval.figures["hit_rate@1"]),
+            "queries": f"{retrieval.queries:,}",
+            "candidates": f"{retrieval.candidates:,}",
+            "low": percent(low),
+            "high": percent(high),
+        },
+    )
+
+
+def order_of_grades(agreement: Agreement) -> Message:
+    """How well scores follow grades."""
+    values = {name: f"{getattr(agreement, name):.2f}" for name in ("spearman", "low", "high")}
+    return Message(
+        key="The scores follow the grades with a rank correlation of {spearman} ({low} to {high}).", values=values
+    )
 
 
 def beside_baseline(evaluation: Evaluation, baseline: Evaluation) -> Message:

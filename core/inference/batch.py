@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ CHUNK = 512
 """Texts predicted at a time: the step of progress and of stopping."""
 OUR_COLUMNS = ("row", "text", "predicted_label", "predicted_score")
 
-Predict = Callable[[Sequence[str]], list[Prediction]]
+Predict = Callable[..., list[Prediction]]
+"""Of texts, and for pairs of second texts."""
 Report = Callable[[Progressing], None]
 
 
@@ -30,6 +31,7 @@ def predict_file(
     path: Path,
     out: Path,
     text: str = "text",
+    text_b: str | None = None,
     filename: str | None = None,
     settings: Settings | None = None,
     progress: Report | None = None,
@@ -37,30 +39,32 @@ def predict_file(
 ) -> int:
     """Predict the column ``text`` of a file and write every row with its answer to ``out``; returns the rows written.
 
-    ``out`` ends in .csv or .jsonl. Rows without a text are left out; ``row`` counts as in the file, from 1. Raises
-    InputError for an unusable file or ending, Stopped when ``cancelled`` says so; then ``out`` is not touched.
+    ``text_b`` names the column of the second texts of pairs. ``out`` ends in .csv or .jsonl. Rows without a text are
+    left out; ``row`` counts as in the file, from 1. Raises InputError for an unusable file or ending, Stopped when
+    ``cancelled`` says so; then ``out`` is not touched.
     """
     writer = _WRITERS.get(out.suffix.lower())
     if writer is None:
         raise InputError(f"Predictions cannot be written as '{out.suffix}'.", "Choose .csv or .jsonl.")
-    mapping = ColumnMapping(text=text)
+    mapping = ColumnMapping(text=text, text_b=text_b)
     with stage(
         path, mapping, "classification", filename, settings=settings, progress=progress, cancelled=cancelled
     ) as staged:
         others = [column for column in staged.columns if column != text]
-        answered = _answer(_rows(staged.parquet), predict, staged.rows, progress, cancelled)
+        answered = _answer(_rows(staged.parquet, text_b), predict, staged.rows, progress, cancelled)
         with whole_file(out) as temporary:
             return writer(answered, others, temporary)
 
 
-def _rows(parquet: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a staged file: row number, text, and the other columns as a dict."""
+def _rows(parquet: Path, text_b: str | None) -> Iterator[dict[str, Any]]:
+    """Rows of a staged file: row number, text, second text, and the columns but the text as a dict."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(parquet) as file:
-        for batch in file.iter_batches(batch_size=CHUNK, columns=["row", "text", "meta"]):
+        for batch in file.iter_batches(batch_size=CHUNK, columns=["row", "text", "text_b", "meta"]):
             for row in batch.to_pylist():
-                yield {"row": row["row"], "text": row["text"], "others": json.loads(row["meta"] or "{}")}
+                others = json.loads(row["meta"] or "{}") | ({text_b: row["text_b"]} if text_b else {})
+                yield {"row": row["row"], "text": row["text"], "text_b": row["text_b"], "others": others}
 
 
 def _answer(
@@ -76,7 +80,8 @@ def _answer(
     while chunk := list(islice(source, CHUNK)):
         if cancelled and cancelled():
             raise Stopped
-        for row, prediction in zip(chunk, predict([row["text"] for row in chunk]), strict=True):
+        texts, second = ([row[name] for row in chunk] for name in ("text", "text_b"))
+        for row, prediction in zip(chunk, predict(texts) if None in second else predict(texts, second), strict=True):
             yield {**row, "label": prediction.label, "score": round(prediction.score, 4)}
         done += len(chunk)
         if progress:

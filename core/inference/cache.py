@@ -6,9 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from core.errors import RefusedError
 from core.methods.base import Predictor
 
 MOST_LOADED = 3
@@ -36,12 +38,17 @@ class Predictors:
         without it nothing of the texts stays behind.
         """
         with self._lock:
-            predictor = self._get(directory)
-            if hasattr(predictor, "use_cache"):
-                predictor.use_cache(embeddings)
-            return predictor.scores(texts, texts_b)
+            return self._get(directory, embeddings).scores(texts, texts_b)
 
-    def _get(self, directory: Path) -> Predictor:
+    def embed(self, directory: Path, texts: Sequence[str], embeddings: Path | None = None) -> np.ndarray:
+        """Unit vectors (len(texts), d) float32 by the model in ``directory``. Raises RefusedError, ModelError."""
+        with self._lock:
+            predictor: Any = self._get(directory, embeddings)
+            if not hasattr(predictor, "embed"):
+                raise RefusedError("This model makes no vectors of texts.", "Use one that was trained on pairs.")
+            return np.asarray(predictor.embed(texts))
+
+    def _get(self, directory: Path, embeddings: Path | None) -> Predictor:
         from core.inference.predictor import load_predictor
 
         if directory not in self._loaded:
@@ -49,7 +56,10 @@ class Predictors:
             while len(self._loaded) > self._most:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(directory)
-        return self._loaded[directory]
+        predictor = self._loaded[directory]
+        if hasattr(predictor, "use_cache"):
+            predictor.use_cache(embeddings)
+        return predictor
 
     def forget(self, run_id: str) -> None:
         """Drop the model of a run that is being deleted."""

@@ -261,6 +261,34 @@ class RunFolder:
         target.parent.mkdir(exist_ok=True)
         write_atomic(target, buffer.getvalue().to_pybytes())
 
+    def write_ranking(self, split: str, query: Any, rank: Any, queries: int, candidates: int) -> None:
+        """``predictions/<split>.ranking.parquet``: the ranks of the right candidates, a list a query.
+
+        ``query`` and ``rank`` (n,) have one entry a right candidate.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        order = np.lexsort((rank, query))
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(query, minlength=queries))]).astype(np.int32)
+        ranks = pa.ListArray.from_arrays(offsets, pa.array(np.asarray(rank)[order], pa.int32()))
+        table = pa.table({"ranks": ranks}).replace_schema_metadata({"candidates": str(candidates)})
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer)
+        write_atomic(self.path / "predictions" / f"{split}.ranking.parquet", buffer.getvalue().to_pybytes())
+
+    def ranking(self, split: str) -> tuple[list[list[int]], int] | None:
+        """(ranks of the right candidates of each query, number of candidates); None when nothing was ranked."""
+        import pyarrow.parquet as pq
+
+        path = self.path / "predictions" / f"{split}.ranking.parquet"
+        if not path.is_file():
+            return None
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        return table.column("ranks").to_pylist(), int(table.schema.metadata[b"candidates"])
+
     def write_result(self, result: dict[str, Any]) -> None:
         """Write ``result.json``, the last file of a run: it makes the run finished."""
         write_json(self.path / "result.json", result)

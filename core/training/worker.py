@@ -32,6 +32,7 @@ from core.inference.predictor import load_predictor
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData
 from core.methods.embeddings import file_hash
+from core.tasks.pair import MATCH
 from core.training.imports import import_ahead, import_without_pandas
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
@@ -268,8 +269,22 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
         scores = predictor.scores(rows.texts, rows.texts_b)
         predicted = data.task.predictions(scores, config.labels) if len(rows) else []
         folder.write_predictions(split, rows, predicted, scores)
-        metrics[split] = data.task.metrics(rows.values, predicted, config.labels) if len(rows) else {}
+        metrics[split] = data.task.metrics(rows.values, predicted, config.labels, scores) if len(rows) else {}
+        if hasattr(predictor, "similarities") and any(data.task.names(value) == (MATCH,) for value in rows.values):
+            metrics[split] |= _rank(folder, split, data, predictor)
     return metrics
+
+
+def _rank(folder: RunFolder, split: str, data: TrainingData, predictor: Any) -> dict[str, float]:
+    """How early the matches of a split of pairs come among all its second texts; the whole lists go into a file."""
+    from core.evaluation.retrieval import HEADLINES, measure
+    from core.methods.pairs import Pairs, rank_pairs
+
+    others = [getattr(data, name) for name in ("train", "dev", "test") if name != split]
+    ranking = rank_pairs(Pairs.of(getattr(data, split), beside=others), predictor.similarities)
+    folder.write_ranking(split, ranking.query, ranking.rank, ranking.queries, ranking.candidates)
+    figures = measure(ranking).figures
+    return {name: figures[name] for name in HEADLINES}
 
 
 def peak_memory() -> int:
