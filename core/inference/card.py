@@ -19,7 +19,7 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
     Names of labels and projects are a user's: they appear inside JSON only, where Markdown reads nothing.
     """
     base, licence = facts.get("base"), facts.get("base_licence", "")
-    head = {"library_name": "transformers" if facts["method"] in _PLAIN else "scikit-learn", "tags": ["whetstone"]}
+    head = {"library_name": _library(facts["method"]), "tags": ["whetstone"]}
     rows = result.get("rows", {})
     lines = [
         "---",
@@ -73,7 +73,16 @@ def _block(value: dict[str, Any]) -> list[str]:
     return ["```json", json.dumps(value, ensure_ascii=False, indent=2).replace("`", "\\u0060"), "```"]
 
 
+def _library(method: str) -> str:
+    if method == "bi_encoder":
+        return "sentence-transformers"
+    return "transformers" if method in _PLAIN else "scikit-learn"
+
+
 def _loading(method: str) -> list[str]:
+    if method == "bi_encoder":
+        lines = ["from sentence_transformers import SentenceTransformer", "SentenceTransformer(folder).encode(texts)"]
+        return ["```python", *lines, "```"]
     if method in _PLAIN:
         return ["```python", "from transformers import AutoModelForSequenceClassification", _PLAIN[method], "```"]
     return ["```python", "from core.inference.predictor import load_predictor", "load_predictor(folder)", "```"]

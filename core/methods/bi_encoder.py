@@ -130,10 +130,11 @@ class BiEncoder:
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
-        """Seconds and memory for ``rows`` pairs with ``mean_tokens`` tokens a text on this machine."""
+        """Seconds and memory for ``rows`` pairs with ``mean_tokens`` tokens in both texts on this machine."""
         checked = BiEncoderOptions.model_validate(options.model_dump())
-        texts = 2 + checked.hard_negatives
-        return estimate_neural(checked, rows, texts * min(mean_tokens, checked.max_length), base)
+        tokens = mean_tokens * (1 + checked.hard_negatives / 2)
+        longest = checked.max_length * (2 + checked.hard_negatives)
+        return estimate_neural(checked.model_copy(update={"max_length": longest}), rows, tokens, base)
 
 
 def _supervision(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.durable import read_json
-from core.errors import TrainingError
+from core.errors import RefusedError, TrainingError
 from core.methods.base import RunContext, Stopped, TrainingData
 from core.methods.linear import (
     LEAST_CALIBRATION_ROWS,
@@ -44,6 +44,12 @@ class PairPredictor(LinearPredictor):
         if not len(texts):
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.fitted.scores(compare(self.features, texts, texts if texts_b is None else texts_b), 2)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors (len(texts), d) float32 of the frozen encoder. Raises RefusedError when there is none."""
+        if self.features.base is None:
+            raise RefusedError("This model counts words and makes no vectors.", "Use one with a base model.")
+        return np.asarray(self.features.matrix(texts), dtype=np.float32)
 
     def similarities(self, queries: Sequence[str], candidates: Sequence[str]) -> Callable[[slice], np.ndarray]:
         """A function from a slice of the queries to their cosines (rows, len(candidates)) before any training."""

@@ -31,6 +31,7 @@ def token_counts(texts: Sequence[str], base: Path | None) -> np.ndarray:
 
 
 def training_sample(version: Version) -> list[str]:
-    """At most ``SAMPLE`` training texts, evenly spread over the split."""
-    texts = read_split(version.path, "train").texts
+    """At most ``SAMPLE`` training texts, first and second ones of pairs alike, evenly spread over the split."""
+    rows = read_split(version.path, "train")
+    texts = [*rows.texts, *(rows.texts_b or [])]
     return texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE]

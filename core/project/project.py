@@ -60,7 +60,8 @@ class Project(ProjectVersions):
             folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases)
         lengths = token_counts(training_sample(version), folder)
         limit = getattr(checked, "max_length", None)
-        cost = chosen.estimate(None, checked, version.rows("train"), float(lengths.mean()), folder)
+        tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
+        cost = chosen.estimate(None, checked, version.rows("train"), tokens, folder)
         return replace(cost, cut_share=float((lengths > limit).mean()) if limit else 0.0)
 
     def _config(
