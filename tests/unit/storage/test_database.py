@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -263,4 +264,132 @@ def test_cursors_go_with_their_threads(tmp_path: Path) -> None:
         thread.join()
     gc.collect()
     assert len(database._cursors) < 5
+    database.close()
+
+
+# ---------------------------------------------------------------- what takes long
+
+
+def beside(work: Callable[[], object], seconds: float = 10) -> bool:
+    """Whether the work ends in time in another thread."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def add_items(database: Database, write: duckdb.DuckDBPyConnection, count: int) -> int:
+    first = database.next_ids("items", count)
+    write.execute("INSERT INTO items (id, project_id) SELECT ? + range, 1 FROM range(?)", [first, count])
+    return first
+
+
+def item_count(database: Database) -> int:
+    return database.read("SELECT count(*) FROM items")[0][0]
+
+
+def test_long_transaction_keeps_nobody_waiting_and_is_seen_as_a_whole(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    seen: list[int] = []
+    with database.long_transaction() as write:
+        add_items(database, write, 1000)
+        assert beside(lambda: add_event(database))
+        assert beside(lambda: seen.append(item_count(database)))
+        assert item_count(database) == 1000
+    assert beside(lambda: seen.append(item_count(database)))
+    assert seen == [0, 1000]
+    assert count(database) == 1
+    database.close()
+
+
+def test_failed_long_transaction_leaves_nothing_and_takes_no_id_from_others(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    others: list[int] = []
+    with pytest.raises(ValueError, match="stop"), database.long_transaction() as write:
+        first = add_items(database, write, 5)
+        with database.transaction() as inner:
+            inner.execute("INSERT INTO counters VALUES ('inside', 1)")
+        assert beside(lambda: others.append(database.next_ids("items")))
+        raise ValueError("stop")
+    assert others == [first + 5]
+    assert item_count(database) == 0
+    assert database.read("SELECT count(*) FROM counters WHERE name = 'inside'") == [(0,)]
+    with database.transaction() as write:
+        assert add_items(database, write, 1) == first + 6
+    database.close()
+
+
+def test_kill_in_a_long_transaction_loses_only_what_was_not_stored(tmp_path: Path) -> None:
+    """Ids that were reserved but never stored must not count as rows that the database lost."""
+    code = (
+        "import os, sys, threading; from pathlib import Path; from core.storage.database import Database\n"
+        "from core.storage import label_events\n"
+        "d = Database(Path(sys.argv[1]))\n"
+        "with d.long_transaction() as write:\n"
+        "    first = d.next_ids('items', 300000)\n"
+        "    write.execute('INSERT INTO items (id, project_id) SELECT ? + range, 1 FROM range(300000)', [first])\n"
+        "    d._marks_written = 0.0\n"
+        "    t = threading.Thread(target=label_events.append, args=(d, 1, 7, 'label', 'ann')); t.start(); t.join()\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60).returncode == -9
+    database = Database(tmp_path)
+    assert (item_count(database), count(database)) == (0, 1)
+    database.close()
+
+
+def test_snapshot_is_of_one_moment(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    add_event(database)
+    with database.snapshot():
+        assert count(database) == 1
+        assert beside(lambda: add_event(database))
+        assert count(database) == 1
+    assert count(database) == 2
+    database.close()
+
+
+def test_backup_waits_for_no_writer_and_has_what_was_committed(tmp_path: Path) -> None:
+    database = Database(tmp_path / "home")
+    add_event(database)
+    with database.transaction():
+        add_event(database)
+        assert beside(lambda: database.backup(tmp_path / "copy.duckdb"), 30)
+    assert count_in(tmp_path / "copy.duckdb") == 1
+    database.close()
+
+
+def test_close_breaks_off_what_takes_long(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    begun, said = threading.Event(), list[StorageError]()
+
+    def fill() -> None:
+        try:
+            with database.long_transaction() as write:
+                add_items(database, write, 1000)
+                begun.set()
+                write.execute("SELECT sum(a.range % 7) FROM range(10000000000) a")
+        except StorageError as error:
+            said.append(error)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    begun.wait(20)
+    database.close()
+    thread.join(20)
+    assert said
+    database = Database(tmp_path)
+    assert item_count(database) == 0
+    database.close()
+
+
+def test_a_transaction_does_not_go_on_in_a_reopened_database(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    with pytest.raises(StorageError, match="anew"), database.long_transaction() as write:
+        add_items(database, write, 10)
+        database._disconnect()
+        database._connect()
+        with database.transaction():
+            add_event(database)
+    assert (item_count(database), count(database)) == (0, 0)
     database.close()
