@@ -15,6 +15,7 @@ from studio.services import get_difference, get_evaluation, get_verdict
 from studio.widgets.basics import page_header
 from studio.widgets.choice import url_choice
 from studio.widgets.model_picker import model_name, model_picker, require_models, version_numbers
+from studio.widgets.ranking_view import show_ranking
 from studio.widgets.report_view import (
     show_beside,
     show_classes,
@@ -87,6 +88,7 @@ show_verdict(get_verdict(result, get_evaluation(champion, split) if champion els
 if result.baseline is None and model.info.method != "baseline":
     st.caption(_("The baseline of this version is still being trained; it appears here by itself."))
 show_figures(result)
+show_ranking(result)
 parts = {
     "beside": _("Side by side"),
     "classes": _("Classes"),

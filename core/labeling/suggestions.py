@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from core.data.text import join_pair
 from core.errors import StudioError
 from core.records import ItemFilter, Suggestion
 
@@ -229,9 +230,9 @@ class ProjectSource:
         self._project = project
 
     def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
-        """Texts by item id."""
+        """Texts by item id, both of a pair as one."""
         found = self._project.items(ItemFilter(ids=tuple(item_ids), excluded=None), limit=len(item_ids))
-        return {item.id: item.text for item in found}
+        return {item.id: join_pair(item.text, item.text_b) for item in found}
 
     def label_names(self) -> list[str]:
         """Labels of the schema."""
@@ -247,7 +248,11 @@ class ProjectSource:
         step = max(1, -(-len(ids) // limit))
         chosen = tuple(ids[::step])
         items = self._project.items(ItemFilter(ids=chosen), limit=max(1, len(chosen)))
-        return [(item.text, item.label) for item in items if isinstance(item.label, str)]
+        return [
+            (join_pair(item.text, item.text_b), name)
+            for item in items
+            for name in self._project.task.names(item.label)[:1]
+        ]
 
     def newest_model(self) -> tuple[str, list[str]] | None:
         """Id and labels of the newest model; the baseline of a version speaks only while it is alone there.
@@ -262,7 +267,7 @@ class ProjectSource:
         """Probabilities by a model of the project; embeddings are kept for the next training on these items."""
         workspace = self._project.workspace
         return workspace.predictors.scores(
-            workspace.model(model_id).path, texts, embeddings=Path(workspace.path) / "cache"
+            workspace.model(model_id).path, *_both(texts), embeddings=Path(workspace.path) / "cache"
         )
 
     def vectors(self, texts: Sequence[str]) -> Any:
@@ -274,4 +279,19 @@ class ProjectSource:
         from core.base_models import DEFAULT_BASE, resolve
         from core.methods.embeddings import encode
 
-        return encode(texts, resolve(DEFAULT_BASE), Path(self._project.workspace.path) / "cache")
+        base, cache = resolve(DEFAULT_BASE), Path(self._project.workspace.path) / "cache"
+        first, second = _both(texts)
+        if second is None:
+            return encode(first, base, cache)
+        from core.methods.linear import TextFeatures
+        from core.methods.pair_linear import compare
+
+        return compare(TextFeatures(base=base, cache=cache), first, second)
+
+
+def _both(texts: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """(first texts, second texts) of pairs that were joined; (texts, None) where there are no pairs."""
+    parts = [text.partition("\0") for text in texts]
+    if not any(separator for _, separator, _ in parts):
+        return list(texts), None
+    return [first for first, _, _ in parts], [second for _, _, second in parts]

@@ -48,13 +48,28 @@ def batch_form(project: Project, model: Model) -> None:
             key=f"{key}_column",
             width=320,
         )
+        column_b = (
+            st.selectbox(
+                _("Second text column"),
+                columns,
+                index=columns.index(preview.guess.text_b) if preview.guess.text_b in columns else None,
+                format_func=lambda name: line(name, 60),
+                key=f"{key}_column_b",
+                width=320,
+            )
+            if project.task.paired
+            else None
+        )
         kind = st.segmented_control(_("Write as"), ["csv", "jsonl"], default="csv", required=True, key=f"{key}_kind")
-        if st.button(_("Predict"), icon=":material/bolt:", key=f"{key}_go"):
+        ready = not project.task.paired or column_b is not None
+        if st.button(_("Predict"), icon=":material/bolt:", key=f"{key}_go", disabled=not ready):
             out = scratch(f".{kind}")
             name = upload.name
 
             def work(report: Report) -> tuple[int, Path, str]:
-                rows = get_model(model.id).predict_file(path, out, text=column, filename=name, progress=report)
+                rows = get_model(model.id).predict_file(
+                    path, out, text=column, text_b=column_b, filename=name, progress=report
+                )
                 return rows, out, name
 
             get_jobs().start(key, _("Predicting {name}").format(name=name), work)

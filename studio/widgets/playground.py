@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.model import Model
 from core.records import Prediction
+from core.tasks import get_task
 from studio import session
 from studio.i18n import _, ngettext, number, percent
 from studio.services import get_model
@@ -21,6 +22,7 @@ MOST_TEXTS = 200
 
 def playground(model: Model) -> None:
     """A form that stays filled in, and the answers to it."""
+    paired = get_task(model.info.task).paired
     with st.form(f"try_{model.id}", border=False):
         text = st.text_area(
             _("A sentence, or one a line"),
@@ -28,18 +30,30 @@ def playground(model: Model) -> None:
             height=110,
             placeholder=_("Type a text like those that were labelled"),
         )
+        second = (
+            st.text_area(_("The text to compare it with, or one a line"), key=f"try_text_b_{model.id}", height=110)
+            if paired
+            else None
+        )
         asked = st.form_submit_button(_("Ask the model"), type="primary", icon=":material/bolt:")
-    texts = [row.strip() for row in (text or "").splitlines() if row.strip()][:MOST_TEXTS]
-    if asked and texts:
+    texts, texts_b = _lines(text), _lines(second) if paired else None
+    if asked and texts_b is not None and len(texts_b) != len(texts):
+        st.warning(_("Give as many second texts as first ones, one a line."))
+    elif asked and texts:
         with st.spinner(_("Loading the model")):
             loaded = get_model(model.id)
             started = time.perf_counter()
-            answers = loaded.predict(texts)
+            answers = loaded.predict(texts, texts_b)
+        texts = texts if texts_b is None else [" ↔ ".join(pair) for pair in zip(texts, texts_b, strict=True)]
         milliseconds = (time.perf_counter() - started) * 1000
         st.session_state[session.ANSWERS] = (model.id, texts, answers, milliseconds)
     last = st.session_state.get(session.ANSWERS)
     if last is not None and last[0] == model.id:
         _answers(last[1], last[2], last[3])
+
+
+def _lines(text: str | None) -> list[str]:
+    return [row.strip() for row in (text or "").splitlines() if row.strip()][:MOST_TEXTS]
 
 
 def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -> None:
