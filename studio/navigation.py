@@ -23,6 +23,14 @@ SECTIONS: dict[str, list[tuple[str, str, str, str]]] = {
         ("evaluate", N_("Evaluate"), ":material/query_stats:", N_("Is it good enough, and where is it wrong?")),
         ("models", N_("Models"), ":material/deployed_code:", N_("Which model is live, and can I try it?")),
     ],
+    N_("Scenarios"): [
+        (
+            "finance_sentiment",
+            N_("Finance sentiment"),
+            ":material/candlestick_chart:",
+            N_("What is turning bad, and why?"),
+        ),
+    ],
     N_("Setup"): [
         ("settings", N_("Settings"), ":material/settings:", N_("How is this machine set up?")),
     ],

@@ -19,6 +19,15 @@ SHOWN_REJECTED = 200
 
 
 def import_result(report: ImportReport, key: str) -> None:
+    """Counts first, then the rows left out with a download of all of them, and the way on."""
+    import_counts(report, key)
+    if report.added:
+        unlabelled = report.added > report.labelled
+        if st.button(_("Start labeling") if unlabelled else _("Freeze a version"), type="primary", key=f"{key}_next"):
+            open_page("annotate") if unlabelled else open_page("data", view="versions")
+
+
+def import_counts(report: ImportReport, key: str) -> None:
     """Counts first, then the rows left out with a download of all of them."""
     st.success(
         ngettext("{n} text added", "{n} texts added", report.added).format(n=number(report.added))
@@ -41,10 +50,6 @@ def import_result(report: ImportReport, key: str) -> None:
         label_chips(report.new_labels)
     if report.rejected:
         _rejected(report.rejected, key)
-    if report.added:
-        unlabelled = report.added > report.labelled
-        if st.button(_("Start labeling") if unlabelled else _("Freeze a version"), type="primary", key=f"{key}_next"):
-            open_page("annotate") if unlabelled else open_page("data", view="versions")
 
 
 def _rejected(rows: list[RejectedRow], key: str) -> None:

@@ -116,12 +116,12 @@ def shuffle_check(
     known = np.repeat([bool(row[3]) for row in rows], amount)
     bad = np.repeat([config.is_negative(row[3]) for row in rows], amount)
     random = np.random.default_rng(seed)
-    arrays = [np.zeros((copies, len(companies), len(days)), dtype=np.int64) for _ in range(3)]
+    items, negative, scored = (np.zeros((copies, len(companies), len(days)), dtype=np.int64) for _ in range(3))
     for copy in range(copies):
         shuffled = random.permutation(day)
-        for array, chosen in zip(arrays, (np.ones(len(bad), bool), bad, known), strict=True):
+        for array, chosen in ((items, np.ones(len(bad), bool)), (negative, bad), (scored, known)):
             np.add.at(array[copy], (company[chosen], shuffled[chosen]), 1)
-    surges = find_surges(*arrays, days, config.false_alarms, config.half_life_days, config.least_items)
+    surges = find_surges(items, negative, scored, days, config.false_alarms, config.half_life_days, config.least_items)
     alarms = [
         sum(len(episodes(surges.flagged[copy, row], config.quiet_days)) for row in range(len(companies)))
         for copy in range(copies)

@@ -62,7 +62,7 @@ def guess_mapping(preview: ImportPreview) -> FeedMapping:
     """The most likely meaning of the columns, by their names."""
     by_name = {name.strip().lower(): name for name in reversed(preview.columns)}
     found = {part: next((by_name[name] for name in names if name in by_name), None) for part, names in _GUESSES.items()}
-    return FeedMapping(**{**found, "text": found["text"] or preview.guess.text})
+    return FeedMapping.model_validate({**found, "text": found["text"] or preview.guess.text})
 
 
 def preview_feed(path: Path, filename: str | None = None, settings: Settings | None = None) -> ImportPreview:

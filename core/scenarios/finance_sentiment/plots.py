@@ -1,4 +1,4 @@
-"""Figures of finance sentiment, in the look of ``core.plots``: negative is amber, and also named, never colour alone."""
+"""Figures of finance sentiment in the look of ``core.plots``. Negative is amber, and named too: never colour alone."""
 
 from __future__ import annotations
 

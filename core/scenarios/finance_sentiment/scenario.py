@@ -202,7 +202,7 @@ class FinanceSentiment:
         return tuple(label for label in labels if self.config.is_negative(label))
 
     def drivers(self, where: FeedFilter) -> list[DrivingWord]:
-        """Words that set a stretch of days apart from the company's other days; without one, negative items from others."""
+        """Words that set a stretch of days apart from other days; without one, negative items from the others."""
         chosen, beside = where, FeedFilter(company=where.company, topic=where.topic)
         if where.since is None:
             chosen = FeedFilter(**{**vars(where), "sentiments": self.negative_labels()})

@@ -94,7 +94,7 @@ def find_surges(
         for window in WINDOWS:
             span = slice(today - window + 1, today + 1)
             seen, bad, known = (part[:, :, span].sum(axis=2) for part in (items, negative, scored))
-            exposure = sum(baseline.level(int(kind)) for kind in weekend[span])
+            exposure = np.sum([baseline.level(int(kind)) for kind in weekend[span]], axis=0)
             p_volume[:, :, today] = np.minimum(p_volume[:, :, today], baseline.volume_tail(seen, exposure, least))
             p_negative[:, :, today] = np.minimum(p_negative[:, :, today], baseline.share_tail(bad, known, least))
         flagged[:, :, today] = np.minimum(p_negative[:, :, today], p_volume[:, :, today]) < threshold
