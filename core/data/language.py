@@ -12,7 +12,9 @@ SHORTEST = 20
 """Characters; shorter texts cannot be judged."""
 _SURE = 0.7
 _UNLIKELY = 0.1
+_VERY_SURE = 0.9
 _CHUNK = 2_000
+_LONGEST_JUDGED = 1_000
 
 
 def other_language(
@@ -51,3 +53,26 @@ def _detector(own: str) -> Any:
         return None
     codes = dict.fromkeys([own, *(code.upper() for code in LANGUAGES)])
     return LanguageDetectorBuilder.from_iso_codes_639_1(*(getattr(IsoCode639_1, code) for code in codes)).build()
+
+
+def detect(text: str) -> str | None:
+    """ISO 639-1 code of the language that a short message is surely written in; None when it cannot be told.
+
+    Uses lingua's small models: a tenth of the memory, a millisecond a message, good enough from 20 characters on.
+    Chinese is seen by its characters alone, whatever the length.
+    """
+    letters = [character for character in text if character.isalpha()]
+    if letters and sum("\u4e00" <= character <= "\u9fff" for character in letters) > len(letters) / 2:
+        return "ja" if any("\u3040" <= character <= "\u30ff" for character in letters) else "zh"
+    if len(text) < SHORTEST:
+        return None
+    values = _small_detector().compute_language_confidence_values(text[:_LONGEST_JUDGED])
+    return values[0].language.iso_code_639_1.name.lower() if values[0].value >= _VERY_SURE else None
+
+
+@lru_cache(maxsize=1)
+def _small_detector() -> Any:
+    from lingua import IsoCode639_1, LanguageDetectorBuilder
+
+    codes = [getattr(IsoCode639_1, code.upper()) for code in LANGUAGES]
+    return LanguageDetectorBuilder.from_iso_codes_639_1(*codes).with_low_accuracy_mode().build()

@@ -76,7 +76,7 @@ def list_conversations(
     """Conversations as they are now, newest first."""
     kinds = list(sources) if sources else None
     values = [setup_id, conversation_id, conversation_id, state, state, kinds, kinds, limit]
-    return [tuple(row) for row in database.read(_CONVERSATIONS, values)]  # type: ignore[misc]
+    return [tuple(row) for row in database.read(_CONVERSATIONS, values)]
 
 
 def write_conversations(database: Database, setup_id: int, rows: Sequence[dict[str, Any]], user: str) -> list[int]:
@@ -110,7 +110,7 @@ def list_messages(database: Database, setup_id: int, conversation_ids: Sequence[
         "WHERE setup_id = ? AND conversation_id IN (SELECT unnest(?::BIGINT[])) ORDER BY id",
         [setup_id, list(conversation_ids)],
     )
-    return [(*head, json.loads(trace) if trace else None, at) for *head, trace, at in rows]  # type: ignore[misc]
+    return [(*head, json.loads(trace) if trace else None, at) for *head, trace, at in rows]
 
 
 def write_messages(
@@ -121,7 +121,7 @@ def write_messages(
         kept = list(rows)
         first = database.next_ids("service_messages", len(kept))
         now = datetime.now()
-        values = [
+        values: list[list[Any]] = [
             [first + place, setup_id, talk, role, text, None if trace is None else _dump(trace), now]
             for place, (talk, role, text, trace) in enumerate(kept)
         ]
@@ -130,12 +130,19 @@ def write_messages(
 
 
 def list_replays(database: Database, setup_id: int) -> list[tuple[int, str, dict[str, Any], str, datetime]]:
-    """Replays (number, name, result, user, when), newest first."""
+    """Replays (number, name, summary of the result, user, when), newest first."""
     rows = database.read(
-        "SELECT id, name, result, username, happened_at FROM service_replays WHERE setup_id = ? ORDER BY id DESC",
+        "SELECT id, name, json_extract(result, '$.summary')::VARCHAR, username, happened_at FROM service_replays "
+        "WHERE setup_id = ? ORDER BY id DESC",
         [setup_id],
     )
-    return [(number, name, json.loads(result), user, at) for number, name, result, user, at in rows]
+    return [(number, name, json.loads(summary), user, at) for number, name, summary, user, at in rows]
+
+
+def read_replay(database: Database, setup_id: int, number: int) -> dict[str, Any] | None:
+    """The whole result of a replay; None without such a one."""
+    rows = database.read("SELECT result FROM service_replays WHERE setup_id = ? AND id = ?", [setup_id, number])
+    return json.loads(rows[0][0]) if rows else None
 
 
 def write_replay(database: Database, setup_id: int, name: str, result: dict[str, Any], user: str) -> int:
@@ -152,7 +159,7 @@ def changed(database: Database, setup_id: int) -> tuple[int, int]:
         "SELECT (SELECT coalesce(max(id), 0) FROM service_entries WHERE setup_id = ?), "
         "(SELECT coalesce(max(id), 0) FROM service_conversations WHERE setup_id = ? AND state = 'resolved')",
         [setup_id, setup_id],
-    )[0]  # type: ignore[return-value]
+    )[0]
 
 
 def delete_setup(database: Database, setup_id: int) -> None:
@@ -169,7 +176,9 @@ def _insert(write: Any, table: str, rows: Sequence[Sequence[Any]]) -> None:
         each = f"({', '.join('?' * len(rows[0]))})"
         for start in range(0, len(rows), 500):
             part = rows[start : start + 500]
-            write.execute(f"INSERT INTO {table} VALUES {', '.join([each] * len(part))}", [v for row in part for v in row])
+            write.execute(
+                f"INSERT INTO {table} VALUES {', '.join([each] * len(part))}", [v for row in part for v in row]
+            )
 
 
 def _dump(value: Any) -> str:

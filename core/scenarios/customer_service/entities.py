@@ -21,9 +21,22 @@ KINDS: tuple[EntityKind, ...] = ("email", "amount", "date", "order_number")
 """In the order in which they are looked for."""
 ORDER_PATTERN = "#####"
 _MOST_SIGNS = 40
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH = r"(?:" + "|".join(f"{name[:3]}(?:{name[3:]})?" if name[3:] else name for name in _MONTHS) + r"|sept)\.?"
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _CHINESE_DAYS = "一二三四五六日天"
 _CURRENCY = r"(?:€|£|\$|¥|￥|eur\b|gbp\b|usd\b|cny\b|rmb\b|chf\b)"
 _AFTER = r"(?:€|£|\$|eur(?:os?)?\b|gbp\b|usd\b|cny\b|rmb\b|chf\b|pounds?\b|dollars?\b|quid\b|元|块钱?|欧元|英镑|美元)"
@@ -43,7 +56,7 @@ _DATE = re.compile(
     |\b(?:\d{{1,2}}|two|three|four|five|six|seven|eight|nine|ten)\sdays\sago\b|\d{{1,2}}天前""",
     re.IGNORECASE | re.VERBOSE,
 )
-_WORDS = {name: number for number, name in enumerate("two three four five six seven eight nine ten".split(), 2)}
+_NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 class Entity(Record):
@@ -97,7 +110,7 @@ def _day(words: str, today: date) -> str:
     back = {"yesterday": 1, "昨天": 1, "前天": 2}.get(folded)
     if back is None and (folded.endswith("ago") or folded.endswith("天前")):
         count = folded.removesuffix("天前").split()[0]
-        back = _WORDS.get(count) or int(count)
+        back = _NUMBERS.index(count) + 2 if count in _NUMBERS else int(count)
     if back is None:
         return words
     day = today - timedelta(days=back)
