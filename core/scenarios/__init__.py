@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from core.errors import InputError, NotFoundError
 from core.scenarios.base import Scenario
+from core.scenarios.customer_service.scenario import CustomerService
 from core.scenarios.finance_sentiment.scenario import FinanceSentiment
+from core.scenarios.recommendation.scenario import Recommendation
 from core.scenarios.setups import SAMPLE, Setup, get_setup, list_setups
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
 
-_SCENARIOS: dict[str, type[Scenario]] = {FinanceSentiment.name: FinanceSentiment}
+_SCENARIOS: dict[str, type[Scenario]] = {
+    scenario.name: scenario for scenario in (CustomerService, FinanceSentiment, Recommendation)
+}
 """By registry name, in the order of the navigation."""
 
 
