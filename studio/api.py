@@ -301,6 +301,13 @@ def predict(model: ChosenModel, new: models.PredictionRequest) -> models.Predict
     return models.Predictions(model=model.id, predictions=model.predict(new.texts, new.texts_b))
 
 
+@_router.post("/models/{model_id}/embed", tags=["predict"])
+def embed(model: ChosenModel, new: models.EmbeddingRequest) -> models.Embeddings:
+    """The vector of each text by a model of pairs; the product of two vectors says how alike their texts are."""
+    vectors = model.embed(new.texts)
+    return models.Embeddings(model=model.id, vectors=vectors.tolist())
+
+
 @_router.post("/projects/{project_id}/predict", tags=["predict"])
 def predict_by_champion(project: Chosen, new: models.PredictionRequest) -> models.Predictions:
     """The same by the model that serves the project."""

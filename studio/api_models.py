@@ -126,7 +126,9 @@ class ItemPage(Record):
 class NewAnswer(Record):
     """A label for one item."""
 
-    label: JsonValue = Field(description="A value of the project's task: the label's name for classification.")
+    label: JsonValue = Field(
+        description="A value of the project's task: the label's name, for pairs also a grade from 0 to 1."
+    )
     user: User = "api"
 
 
@@ -222,6 +224,19 @@ class PredictionRequest(Record):
         if self.texts_b is not None and len(self.texts_b) != len(self.texts):
             raise ValueError(f"texts_b has {len(self.texts_b)} texts, texts has {len(self.texts)}")
         return self
+
+
+class EmbeddingRequest(Record):
+    """Texts to turn into vectors."""
+
+    texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
+
+
+class Embeddings(Record):
+    """Vectors of length 1, in the order of the texts."""
+
+    model: str = Field(description="Id of the model that made them.")
+    vectors: list[list[float]]
 
 
 class Predictions(Record):

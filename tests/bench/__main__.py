@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 
-PARTS = ("importing", "labeling", "pages", "faults", "methods", "training")
+PARTS = ("importing", "labeling", "pages", "faults", "methods", "training", "scenarios.retrieval")
 
 
 def main(wanted: list[str]) -> int:
