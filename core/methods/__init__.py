@@ -22,6 +22,8 @@ _METHODS: dict[str, str] = {
     "bi_encoder": "core.methods.bi_encoder:BiEncoder",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""
+USUAL = frozenset({"baseline", "features", "hybrid", "full", "top_layers", "lora", "bi_encoder"})
+"""What most people want; the form keeps the others folded."""
 
 
 def get_method(name: str) -> Method:

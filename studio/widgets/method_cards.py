@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.methods import all_methods, get_method
+from core.methods import USUAL, all_methods, get_method
 from core.methods.base import Estimate, Method
 from studio import session
 from studio.address import remember
@@ -19,10 +19,21 @@ def method_cards(task: str, default: str, estimate: Callable[[Method], Estimate 
     methods = [method for method in all_methods() if task in method.tasks]
     names = [method.name for method in methods]
     chosen = remember(session.TRAIN_METHOD, default if default in names else names[0], names.__contains__)
+    shown = [method for method in methods if method.name in USUAL or method.name == chosen]
+    _cards(shown, chosen, estimate)
+    if folded := [method for method in methods if method not in shown]:
+        more = st.expander(_("More methods"), icon=":material/science:", key="train_more_methods", on_change="rerun")
+        with more:
+            st.caption(_("For few examples, small adapters, or to compare. LoRA is the usual choice of this kind."))
+            if more.open:
+                _cards(folded, chosen, estimate)
+    return get_method(chosen)
+
+
+def _cards(methods: list[Method], chosen: str, estimate: Callable[[Method], Estimate | None]) -> None:
     with st.grid(3, min_column_width=250):
         for method in methods:
             _card(method, method.name == chosen, estimate)
-    return get_method(chosen)
 
 
 def _card(method: Method, chosen: bool, estimate: Callable[[Method], Estimate | None]) -> None:
