@@ -170,3 +170,55 @@ def test_freezing_makes_a_version_from_the_imported_split(open_page: Open, works
     info = project.versions()[0].info
     assert info.rows("test") == 6 and info.options["split"] == "imported"
     assert any(b.key == f"train_on_{info.id}" for b in app.button)
+
+
+def test_everything_shown_is_labelled_at_once_and_that_is_undone(open_page: Open, project: Project) -> None:
+    project.add_items([{"text": "parcel one"}, {"text": "parcel two"}], user="ann")
+    app = open_page("data")
+    key = f"bulk_{project.id}"
+    app.session_state[key] = True
+    app.text_input(key=session.DATA_SEARCH).set_value("parcel").run()
+    assert app.button(key=f"{key}_go").disabled, "a label has to be chosen"
+    app.selectbox(key=f"{key}_label").set_value("delivery").run()
+    app.button(key=f"{key}_go").click().run()
+    assert not app.exception
+    assert project.label_counts() == {"delivery": 3}
+    step = project.bulk_steps()[0]
+    app.button(key=f"undo_bulk_{step.id}").click().run()
+    assert project.label_counts() == {} and project.bulk_steps()[0].undone
+
+
+def test_class_balance_is_of_what_the_filter_shows(open_page: Open, project: Project) -> None:
+    for item, label in zip(project.items(), ["refund", "delivery", "delivery"], strict=True):
+        project.label(item.id, label, user="ann")
+    app = open_page("data")
+    app.session_state[f"charts_{project.id}"] = True
+    app.text_input(key=session.DATA_SEARCH).set_value("parcel").run()
+    chart = next(c for c in app.get("plotly_chart") if "class_balance" in c.proto.id)
+    assert '"delivery"' in chart.proto.spec and '"refund"' not in chart.proto.spec
+
+
+def test_pairs_are_imported_with_both_texts(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("Pairs", task="pair")
+    app = open_page("data", view="import")
+    rows = "query,passage,label\n" + "".join(f"question {i},answer {i},match\n" for i in range(4))
+    app.file_uploader[0].upload("pairs.csv", rows.encode()).run()
+    chosen = {box.label: box.value for box in app.selectbox}
+    assert (chosen["Text"], chosen["Second text"], chosen["Label"]) == ("query", "passage", "label")
+    second = next(box for box in app.selectbox if box.label == "Second text")
+    second.select_index(0).run()
+    assert app.button(key=f"import_{project.id}_go").disabled
+    next(box for box in app.selectbox if box.label == "Second text").set_value("passage").run()
+    app.button(key=f"import_{project.id}_go").click().run()
+    settle(app, project)
+    assert [item.text_b for item in project.items()] == [f"answer {i}" for i in range(4)]
+
+
+def test_one_text_a_line_is_no_way_to_import_pairs(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("Pairs", task="pair")
+    app = open_page("data", view="import")
+    assert "Second text column" not in [box.label for box in app.text_input]
+    app.session_state[f"import_{project.id}_from"] = "hub"
+    app.run()
+    assert "Second text column" in [box.label for box in app.text_input]
+    assert not app.exception

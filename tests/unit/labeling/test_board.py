@@ -105,3 +105,41 @@ def test_values_with_the_same_labels_do_not_share_a_number() -> None:
     board.set_label(11, [6])
     board.set_label(10, None)
     assert dict(+board.label_counts) == {6: 1}
+
+
+def test_what_comes_first_is_shown_before_all_others_and_leaves_the_place_alone() -> None:
+    board = Board(np.arange(10, 16), np.zeros(6, bool), np.array([]), np.array([]), {}, {}, np.arange(6) >= 4)
+    assert board.upcoming("ann", 4) == [14, 15, 10, 11]
+    assert board.next_id("ann") == 14
+    assert board.next_id("bob") == 15
+    board.answered(14, "ann", skipped=True)
+    assert board.next_id("ann") == 10
+    board.set_label(10, [5])
+    board.answered(10, "ann")
+    board.set_label(15, [5])
+    board.answered(15, "bob")
+    assert board.next_id("bob") == 14
+    assert board.next_id("ann") == 11
+
+
+def test_extended_board_is_the_one_that_would_be_read() -> None:
+    board = make(total=3, labelled=(10,))
+    assert board.next_id("ann") == 11
+    new = Board(
+        np.arange(20, 24),
+        np.array([False, True, False, False]),
+        np.array([20, 21, 22]),
+        np.array([1, 1, 2]),
+        {1: (6,), 2: (5,)},
+        {23: "look"},
+        np.array([False, False, False, True]),
+    )
+    board.extend(new)
+    assert (len(board), board.total, board.labelled) == (7, 6, 3)
+    assert dict(board.label_counts) == {5: 2, 6: 1}
+    assert board.flags == {23: "look"}
+    assert board.next_id("ann") == 11
+    assert board.next_id("bob") == 23
+    assert board.is_excluded(21)
+    board.set_label(20, [5])
+    assert dict(+board.label_counts) == {5: 3}

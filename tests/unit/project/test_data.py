@@ -125,3 +125,48 @@ def test_excluded_items_leave_the_queue(project: Project) -> None:
     assert item is not None
     assert item.text == "second"
     assert project.count(ItemFilter(excluded=True)) == 1
+
+
+def test_stale_finding_overwrites_no_later_text(project: Project) -> None:
+    broken = ["Caf\u00c3\u00a9 au lait please, thank you", "Na\u00c3\u00afve question about my parcel, please"]
+    project.add_items([{"text": text} for text in broken])
+    found = kinds(project)["mojibake"]
+    ids = project.item_ids()
+    first = project.apply_finding(found, item_ids=ids[:1], user="ann")
+    assert first.left == 0
+    again = project.apply_finding(found, user="bob")
+    assert (again.items, again.left) == (1, 1)
+    with pytest.raises(RefusedError, match="changed since the search"):
+        project.apply_finding(found, user="bob")
+    project.undo_cleaning(again.id)
+    assert project.apply_finding(found, item_ids=ids[1:]).items == 1
+    assert [item.text for item in project.items()] == [
+        "Café au lait please, thank you",
+        "Naïve question about my parcel, please",
+    ]
+
+
+def test_label_counts_follow_the_filter(project: Project) -> None:
+    rows = [{"text": f"{label} {i}", "label": label, "split": "test" if i else "train"} for i in range(3)
+            for label in ("refund", "delivery")]  # fmt: skip
+    project.add_items([*rows, {"text": "open"}])
+    project.exclude(project.item_ids()[:1])
+    assert project.label_counts() == {"delivery": 3, "refund": 2}
+    assert project.label_counts(ItemFilter(splits=("train",))) == {"delivery": 1}
+    assert project.label_counts(ItemFilter(text="REFUND")) == {"refund": 2}
+    assert project.label_counts(ItemFilter(labels=("refund",), labelled=True)) == {"refund": 2}
+    assert project.label_counts(ItemFilter(labelled=False)) == {}
+    project.merge_labels("refund", into="delivery")
+    assert project.label_counts() == {"delivery": 5}
+
+
+def test_pairs_need_their_second_text(workspace: Workspace, tmp_path: Path) -> None:
+    project = workspace.create_project("Pairs", task="pair")
+    path = tmp_path / "pairs.csv"
+    path.write_text("question1,question2,is_duplicate\nhow,how so,1\nwhy,when,0\n", encoding="utf-8")
+    guess = project.preview_file(path).guess
+    assert (guess.text, guess.text_b, guess.label) == ("question1", "question2", "is_duplicate")
+    with pytest.raises(InputError, match="second text"):
+        project.import_file(path, text="question1", label="is_duplicate")
+    assert project.import_file(path, **guess.model_dump()).added == 2
+    assert [(item.text_b, item.label) for item in project.items()] == [("how so", "match"), ("when", "no match")]

@@ -218,3 +218,65 @@ def test_labels_imported_with_their_annotator_are_not_undone(project: Project, a
     assert other.annotators() == {"ann": 1}
     assert other.undo("ann") is None
     assert other.progress().labelled == 1
+
+
+def test_item_taken_out_by_cleaning_takes_no_label(project: Project, add: Add) -> None:
+    ids = add(3)
+    batch = project.exclude(ids[:1], user="bob")
+    with pytest.raises(InputError, match=rf"Item {ids[0]} was taken out by cleaning \(by hand\)") as caught:
+        project.label(ids[0], "refund", user="ann")
+    assert "Clean" in caught.value.hint
+    with pytest.raises(InputError, match="taken out"):
+        project.bulk_label(ids, "refund", user="ann")
+    assert project.progress().labelled == 0
+    assert not project.history(ids[0])
+    project.undo_cleaning(batch.id)
+    project.label(ids[0], "refund", user="ann")
+    assert project.progress().labelled == 1
+
+
+def test_bulk_step_is_undone_as_a_whole(project: Project, add: Add) -> None:
+    """What stood before comes back, what came later stays, and nobody's own undo is touched."""
+    ids = add(6)
+    project.label(ids[0], "delivery", user="bob")
+    project.bulk_label(ids[:4], "refund", user="ann")
+    project.bulk_label(ids[4:], "refund", user="ann")
+    project.label(ids[1], "delivery", user="bob")
+    second, first = project.bulk_steps()
+    assert [(step.label, step.items, step.user, step.undone) for step in (first, second)] == [
+        ("refund", 4, "ann", False),
+        ("refund", 2, "ann", False),
+    ]
+    assert project.undo_bulk(first.id, user="eve") == 4
+    assert [project.item(i).label for i in ids] == ["delivery", "delivery", None, None, "refund", "refund"]
+    assert project.progress().per_label == {"delivery": 2, "refund": 2}
+    assert [step.undone for step in project.bulk_steps()] == [False, True]
+    for step_id in (first.id, project.history(ids[0])[0].id, 999):
+        with pytest.raises(NotFoundError, match="bulk step"):
+            project.undo_bulk(step_id, user="eve")
+    assert project.undo("eve") is None
+    undone = project.undo("bob")
+    assert undone is not None
+    assert (undone.id, undone.label) == (ids[1], None)
+
+
+def test_undone_bulk_step_brings_no_removed_label_back(project: Project, add: Add) -> None:
+    ids = add(3)
+    project.add_label("spare")
+    project.bulk_label(ids[:2], "spare", user="ann")
+    project.bulk_label(ids, "refund", user="ann")
+    project.remove_label("spare")
+    newest, _ = project.bulk_steps()
+    project.undo_bulk(newest.id, user="ann")
+    assert project.progress().labelled == 0
+    assert project.count(ItemFilter(labelled=True)) == 0
+    assert project.bulk_steps()[1].label is None
+
+
+def test_bulk_labels_that_came_with_a_file_are_no_step(project: Project, add: Add, tmp_path: Path) -> None:
+    project.bulk_label(add(3), "refund", user="ann")
+    project.export(tmp_path / "all.jsonl", "jsonl")
+    other = project.workspace.create_project("Copy")
+    other.import_file(tmp_path / "all.jsonl", text="text", label="label")
+    assert [item.label_source for item in other.items()] == ["bulk"] * 3
+    assert other.bulk_steps() == []
