@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         description="Password of the mail account that sends alerts; kept out of the database and of setup files.",
     )
     language: str = Field(default="en", description="Language of the pages on the first visit: en or zh_CN.")
+    generator_key: SecretStr | None = Field(
+        default=None,
+        description="Key that is sent to the answer-writing endpoint of a customer service setup; stored nowhere.",
+    )
     accept_loss: bool = Field(
         default=False,
         description="Open a database that lost rows (start once with it, after reading the message that asks for it).",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, get_args, get_origin
 
 import streamlit as st
@@ -42,15 +43,17 @@ def presenter_switch(on: bool) -> None:
         st.rerun()
 
 
-def setup_picker(scenario: str, key: str) -> Setup | None:
-    """Choose a setup; the choice is in the URL under ``key``. None while there is none."""
+def setup_picker(scenario: str, key: str, hidden: bool = False) -> Setup | None:
+    """Choose a setup; the choice is in the URL under ``key``. None while there is none. ``hidden`` only reads it."""
     setups = {str(setup.id): setup for setup in list_setups(get_workspace(), scenario)}
     if not setups:
         return None
     made, number = st.session_state.pop(session.NEXT_SETUP, (None, None))
     if made == key and number in setups:
         st.session_state[key] = number
-    remember(key, next(iter(setups)), setups.__contains__)
+    chosen = remember(key, next(iter(setups)), setups.__contains__)
+    if hidden:
+        return setups[chosen]
     chosen = st.selectbox(
         _("Setup"),
         list(setups),
@@ -100,8 +103,11 @@ def delete_setup(scenario: Scenario, setup: Setup) -> None:
             st.rerun()
 
 
-def setup_form(setup: Setup, roles: tuple[Role, ...]) -> None:
-    """Roles and every setting of a setup, saved together; refused when somebody else saved meanwhile."""
+def setup_form(setup: Setup, roles: tuple[Role, ...], without: tuple[str, ...] = ()) -> None:
+    """Roles and every setting of a setup, saved together; refused when somebody else saved meanwhile.
+
+    Settings named in ``without`` have forms of their own and stay as they are.
+    """
     loaded: dict[int, Setup] = st.session_state.setdefault(session.EDITED_SETUPS, {})
     base = loaded.setdefault(setup.id, setup)
     record = get_scenario(setup.scenario).Config
@@ -114,10 +120,14 @@ def setup_form(setup: Setup, roles: tuple[Role, ...]) -> None:
     current = checked(record, base.config)
     with st.form(f"{key}_form", border=False):
         values: dict[str, Any] = {"roles": _roles(current, roles, key)}
-        fields = {name: field for name, field in record.model_fields.items() if name != "roles"}
-        with st.grid(2, min_column_width=280):
-            for name, field in fields.items():
-                values[name] = _field(name, field, getattr(current, name), f"{key}_{name}")
+        values |= {name: getattr(current, name) for name in without}
+        fields = {name: field for name, field in record.model_fields.items() if name not in ("roles", *without)}
+        for group, names in groupby(fields, lambda name: _group(fields[name])):
+            if group:
+                st.markdown(f"**{_(group)}**")
+            with st.grid(2, min_column_width=280):
+                for name in names:
+                    values[name] = _field(name, fields[name], getattr(current, name), f"{key}_{name}")
         saved = st.form_submit_button(_("Save"), type="primary", icon=":material/save:")
     if not saved:
         return
@@ -163,6 +173,12 @@ def _played(project: Project) -> str:
     return name if accuracy is None else _("{project}, {share} right").format(project=name, share=percent(accuracy))
 
 
+def _group(field: FieldInfo) -> str:
+    """Heading under which a field stands: what its ``json_schema_extra`` names as group."""
+    extra = field.json_schema_extra
+    return str(extra.get("group", "")) if isinstance(extra, dict) else ""
+
+
 def _field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     """The widget that fits one field; lists and name tables are edited as lines of text."""
     kind = field.annotation
@@ -182,7 +198,7 @@ def _field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
             value="\n".join(f"{one}: {', '.join(of)}" for one, of in value.items()), height=110, **common
         )
     most = next((part.max_length for part in field.metadata if hasattr(part, "max_length")), 0)
-    if most > LONG_TEXT and "url" not in name and "mail" not in name and "host" not in name:
+    if most > LONG_TEXT and name.endswith("template"):
         return st.text_area(value=value, height=90, max_chars=most, **common)
     return st.text_input(value=value, max_chars=most or None, **common)
 

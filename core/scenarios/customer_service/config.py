@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from core.errors import InputError
 from core.scenarios.base import ScenarioConfig
-from core.scenarios.customer_service.entities import ORDER_PATTERN, EntityKind
+from core.scenarios.customer_service.entities import ORDER_PATTERN, EntityKind, order_rule
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5_000)]
@@ -51,11 +52,19 @@ class Generator(BaseModel):
     seconds: float = Field(default=30.0, gt=0, le=300, description="Longest wait for an answer, in seconds.")
 
 
+def _order_pattern(pattern: str) -> str:
+    try:
+        order_rule(pattern)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return pattern
+
+
 class CustomerServiceConfig(ScenarioConfig):
     """Settings of one customer service setup."""
 
     confidence: Share = Field(
-        default=0.5,
+        default=0.85,
         description="Lowest probability of an intent at which its template answers. Higher asks the knowledge base "
         "more often and says fewer wrong things.",
     )
@@ -65,26 +74,28 @@ class CustomerServiceConfig(ScenarioConfig):
         "foreign messages and turns away more customers.",
     )
     passage: Share = Field(
-        default=0.45,
+        default=0.5,
         description="Lowest similarity (cosine) at which a passage counts as an answer. Higher hands over more often "
         "and answers wrongly less often.",
     )
     passage_first: Share = Field(
-        default=0.6,
+        default=0.55,
         description="From this similarity on a passage answers before the template of the intent does, because it "
         "is about exactly that question. 1 switches this off.",
     )
     out_of_scope: Line = Field(
         default="out_of_scope", description="Label of the intent model that means: nothing for us. May be missing."
     )
-    handover_intents: tuple[Line, ...] = Field(
-        default=("talk_to_human",), description="Intents that always lead to a person."
+    handover_intents: list[str] = Field(
+        default=["talk_to_human"], max_length=100, description="Intents that always lead to a person, one a line."
     )
-    languages: tuple[Line, ...] = Field(
-        default=("en",),
-        description="Languages that the intent model reads, as ISO 639-1 codes. In others only passages answer.",
+    languages: list[str] = Field(
+        default=["en"],
+        max_length=50,
+        description="Languages that the intent model reads, as ISO 639-1 codes, one a line. In others only passages "
+        "answer.",
     )
-    order_pattern: str = Field(
+    order_pattern: Annotated[str, AfterValidator(_order_pattern)] = Field(
         default=ORDER_PATTERN,
         max_length=40,
         description="What an order number looks like: # for a digit, A for a letter, the rest as it is.",
