@@ -32,8 +32,7 @@ from studio.widgets.finance_numbers import numbers_panel
 from studio.widgets.job_line import show_job
 from studio.widgets.scenario_setup import presenter_switch, presenting, setup_picker
 
-AT_ONCE = 5_000
-"""So many unscored items are scored without being asked; more wait for a click."""
+AT_ONCE = 5_000  # so many unscored items are scored without being asked; more wait for a click
 
 
 def models_line(scenario: FinanceSentiment) -> None:
@@ -109,7 +108,9 @@ def risk(scenario: FinanceSentiment) -> None:
     where = chosen_filter(scenario)
     found = series.breakdown(scenario.counts(where), "risk")
     if found.names:
-        figure = plots.breakdown_bars(found, scenario.config.is_high_risk, _("Risk"), palette(), translator())
+        figure = plots.breakdown_bars(
+            found, scenario.config.is_high_risk, _("Risk"), palette(), translator(), graded=True
+        )
         show_figure(figure, key="finance_risk")
     labels = tuple(label for label in scenario.models["risk"].info.labels if scenario.config.is_high_risk(label))
     items_panel(scenario, FeedFilter(**{**vars(where), "risks": labels}), ("risk",))
@@ -117,7 +118,7 @@ def risk(scenario: FinanceSentiment) -> None:
 
 def shown_setup(big: bool) -> Setup | None:
     """The chosen setup; a workspace of before this scenario gets its sample on a click."""
-    setup = setup_picker(NAME, session.FINANCE_SETUP)
+    setup = setup_picker(NAME, session.FINANCE_SETUP, hidden=big)
     if setup is None and st.button(_("Install the sample"), type="primary", key="finance_install"):
         install_scenarios(get_workspace())
         st.rerun()

@@ -5,16 +5,11 @@ Routes are plain functions, so that the work of core runs in worker threads and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
-from pydantic_core import from_json
-from starlette.exceptions import HTTPException
 
 from core.base_models import is_available, list_bases
 from core.errors import RefusedError, StudioError
@@ -24,42 +19,16 @@ from core.project import Project
 from core.project.versions import Version
 from core.records import ImportReport, Item, Label, Progress, ProjectInfo
 from core.run import Run
-from core.workspace import Workspace
+from studio import api_finance_sentiment
 from studio import api_models as models
+from studio.api_base import PROBLEM, GetWorkspace, Open, open_workspace, protected
 from studio.api_docs import add_docs_page
 from studio.api_gate import Gate
-from studio.api_problems import MEDIA_TYPE, Problem, add_problem_handlers, unavailable
+from studio.api_problems import add_problem_handlers, unavailable
 
-GetWorkspace = Callable[[], Workspace]
 DESCRIPTION = """Everything the studio does, for programs: projects, items, labels, dataset versions, training runs,
 models and predictions. Every call but `health` needs a token from the Settings page, sent as
 `Authorization: Bearer TOKEN`. A call that fails answers with a problem (RFC 9457): title, detail, hint."""
-_PROBLEM: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "Everything that is not a success: what happened, and what to do next.",
-        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-    }
-}
-
-
-class _StrictRequest(Request):
-    """JSON as the standard has it: no NaN, no half characters that could not be stored, no endless nesting."""
-
-    async def json(self) -> Any:
-        try:
-            return from_json(await self.body(), allow_inf_nan=False)
-        except ValueError as error:
-            raise HTTPException(400, f"The body is not valid JSON: {error}.") from error
-
-
-class _StrictRoute(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            return await handler(_StrictRequest(request.scope, request.receive))
-
-        return strict
 
 
 def create_api(get_workspace: GetWorkspace) -> FastAPI:
@@ -78,15 +47,10 @@ def create_api(get_workspace: GetWorkspace) -> FastAPI:
     add_docs_page(app)
     app.include_router(_health, prefix="/v1")
     app.include_router(_router, prefix="/v1")
+    app.include_router(api_finance_sentiment.router, prefix="/v1")
     return app
 
 
-def _workspace(request: Request) -> Workspace:
-    opened: Workspace = request.app.state.get_workspace()
-    return opened
-
-
-Open = Annotated[Workspace, Depends(_workspace)]
 RunId = Annotated[str, Path(max_length=100)]
 
 
@@ -107,16 +71,14 @@ ChosenModel = Annotated[Model, Depends(_model)]
 ChosenRun = Annotated[Run, Depends(_run)]
 
 _health = APIRouter(tags=["health"])
-# The dependency only tells the docs page about the token; what keeps callers out is the gate.
-_bearer = HTTPBearer(auto_error=False, description="A token from the Settings page.")
-_router = APIRouter(route_class=_StrictRoute, responses=_PROBLEM, dependencies=[Depends(_bearer)])
+_router = protected()
 
 
-@_health.get("/health", response_model=models.Health, responses=_PROBLEM)
+@_health.get("/health", response_model=models.Health, responses=PROBLEM)
 def health(request: Request) -> models.Health | Response:
     """Whether the studio is up and its workspace open. Needs no token."""
     try:
-        _workspace(request)
+        open_workspace(request)
     except StudioError as error:
         return unavailable(error)
     return models.Health(version=version("whetstone"))

@@ -131,7 +131,8 @@ def alert_card(scenario: FinanceSentiment, alert: Alert, big: bool) -> None:
     """When, why, and what can be done about it."""
     with st.container(border=True, key=f"alert_{alert.id}"):
         sentence = escape(alert.sentence(scenario.config.alert_template))
-        st.markdown(f"{':material/check:' if alert.acknowledged else ':material/warning:'} {sentence}")
+        mark = ":material/check:" if alert.acknowledged else ":orange[:material/warning:]"
+        st.markdown(f"##### {mark} {sentence}" if big else f"{mark} {sentence}")
         if big:
             st.caption(_("Raised on {day}").format(day=f"{alert.fired_on:%Y-%m-%d}"))
             return

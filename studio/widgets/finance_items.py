@@ -53,7 +53,7 @@ def items_panel(scenario: FinanceSentiment, where: FeedFilter, roles: tuple[str,
         selection_mode="single-row",
         height=min(38 + 35 * len(rows), 420),
         column_config={
-            "date": st.column_config.DatetimeColumn(_("Date"), format="YYYY-MM-DD HH:mm", width=130),
+            "date": st.column_config.DatetimeColumn(_("Date"), format="YYYY-MM-DD", width=100),
             "company": st.column_config.TextColumn(_("Company"), width=130),
             "topic": st.column_config.TextColumn(_("Topic"), width=100),
             "sentiment": st.column_config.TextColumn(_("Sentiment"), width=100),
@@ -77,11 +77,11 @@ def items_frame(rows: list[FeedRow]) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "date": [row.published_at for row in rows],
+            "sentiment": [row.sentiment for row in rows],
+            "text": [row.text for row in rows],
             "company": [row.company for row in rows],
             "topic": [row.topic for row in rows],
-            "sentiment": [row.sentiment for row in rows],
             "risk": [row.risk for row in rows],
-            "text": [row.text for row in rows],
         }
     )
     return frame[[name for name in frame if frame[name].astype(bool).any() and frame[name].notna().any()]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -47,9 +48,7 @@ def numbers_panel(scenario: FinanceSentiment) -> None:
 def measure(scenario: FinanceSentiment, report: Report) -> dict[str, object]:
     """Everything that the panel shows; what cannot be measured is its error."""
     found: dict[str, object] = {}
-    steps: dict[str, Callable[[], object]] = {
-        role.name: (lambda name=role.name: scenario.quality(name, report)) for role in ROLES
-    }
+    steps: dict[str, Callable[[], object]] = {role.name: partial(scenario.quality, role.name, report) for role in ROLES}
     steps |= {"latency": scenario.latency, "alarms": scenario.shuffle_check}
     for done, (name, step) in enumerate(steps.items()):
         report(Progressing(done=done, total=len(steps), message="measuring"))

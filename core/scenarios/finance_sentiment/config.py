@@ -42,20 +42,30 @@ class FinanceConfig(ScenarioConfig):
     """Roles, what counts as bad, when to raise an alert, and whom to tell."""
 
     negative_labels: list[str] = Field(
+        title="Labels that mean bad news",
+        json_schema_extra={"group": "What the labels mean"},
         default=["negative", "bearish", "bad", "负面", "消极"],
         min_length=1,
         max_length=50,
         description="Labels of the sentiment model that mean bad news, one a line.",
     )
     high_risk_labels: list[str] = Field(
-        default=["high", "高"], max_length=50, description="Labels of the risk model that mean a high risk, one a line."
+        title="Labels that mean a high risk",
+        json_schema_extra={"group": "What the labels mean"},
+        default=["high", "高"],
+        max_length=50,
+        description="Labels of the risk model that mean a high risk, one a line.",
     )
     companies: dict[str, list[str]] = Field(
+        title="Companies and their names",
+        json_schema_extra={"group": "What the labels mean"},
         default_factory=dict,
         max_length=1000,
         description="Names and tickers by which a company is found in texts whose row does not name one.",
     )
     false_alarms: float = Field(
+        title="False alarms in 90 days",
+        json_schema_extra={"group": "When to raise an alert"},
         default=0.5,
         gt=0,
         le=50,
@@ -63,6 +73,8 @@ class FinanceConfig(ScenarioConfig):
         "unnoticed.",
     )
     half_life_days: float = Field(
+        title="Half-life of what is usual, days",
+        json_schema_extra={"group": "When to raise an alert"},
         default=21.0,
         ge=3,
         le=365,
@@ -70,34 +82,99 @@ class FinanceConfig(ScenarioConfig):
         "sooner.",
     )
     least_items: int = Field(
-        default=3, ge=2, le=1000, description="Fewest items behind an alert: one angry post is no surge."
+        title="Fewest items",
+        json_schema_extra={"group": "When to raise an alert"},
+        default=3,
+        ge=2,
+        le=1000,
+        description="Fewest items behind an alert: one angry post is no surge.",
     )
     quiet_days: int = Field(
-        default=3, ge=0, le=60, description="Days without a surge after which a new one is a new alert."
+        title="Quiet days between two alerts",
+        json_schema_extra={"group": "When to raise an alert"},
+        default=3,
+        ge=0,
+        le=60,
+        description="Days without a surge after which a new one is a new alert.",
     )
     alert_template: str = Field(
+        title="Sentence of an alert",
+        json_schema_extra={"group": "What is written"},
         default="{company}: {negative} of {items} items from {from} to {to} are negative, usual are {usual}. "
         "Mostly about {topic}.",
         max_length=500,
         description="Sentence of an alert. It may name {company}, {negative}, {items}, {usual}, {topic}, {from}, {to}.",
     )
-    report_title: str = Field(default="What the news said", max_length=100, description="Title of the weekly report.")
-    feed_url: str = Field(default="", max_length=2000, description="RSS or Atom feed that is polled; empty for none.")
-    poll_minutes: float = Field(default=15.0, ge=1, le=1440, description="Minutes between two looks at the feed.")
+    report_title: str = Field(
+        title="Title of the weekly report",
+        json_schema_extra={"group": "What is written"},
+        default="What the news said",
+        max_length=100,
+        description="Title of the weekly report.",
+    )
+    feed_url: str = Field(
+        title="Address of an RSS or Atom feed",
+        json_schema_extra={"group": "Live feed"},
+        default="",
+        max_length=2000,
+        description="RSS or Atom feed that is polled; empty for none.",
+    )
+    poll_minutes: float = Field(
+        title="Minutes between two looks",
+        json_schema_extra={"group": "Live feed"},
+        default=15.0,
+        ge=1,
+        le=1440,
+        description="Minutes between two looks at the feed.",
+    )
     hooks_on: bool = Field(
-        default=False, description="Send new alerts to the webhook and mail address below. Off unless you turn it on."
+        title="Tell others of new alerts",
+        json_schema_extra={"group": "Who is told"},
+        default=False,
+        description="Send new alerts to the webhook and mail address below. Off unless you turn it on.",
     )
     webhook_url: str = Field(
-        default="", max_length=2000, description="Gets each new alert as JSON by POST; empty for none."
+        title="Webhook",
+        json_schema_extra={"group": "Who is told"},
+        default="",
+        max_length=2000,
+        description="Gets each new alert as JSON by POST; empty for none.",
     )
-    mail_to: str = Field(default="", max_length=320, description="Gets each new alert by e-mail; empty for none.")
-    mail_from: str = Field(default="", max_length=320, description="Sender of these e-mails.")
-    smtp_host: str = Field(default="", max_length=255, description="Mail server (SMTP).")
+    mail_to: str = Field(
+        title="E-mail to",
+        json_schema_extra={"group": "Who is told"},
+        default="",
+        max_length=320,
+        description="Gets each new alert by e-mail; empty for none.",
+    )
+    mail_from: str = Field(
+        title="E-mail from",
+        json_schema_extra={"group": "Who is told"},
+        default="",
+        max_length=320,
+        description="Sender of these e-mails.",
+    )
+    smtp_host: str = Field(
+        title="Mail server",
+        json_schema_extra={"group": "Who is told"},
+        default="",
+        max_length=255,
+        description="Mail server (SMTP).",
+    )
     smtp_port: int = Field(
-        default=587, ge=1, le=65535, description="Port of the mail server; 465 is encrypted at once."
+        title="Port",
+        json_schema_extra={"group": "Who is told"},
+        default=587,
+        ge=1,
+        le=65535,
+        description="Port of the mail server; 465 is encrypted at once.",
     )
     smtp_user: str = Field(
-        default="", max_length=320, description="Account on the mail server. Its password is WHETSTONE_SMTP_PASSWORD."
+        title="Account on the mail server",
+        json_schema_extra={"group": "Who is told"},
+        default="",
+        max_length=320,
+        description="Account on the mail server. Its password is WHETSTONE_SMTP_PASSWORD.",
     )
 
     @field_validator("alert_template")

@@ -21,9 +21,14 @@ MOST_ROWS = 30
 IsBad = Callable[[str | None], bool]
 
 
-def colours(labels: Sequence[str], bad: IsBad, palette: Palette) -> dict[str, str]:
-    """Colour of each label: amber for bad, grey for neutral and unscored, then the palette's series."""
+def colours(labels: Sequence[str], bad: IsBad, palette: Palette, graded: bool = False) -> dict[str, str]:
+    """Colour of each label: amber for bad, grey for neutral and unscored, then the palette's series.
+
+    ``graded``: labels between bad and quiet are half-way amber, as for degrees of risk.
+    """
     free = [colour for colour in palette.series if colour not in (palette.amber, palette.muted)]
+    if graded:
+        free = [_between(palette.panel, palette.amber)]
     found, used = {}, 0
     for label in labels:
         if bad(label):
@@ -34,6 +39,11 @@ def colours(labels: Sequence[str], bad: IsBad, palette: Palette) -> dict[str, st
             found[label] = free[used % len(free)]
             used += 1
     return found
+
+
+def _between(low: str, high: str) -> str:
+    pairs = zip(bytes.fromhex(low[1:]), bytes.fromhex(high[1:]), strict=True)
+    return "#" + bytes((a + b) // 2 for a, b in pairs).hex()
 
 
 def timeline(
@@ -179,16 +189,21 @@ def _heat_title(found: HeatMap, translate: Translate) -> str:
 
 
 def breakdown_bars(
-    found: Breakdown, bad: IsBad, title: str, palette: Palette = LIGHT, translate: Translate = identity
+    found: Breakdown,
+    bad: IsBad,
+    title: str,
+    palette: Palette = LIGHT,
+    translate: Translate = identity,
+    graded: bool = False,
 ) -> go.Figure:
-    """Items by name, stacked by label, bad ones first. ``title`` names what is compared."""
+    """Items by name, stacked by label, bad ones first. ``title`` is used where nothing is bad."""
     names = found.names[:MOST_ROWS][::-1]
     counts = found.counts[:MOST_ROWS][::-1]
     totals: Counter[str] = Counter()
     for one in counts:
         totals.update(one)
-    labels = sorted(totals, key=lambda label: (not bad(label), -totals[label]))
-    shown = colours(labels, bad, palette)
+    labels = sorted(totals, key=lambda label: (not bad(label), label.casefold() in QUIET, -totals[label]))
+    shown = colours(labels, bad, palette, graded)
     figure = go.Figure()
     for label in labels:
         figure.add_bar(
@@ -206,8 +221,8 @@ def breakdown_bars(
     ]
     if any(share for share, _, _ in shares):
         share, items, name = max(shares)
-        title = translate("{name} stands out: {share} of {items} items").format(
-            name=plain(name), share=percent(share), items=items
+        title = translate("{name} stands out: {share} of {items} items are {label}").format(
+            name=plain(name), share=percent(share), items=items, label=plain(next(filter(bad, labels)))
         )
     figure = finish_bars(figure, names, title, palette)
     figure.update_layout(barmode="stack", legend={"orientation": "h", "y": -0.05, "traceorder": "normal"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ class FinanceSentiment:
     @classmethod
     def install_sample(cls, workspace: Workspace) -> Self:
         """Make the sample setup with its feed of 90 days; models are not needed yet."""
-        config = FinanceConfig(roles=sample_roles(workspace, ROLES))
+        config = FinanceConfig(roles=sample_roles(workspace, ROLES), companies=_sample_companies())
         setup = create_setup(workspace, NAME, SAMPLE, config, user="samples")
         scenario = cls(workspace, setup)
         # The sample's dates are what they are, whatever this machine's clock says.
@@ -360,6 +361,13 @@ class FinanceSentiment:
             for name in sorted({*items, *items_before})
         ]  # fmt: skip
         return sorted(lines, key=lambda line: (-line.negative, -line.items, line.name))
+
+
+def _sample_companies() -> dict[str, list[str]]:
+    """Companies of the sample feed with the short names that its texts use."""
+    with SAMPLE_FEED.open(encoding="utf-8", newline="") as file:
+        found = sorted({row["company"] for row in csv.DictReader(file)})
+    return {name: [] if "&" in name or " " not in name else [name.rpartition(" ")[0]] for name in found}
 
 
 def _totals(rows: Sequence[series.Count], place: int, config: FinanceConfig) -> tuple[Counter[str], Counter[str]]:
