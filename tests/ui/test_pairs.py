@@ -1,0 +1,98 @@
+"""Pages and API calls on a project of pairs: both texts on the card, its own figures, two texts to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from fastapi.testclient import TestClient as Client
+from streamlit.testing.v1 import AppTest
+
+from core.project import Project
+from core.workspace import Workspace
+from studio import services
+from studio.api import create_api
+from tests.ui.conftest import open_on
+
+Open = Callable[..., AppTest]
+WORDS = ["money", "parcel", "screen", "password", "voucher", "invoice"]
+
+
+@pytest.fixture(scope="module")
+def pairs_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace folder with one project of pairs and its baseline; the last item is not labelled."""
+    home = tmp_path_factory.mktemp("pairs")
+    with Workspace.open(home) as workspace:
+        project = workspace.create_project("Pairs", task="pair")
+        rows = [
+            {"text": f"my {word} {i}", "text_b": f"about the {other} {i}", "label": "match" if same else "no match"}
+            for i in range(8)
+            for word, next_word in zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)
+            for same, other in ((True, word), (False, next_word))
+        ]
+        project.add_items([*rows, {"text": "*left* side", "text_b": "<b>right</b> side"}], user="ann")
+        run = project.train(project.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
+        assert run.model is not None, run.error
+    return home
+
+
+@pytest.fixture
+def pairs(pairs_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.setenv("WHETSTONE_HOME", str(pairs_home))
+    monkeypatch.setenv("WHETSTONE_DEMO", "false")
+    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
+    yield services.get_workspace().projects()[0]
+    services.close_workspace()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_pairs(pairs: Project) -> Open:
+    return open_on
+
+
+def test_the_card_shows_both_texts_as_they_are(open_pairs: Open) -> None:
+    app = open_pairs("annotate")
+    shown = " ".join(element.value for element in app.markdown)
+    assert "left" in shown and "right" in shown and "*left*" not in shown.replace("\\*", "")
+    assert any("no match" in button.label for button in app.button)
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_the_report_has_the_figures_of_ranked_lists(open_pairs: Open, pairs: Project, language: str) -> None:
+    app = open_pairs("evaluate", lang=language)
+    assert not app.error and len(app.metric) == 8
+    found = pairs.models()[0].evaluate(beside=False).retrieval
+    assert found is not None
+    values = [metric.value.replace("\u00a0", " ") for metric in app.metric]
+    assert f"{100 * found.figures['mrr@10']:.1f} %" in values or language != "en"
+
+
+def test_two_texts_are_tried_together(open_pairs: Open) -> None:
+    app = open_pairs("models")
+    app.text_area[0].input("my parcel\nmy money")
+    app.text_area[1].input("about the parcel")
+    next(button for button in app.button if button.label == "Ask the model").click().run()
+    assert "as many second texts" in app.warning[0].value
+    app.text_area[1].input("about the parcel\nthe screen")
+    next(button for button in app.button if button.label == "Ask the model").click().run()
+    table = next(frame.value for frame in app.dataframe if "next" in frame.value)
+    assert table["text"].tolist() == ["my parcel ↔ about the parcel", "my money ↔ the screen"]
+
+
+def test_api_calls(pairs: Project) -> None:
+    workspace = services.get_workspace()
+    caller = Client(create_api(lambda: workspace), headers={"Authorization": f"Bearer {workspace.create_token('t')}"})
+    model = f"/v1/models/{pairs.models()[0].id}"
+    body = {"texts": ["my parcel", "my parcel"], "texts_b": ["about the parcel", "good day"]}
+    near, far = caller.post(f"{model}/predict", json=body).json()["predictions"]
+    assert near["scores"]["match"] > far["scores"]["match"]
+    assert caller.post(f"{model}/predict", json={"texts": ["my parcel"]}).status_code == 422
+    refused = caller.post(f"{model}/embed", json={"texts": ["my parcel"]})
+    assert refused.status_code == 409 and "makes no vectors" in refused.json()["detail"]
+    item = pairs.item_ids()[0]
+    answer = caller.put(f"/v1/projects/{pairs.id}/items/{item}/label", json={"label": 0.35, "user": "bot"})
+    assert answer.status_code == 200 and answer.json()["label"] == 0.35
+    assert caller.put(f"/v1/projects/{pairs.id}/items/{item}/label", json={"label": 1.5}).status_code == 422
