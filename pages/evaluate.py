@@ -9,6 +9,7 @@ from core.evaluation import Comparison, Evaluation
 from core.model import Model
 from core.project import Project
 from studio import session
+from studio.address import remember_several
 from studio.current import require_project
 from studio.i18n import _, translator
 from studio.services import get_difference, get_evaluation, get_verdict
@@ -33,12 +34,12 @@ def beside(project: Project, model: Model, models: list[Model], split: str, resu
     names = {other.id: model_name(other.info, numbers) for other in models}
     others = [other.id for other in models if other.id != model.id]
     champion = [other.id for other in models if other.info.champion and other.id != model.id]
-    chosen = st.multiselect(
+    chosen = remember_several(session.COMPARED, champion, others)
+    st.multiselect(
         _("Compare with"),
         others,
-        default=champion,
         format_func=names.__getitem__,
-        key=f"{session.COMPARED}_{model.id}",
+        key=session.COMPARED,
         placeholder=_("other models"),
     )
     results = {_("This model"): result}

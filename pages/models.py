@@ -11,7 +11,8 @@ from core.methods import get_method
 from core.model import Model
 from studio import session
 from studio.current import annotator, require_project
-from studio.i18n import _
+from studio.i18n import _, date_time_column
+from studio.widgets.base_picker import base_words
 from studio.widgets.basics import page_header
 from studio.widgets.batch_form import batch_form
 from studio.widgets.choice import url_choice
@@ -26,7 +27,7 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
         {
             "live": "★" if model.info.champion else "",
             "method": _(get_method(model.info.method).title),
-            "base": model.info.base,
+            "base": base_words(model.info.base) if model.info.base else None,
             "version": numbers.get(model.info.version_id),
             "accuracy": 100 * model.info.metrics.get("accuracy", nan),
             "macro": 100 * model.info.metrics.get("macro_f1", nan),
@@ -48,7 +49,7 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
             "accuracy": column.NumberColumn(_("Accuracy"), format="%.1f %%", width=100),
             "macro": column.NumberColumn(_("Macro F1"), format="%.1f %%", width=100),
             "bytes": column.NumberColumn(_("Size"), format="bytes", width=90),
-            "made": column.DatetimeColumn(_("Made"), format="localized"),
+            "made": column.DatetimeColumn(_("Made"), format=date_time_column()),
         },
         alt=_("Models of this project"),
     )

@@ -15,7 +15,7 @@ from studio.guard import guard
 from studio.i18n import _, number
 from studio.services import get_estimate
 from studio.text import escape
-from studio.widgets.base_picker import base_picker
+from studio.widgets.base_picker import base_picker, chosen_base
 from studio.widgets.basics import empty_state, page_header
 from studio.widgets.cost_line import show_cost
 from studio.widgets.device_picker import device_picker
@@ -75,8 +75,8 @@ version = pick_version(project)
 
 
 def estimate(method: Method) -> Estimate | None:
-    """What this method would cost on the chosen version, with its default options and base."""
-    return get_estimate(version, method.name, None, {})
+    """What this method would cost on the chosen version and base, with its default options."""
+    return get_estimate(version, method.name, chosen_base(project) if method.needs_base else None, {})
 
 
 method = method_cards(project.task.name, DEFAULT_METHOD, estimate)

@@ -6,7 +6,7 @@ button); the session wins after a widget changed, and when a page switch emptied
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import streamlit as st
 
@@ -32,3 +32,22 @@ def remember(name: str, default: str, valid: Callable[[str], bool]) -> str:
     if in_url != value:
         st.query_params[name] = value
     return value
+
+
+def remember_several(name: str, default: Sequence[str], allowed: Collection[str]) -> list[str]:
+    """``remember`` for a choice of several, ``?name=one,two``; values that nobody may choose are left out.
+
+    For codes without commas, such as ids. An empty choice stays empty: it is ``?name=``.
+    """
+    written: dict[str, str] = st.session_state.setdefault(session.ADDRESS, {})
+    in_url = st.query_params.get(name)
+    if in_url is not None and in_url != written.get(name):
+        wanted: Sequence[str] = in_url.split(",")
+    else:
+        wanted = st.session_state.get(name, default)
+    chosen = [one for one in wanted if one in allowed]
+    st.session_state[name] = chosen
+    written[name] = ",".join(chosen)
+    if in_url != written[name]:
+        st.query_params[name] = written[name]
+    return chosen

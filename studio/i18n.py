@@ -24,6 +24,9 @@ from studio import session
 LOCALES = Path(__file__).parent / "locales"
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 """Language code -> its name in itself."""
+_MOMENT = {"en": ("d MMM y, HH:mm", "D MMM YYYY, HH:mm"), "zh_CN": ("y年M月d日 HH:mm", "YYYY年M月D日 HH:mm")}
+"""Language code -> how a moment is written, as a pattern of Babel and of the tables' date columns: never in figures
+only, because 11/12 means two days."""
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -86,8 +89,13 @@ def percent(share: float, decimals: int = 1) -> str:
 
 
 def date_time(moment: datetime) -> str:
-    """A moment in the reader's time zone, short."""
-    return format_datetime(moment.astimezone(), format="short", locale=language())
+    """A moment in the reader's time zone, such as '22 Nov 2026, 06:20'."""
+    return format_datetime(moment.astimezone(), format=_MOMENT[language()][0], locale=language())
+
+
+def date_time_column() -> str:
+    """How ``date_time`` writes, as the ``format`` of a table's date column."""
+    return _MOMENT[language()][1]
 
 
 def duration(seconds: float) -> str:

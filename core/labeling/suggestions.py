@@ -74,6 +74,8 @@ class Suggester:
         self._changed = threading.Condition()
         self._closed = False
         self._working = False
+        self._batch: frozenset[int] = frozenset()
+        self._tried: set[int] = set()
         self._thread: threading.Thread | None = None
 
     @classmethod
@@ -93,6 +95,11 @@ class Suggester:
                 if not suggestions or speaker != self._speaker:
                     self._want(item_id, first=True)
             return found
+
+    def thinking(self, item_id: int) -> bool:
+        """Whether the first suggestion for this item may come soon: it was asked for and not tried in vain."""
+        with self._changed:
+            return item_id not in self._tried and (item_id in self._wanted or item_id in self._batch)
 
     def prepare(self, item_ids: Iterable[int]) -> None:
         """Work out suggestions for items that will be shown soon."""
@@ -135,12 +142,17 @@ class Suggester:
         while True:
             with self._changed:
                 self._working = False
+                self._tried |= {item_id for item_id in self._batch if item_id not in self._known}
+                if len(self._tried) > self._kept:
+                    self._tried.clear()
+                self._batch = frozenset()
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or bool(self._wanted))
                 if self._closed:
                     return
                 self._working = True
                 batch = [self._wanted.popitem(last=False)[0] for _ in range(min(BATCH, len(self._wanted)))]
+                self._batch = frozenset(batch)
             try:
                 self._answer(batch)
             except (StudioError, OSError, ValueError, RuntimeError, MemoryError) as error:

@@ -296,6 +296,10 @@ class ProjectLabeling(ProjectPart):
         """Suggestions for items, best first; an item that is not ready is left out. Never waits for a model."""
         return self._suggester().get(item_ids)
 
+    def thinking(self, item_id: int) -> bool:
+        """Whether a suggestion for this item is being worked out, so that it is worth asking again soon."""
+        return self._suggester().thinking(item_id)
+
     def prepare_suggestions(self, user: str, count: int = 20) -> None:
         """Have suggestions worked out in the background for what this user will see next."""
         with self._held():

@@ -13,15 +13,15 @@ from studio.text import escape, line
 
 def base_picker(project: Project) -> str:
     """Draw the picker; return the id of the base model."""
-    bases = {info.id: info for info in list_bases(project.workspace.path / "bases") if project.task.name in info.tasks}
-    fitting = next((info.id for info in bases.values() if _speaks(info, project.language)), next(iter(bases)))
+    bases = _bases(project)
+    fitting = _fitting(bases, project)
     chosen = st.selectbox(
         _("Base model"),
         list(bases),
         index=list(bases).index(fitting),
-        format_func=lambda name: _title(bases.get(name), name),
+        format_func=lambda name: line(_(bases[name].title) if name in bases else name, 80),
         accept_new_options=True,
-        key=f"base_{project.id}",
+        key=_key(project),
         help=_("Choose one, or type a Hugging Face id such as owner/model, or local:FOLDER."),
         width=520,
     )
@@ -39,12 +39,31 @@ def base_picker(project: Project) -> str:
     return name
 
 
+def chosen_base(project: Project) -> str:
+    """What the picker says, or will say: for what stands above it on the page."""
+    return (st.session_state.get(_key(project)) or _fitting(_bases(project), project)).strip()
+
+
+def base_words(identifier: str) -> str:
+    """Name of a base model in the reader's language, one plain line."""
+    return line(_(get_base(identifier).title), 40)
+
+
+def _key(project: Project) -> str:
+    return f"base_{project.id}"
+
+
+def _bases(project: Project) -> dict[str, BaseModelInfo]:
+    return {info.id: info for info in list_bases(project.workspace.path / "bases") if project.task.name in info.tasks}
+
+
+def _fitting(bases: dict[str, BaseModelInfo], project: Project) -> str:
+    """The first base model that was trained on the project's language."""
+    return next((info.id for info in bases.values() if _speaks(info, project.language)), next(iter(bases)))
+
+
 def _speaks(info: BaseModelInfo, language: str) -> bool:
     return language.split("_")[0].split("-")[0] in info.languages.split(",")
-
-
-def _title(info: BaseModelInfo | None, name: str) -> str:
-    return line(info.title if info is not None else name, 80)
 
 
 def _facts(info: BaseModelInfo) -> str:
@@ -54,7 +73,7 @@ def _facts(info: BaseModelInfo) -> str:
         "hub": _("from the Hugging Face Hub, fetched once"),
         "local": _("a folder on this machine"),
     }[info.source]
-    facts = [_(info.note) if info.note else "", escape(info.languages.replace(",", ", ")) if info.languages else ""]
+    facts = [_(info.note).strip(" .。"), escape(info.languages.replace(",", ", ")) if info.languages else ""]
     if info.parameters:
         facts.append(_("{n} million weights").format(n=number(info.parameters / 1e6)))
     if info.memory_bytes:

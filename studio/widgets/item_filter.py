@@ -7,6 +7,7 @@ import streamlit as st
 from core.project import Project
 from core.records import ItemFilter
 from studio import session
+from studio.address import remember
 from studio.i18n import _
 
 
@@ -32,12 +33,13 @@ def item_filter(project: Project) -> ItemFilter:
             on_change=_first_page,
             width=200,
         )
+        states = _states()
+        remember(session.DATA_STATE, "all", states.__contains__)
         state = st.selectbox(
             _("Which"),
-            list(_states()),
-            format_func=_states().__getitem__,
+            list(states),
+            format_func=states.__getitem__,
             key=session.DATA_STATE,
-            persist_state="session",
             on_change=_first_page,
             width=180,
         )

@@ -10,7 +10,7 @@ import streamlit as st
 from core.project import Project
 from core.records import Item, ItemFilter
 from studio import session
-from studio.i18n import N_, _
+from studio.i18n import N_, _, date_time_column
 from studio.navigation import open_page
 from studio.text import escape
 
@@ -73,11 +73,11 @@ def item_columns() -> dict[str, Any]:
     column = st.column_config
     return {
         "id": column.NumberColumn(_("Item"), width=60, format="%d"),
-        "text": column.TextColumn(_("Text"), width=356),
+        "text": column.TextColumn(_("Text"), width=332),
         "text_b": column.TextColumn(_("Second text"), width="medium"),
         "label": column.TextColumn(_("Label"), width=140),
         "annotator": column.TextColumn(_("By"), width=72),
-        "labelled_at": column.DatetimeColumn(_("When"), width=144, format="YYYY-MM-DD HH:mm"),
+        "labelled_at": column.DatetimeColumn(_("When"), width=168, format=date_time_column()),
         "split": column.TextColumn(_("Split"), width=70),
         "source": column.TextColumn(_("Source"), width=140),
         "flag": column.TextColumn(_("Flag"), width=140),
@@ -142,7 +142,7 @@ def _history(project: Project, item: Item) -> None:
         hide_index=True,
         height="content",
         column_config={
-            "at": column.DatetimeColumn(_("When"), format="localized"),
+            "at": column.DatetimeColumn(_("When"), format=date_time_column()),
             "user": column.TextColumn(_("By")),
             "kind": column.TextColumn(_("What")),
             "label": column.TextColumn(_("Label")),

@@ -33,6 +33,8 @@ FRAME_FROM = 29
 """More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
 FRAME_HEIGHT = 270
 """Pixels."""
+WAIT_SECONDS = 0.4
+"""Between two looks for a suggestion that is being worked out."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +55,13 @@ def draw_card(project: Project, item: Item) -> None:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
     draw_state(item)
     draw_text(item)
-    suggestion = current_suggestion(project, item)
-    if suggestion is None:
-        # Holds the place, so that the labels stand still from one text to the next.
-        st.button(
-            _("No suggestion"), key=f"none_{item.id}", disabled=True, type="tertiary", icon=":material/lightbulb:"
-        )
+    suggestion, awaited = current_suggestion(project, item)
+    if suggestion is not None:
+        draw_suggestion(project, item, suggestion)
+    elif awaited:
+        await_suggestion(project.id, item.id)
     else:
-        st.button(
-            _("Suggested: {label} · {percent} %").format(
-                label=escape(suggestion.label, 60),
-                percent=min(99, round(suggestion.score * 100)),  # a model is never certain
-            ),
-            key=f"accept_{item.id}",
-            shortcut=ACTIONS["accept"],
-            on_click=give,
-            args=(project.id, item.id, suggestion.label, suggestion),
-            help=_("By {model}. Enter accepts it.").format(model=escape(suggestion.model, 60)),
-            type="tertiary",
-            icon=":material/lightbulb:",
-        )
+        draw_no_suggestion(item.id, _("No suggestion"))
     draw_labels(project.id, item, project.labels, suggestion)
     draw_actions(project, item)
 
@@ -111,6 +100,40 @@ def draw_text(item: Item) -> None:
                 for paragraph in part.splitlines():
                     if paragraph.strip():
                         st.markdown(f"##### {escape(paragraph)}", anchors=False)
+
+
+def draw_suggestion(project: Project, item: Item, suggestion: Suggestion) -> None:
+    """The first choice, faint, under the Enter key."""
+    st.button(
+        _("Suggested: {label} · {percent} %").format(
+            label=escape(suggestion.label, 60),
+            percent=min(99, round(suggestion.score * 100)),  # a model is never certain
+        ),
+        key=f"accept_{item.id}",
+        shortcut=ACTIONS["accept"],
+        on_click=give,
+        args=(project.id, item.id, suggestion.label, suggestion),
+        help=_("By {model}. Enter accepts it.").format(model=escape(suggestion.model, 60)),
+        type="tertiary",
+        icon=":material/lightbulb:",
+    )
+
+
+def draw_no_suggestion(item_id: int, words: str) -> None:
+    """Holds the place, so that the labels stand still when a suggestion comes and from one text to the next."""
+    st.button(words, key=f"none_{item_id}", disabled=True, type="tertiary", icon=":material/lightbulb:")
+
+
+@st.fragment(run_every=WAIT_SECONDS)
+@guarded
+def await_suggestion(project_id: int, item_id: int) -> None:
+    """Looks again by itself; when the model has answered, the page is drawn anew. The buttons of the labels are the
+    same ones before and after, so no key press is lost.
+    """
+    draw_no_suggestion(item_id, _("Thinking of a suggestion …"))
+    project = get_workspace().project(project_id)
+    if project.suggest([item_id]) or not project.thinking(item_id):
+        st.rerun()
 
 
 def draw_labels(project_id: int, item: Item, labels: list[Label], suggestion: Suggestion | None) -> None:
@@ -192,19 +215,21 @@ def draw_actions(project: Project, item: Item) -> None:
             st.button(_("Remove the flag"), key=f"unflag_{item.id}", on_click=unflag, args=(project.id, item.id))
 
 
-def current_suggestion(project: Project, item: Item) -> Suggestion | None:
-    """The first suggestion for the item, unless suggestions are hidden.
+def current_suggestion(project: Project, item: Item) -> tuple[Suggestion | None, bool]:
+    """The first suggestion for the item, unless suggestions are hidden; and whether one is on its way.
 
     What was shown first stays: a better one that arrives while the person reads would move under the Enter key.
     """
     if not st.session_state.get(session.SUGGESTIONS, True):
-        return None
+        return None, False
     held: tuple[int, Suggestion | None] | None = st.session_state.get(session.SUGGESTED)
     if held is None or held[0] != item.id:
         best = project.suggest([item.id]).get(item.id) or []
+        if not best and project.thinking(item.id):
+            return None, True
         held = (item.id, best[0] if best else None)
         st.session_state[session.SUGGESTED] = held
-    return held[1]
+    return held[1], False
 
 
 # ------------------------------------------------------------------------------------------------ callbacks

@@ -14,6 +14,7 @@ from studio.i18n import _, date_time, percent, size
 from studio.navigation import open_page
 from studio.text import escape
 from studio.uploads import scratch
+from studio.widgets.base_picker import base_words
 
 
 def model_header(project: Project, model: Model, numbers: dict[int, int], user: str) -> None:
@@ -25,7 +26,7 @@ def model_header(project: Project, model: Model, numbers: dict[int, int], user: 
             if info.champion:
                 st.badge(_("live"), icon=":material/star:", color="green")
         figures = {"accuracy": _("Accuracy"), "macro_f1": _("Macro F1"), "weighted_f1": _("Weighted F1")}
-        facts = [escape(info.base)] if info.base else []
+        facts = [escape(base_words(info.base))] if info.base else []
         if info.version_id in numbers:
             facts.append(_("version {n}").format(n=numbers[info.version_id]))
         facts += [f"{words} {percent(info.metrics[name])}" for name, words in figures.items() if name in info.metrics]

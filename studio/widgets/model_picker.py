@@ -11,7 +11,7 @@ from core.records import ModelInfo
 from studio import session
 from studio.address import remember
 from studio.i18n import _, date_time, percent
-from studio.text import line
+from studio.widgets.base_picker import base_words
 from studio.widgets.basics import empty_state
 
 
@@ -37,9 +37,13 @@ def require_models(project: Project) -> list[Model]:
 
 
 def model_picker(models: list[Model], numbers: dict[int, int]) -> Model:
-    """Draw the picker; ``numbers`` maps version ids to what people call them. Returns the chosen model."""
+    """Draw the picker; ``numbers`` maps version ids to what people call them. Returns the chosen model.
+
+    Until someone chooses it is the live model, or the one that did best.
+    """
     by_id = {model.id: model for model in models}
-    remember(session.MODEL, models[0].id, by_id.__contains__)
+    live_or_best = max(models, key=lambda model: (model.info.champion, model.info.metrics.get("accuracy", 0.0)))
+    remember(session.MODEL, live_or_best.id, by_id.__contains__)
     chosen = st.selectbox(
         _("Model"),
         list(by_id),
@@ -54,7 +58,7 @@ def model_name(info: ModelInfo, numbers: dict[int, int]) -> str:
     """How a model is called: method, base, version, accuracy, time."""
     parts = [_(get_method(info.method).title)]
     if info.base:
-        parts.append(line(info.base, 40))
+        parts.append(base_words(info.base))
     if info.version_id in numbers:
         parts.append(_("version {n}").format(n=numbers[info.version_id]))
     if "accuracy" in info.metrics:

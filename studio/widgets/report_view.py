@@ -13,18 +13,21 @@ from core.errors import RefusedError
 from core.evaluation import Comparison, Evaluation, Message
 from core.project import Project
 from core.records import ItemFilter
-from studio.i18n import _, ngettext, number, percent
+from studio.i18n import N_, _, ngettext, number, percent
 from studio.text import escape
 from studio.theme import palette
 from studio.widgets.basics import stat
 from studio.widgets.figure import show_clickable, show_figure
 
 SHOWN = 100
+SPLITS = (N_("train"), N_("dev"), N_("test"))
+"""Inside a sentence."""
 
 
 def sentence(message: Message) -> str:
     """A sentence of core in the reader's language, its values escaped."""
-    return _(message.key).format(**{name: escape(value) for name, value in message.values.items()})
+    values = {name: _(value) if name == "split" else escape(value) for name, value in message.values.items()}
+    return _(message.key).format(**values)
 
 
 def show_verdict(sentences: list[Message], warnings: list[Message]) -> None:
@@ -75,7 +78,8 @@ def show_figures(result: Evaluation) -> None:
 
 def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Comparison | RefusedError]) -> None:
     """Every model side by side; ``results`` maps names to evaluations, the model looked at first."""
-    show_figure(plots.score_comparison(results, palette(), _), "score_comparison")
+    if len(results) > 1:
+        show_figure(plots.score_comparison(results, palette(), _), "score_comparison")
     rows = []
     for name, result in results.items():
         found = differences.get(name)

@@ -15,6 +15,7 @@ from studio.navigation import open_page
 from studio.phrases import phrase
 from studio.text import escape
 from studio.theme import palette
+from studio.widgets.base_picker import base_words
 from studio.widgets.basics import progress_line
 from studio.widgets.figure import show_figure
 
@@ -41,7 +42,7 @@ def run_card(run: Run, version: str) -> None:
             st.badge(_(words), icon=icon, color=colour)
             st.space("stretch")
             _buttons(run, status)
-        facts = [version, escape(run.base) if run.base else "", date_time(run.created_at)]
+        facts = [version, escape(base_words(run.base)) if run.base else "", date_time(run.created_at)]
         if "accuracy" in status.metrics:
             facts.append(_("{accuracy} right").format(accuracy=percent(status.metrics["accuracy"])))
         st.caption(" · ".join(fact for fact in facts if fact))

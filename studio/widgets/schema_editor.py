@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.project import Project
-from core.records import Label
+from core.records import Label, SchemaEvent
 from studio.guard import guarded
 from studio.i18n import _, date_time, number
 from studio.text import escape, guidelines, line
@@ -15,19 +15,16 @@ NAME_LENGTH = 100
 
 
 def schema_editor(project: Project, user: str) -> None:
-    """The list of labels; the selected one opens beside it."""
+    """The list of labels; the selected one opens below it."""
     labels = project.labels
     counts = project.progress().per_label
-    table, form = st.columns([3, 2], gap="large")
-    with table:
-        chosen = _table(project, labels, counts) if labels else None
-        if not labels:
-            st.caption(_("No labels yet. Add the first one here, or import a file that has them."))
-    with form:
-        if chosen is None:
-            _add(project, user)
-        else:
-            _edit(project, user, chosen, labels, counts.get(chosen.name, 0))
+    chosen = _table(project, labels, counts) if labels else None
+    if not labels:
+        st.caption(_("No labels yet. Add the first one here, or import a file that has them."))
+    if chosen is None:
+        _add(project, user)
+    else:
+        _edit(project, user, chosen, labels, counts.get(chosen.name, 0))
     _events(project)
 
 
@@ -47,7 +44,7 @@ def _table(project: Project, labels: list[Label], counts: dict[str, int]) -> Lab
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        height=min(38 + 35 * len(labels), 560),
+        height=min(38 + 35 * len(labels), 500),
         column_config={
             "colour": st.column_config.MultiselectColumn(
                 _("Key"),
@@ -57,8 +54,8 @@ def _table(project: Project, labels: list[Label], counts: dict[str, int]) -> Lab
             ),
             "name": st.column_config.TextColumn(_("Label"), width=180),
             "items": st.column_config.NumberColumn(_("Items"), width=70, format="localized"),
-            "description": st.column_config.TextColumn(_("When to use it")),
-            "example": st.column_config.TextColumn(_("Example")),
+            "description": st.column_config.TextColumn(_("When to use it"), width=260),
+            "example": st.column_config.TextColumn(_("Example"), width=200),
         },
         alt=_("Labels of this project"),
     )
@@ -75,9 +72,10 @@ def _colour(labels: list[Label], key: str) -> str:
 def _add(project: Project, user: str) -> None:
     with st.form(f"add_label_{project.id}", clear_on_submit=True):
         st.subheader(_("Add a label"), anchor=False)
-        name = st.text_input(_("Name"), max_chars=NAME_LENGTH)
-        description = st.text_input(_("When to use it"), max_chars=500)
-        example = st.text_input(_("Example"), max_chars=500)
+        with st.grid("auto", min_column_width=230):
+            name = st.text_input(_("Name"), max_chars=NAME_LENGTH)
+            description = st.text_input(_("When to use it"), max_chars=500)
+            example = st.text_input(_("Example"), max_chars=500)
         if st.form_submit_button(_("Add"), icon=":material/add:"):
             project.add_label(name, description=description, example=example, user=user)
             st.rerun()
@@ -86,11 +84,12 @@ def _add(project: Project, user: str) -> None:
 def _edit(project: Project, user: str, label: Label, labels: list[Label], used: int) -> None:
     with st.form(f"edit_label_{label.id}"):
         st.subheader(escape(label.name, 60), anchor=False)
-        name = st.text_input(_("Name"), label.name, max_chars=NAME_LENGTH, key=f"label_name_{label.id}")
-        description = st.text_input(
-            _("When to use it"), label.description, max_chars=500, key=f"label_description_{label.id}"
-        )
-        example = st.text_input(_("Example"), label.example, max_chars=500, key=f"label_example_{label.id}")
+        with st.grid("auto", min_column_width=230):
+            name = st.text_input(_("Name"), label.name, max_chars=NAME_LENGTH, key=f"label_name_{label.id}")
+            description = st.text_input(
+                _("When to use it"), label.description, max_chars=500, key=f"label_description_{label.id}"
+            )
+            example = st.text_input(_("Example"), label.example, max_chars=500, key=f"label_example_{label.id}")
         with st.container(horizontal=True):
             key = st.text_input(
                 _("Key"), label.key, max_chars=1, key=f"label_key_{label.id}", help=_("One digit or letter."), width=90
@@ -117,6 +116,7 @@ def _edit(project: Project, user: str, label: Label, labels: list[Label], used: 
             format_func=line,
             placeholder=_("another label"),
             key=f"merge_{label.id}",
+            width=320,
         )
         if st.button(_("Merge"), disabled=into is None, key=f"merge_go_{label.id}"):
             _confirm_merge(project, user, label.name, into or "", used)
@@ -153,8 +153,18 @@ def _events(project: Project) -> None:
         if not place.open:
             return
         for event in project.schema_events()[:100]:
-            detail = ", ".join(f"{name}: {value}" for name, value in event.detail.items())
-            st.text(f"{date_time(event.at)} · {event.user} · {event.kind} · {detail}")
+            st.text(f"{date_time(event.at)} · {event.user} · {_event_words(event)}")
+
+
+def _event_words(event: SchemaEvent) -> str:
+    """What was done to a label, as plain text."""
+    about = {name: line(value, 60) for name, value in event.detail.items()}
+    if event.kind == "rename":
+        return _("renamed: {old} is now {new}").format(old=about.get("from"), new=about.get("to"))
+    if event.kind == "merge":
+        return _("merged: {old} counts as {new}").format(old=about.get("name"), new=about.get("into_name"))
+    words = {"add": _("added"), "edit": _("changed"), "remove": _("removed")}.get(event.kind, event.kind)
+    return f"{words}: {about.get('name', '')}"
 
 
 def guidelines_editor(project: Project) -> None:

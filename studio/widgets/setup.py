@@ -184,6 +184,15 @@ def revoke(token_id: int) -> None:
     get_workspace().revoke_token(token_id)
 
 
+def setting_words(value: object, secret: bool) -> str:
+    """The value of a setting for a page that others may see over the shoulder: of a secret only whether it is there."""
+    if secret:
+        return _("set") if value else _("not set")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return escape(f"{value:g}" if isinstance(value, float) else value)
+
+
 def about() -> None:
     """Version, licence, settings and the libraries underneath."""
     st.markdown(
@@ -200,7 +209,9 @@ def about() -> None:
     with st.grid("auto", min_column_width=330, gap="small"):
         for name, field in Settings.model_fields.items():
             with st.container(gap=None):
-                st.markdown(f"`WHETSTONE_{name.upper()}` = {escape(getattr(settings, name))}")
+                st.markdown(
+                    f"`WHETSTONE_{name.upper()}` = {setting_words(getattr(settings, name), secret=not field.repr)}"
+                )
                 st.caption(_(field.description or ""))
     st.subheader(_("Libraries"), anchor=False)
     st.caption(" · ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))

@@ -15,6 +15,7 @@ from core.records import Suggestion
 from core.workspace import Workspace
 
 Open = Callable[..., AppTest]
+SUGGESTION = Suggestion(label="delivery", score=0.81, model="m1")
 
 
 def button(app: AppTest, key: str) -> Button:
@@ -91,8 +92,7 @@ def test_shortcuts_do_not_collide(open_page: Open, workspace: Workspace) -> None
 def test_suggestion_is_accepted_and_recorded(
     open_page: Open, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suggestion = Suggestion(label="delivery", score=0.81, model="m1")
-    monkeypatch.setattr(Project, "suggest", lambda self, ids: {i: [suggestion] for i in ids})
+    monkeypatch.setattr(Project, "suggest", lambda self, ids: {i: [SUGGESTION] for i in ids})
     first = project.items()[0]
     app = open_page("annotate")
     accept = button(app, f"accept_{first.id}")
@@ -190,3 +190,27 @@ def test_without_labels_or_texts_the_next_step_is_named(open_page: Open, workspa
     project.add_label("a")
     project.add_label("b")
     assert [b.label for b in open_page("annotate", project=str(project.id)).button] == ["Import texts"]
+
+
+def test_a_suggestion_on_its_way_holds_its_place_and_is_then_recorded(
+    open_page: Open, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = project.items()[0]
+    monkeypatch.setattr(Project, "suggest", lambda self, ids: {})
+    monkeypatch.setattr(Project, "thinking", lambda self, item_id: True)
+    app = open_page("annotate")
+    waiting = button(app, f"none_{first.id}")
+    assert waiting.disabled and "Thinking" in waiting.label
+    keys = label_keys(app, first.id)
+    monkeypatch.setattr(Project, "suggest", lambda self, ids: {i: [SUGGESTION] for i in ids})
+    app.run()
+    assert button(app, f"accept_{first.id}") and label_keys(app, first.id) == keys
+    button(app, keys[1]).click().run()
+    assert project.history(first.id)[-1].accepted is True
+
+
+def test_a_model_that_has_nothing_to_say_is_not_awaited(open_page: Open, project: Project) -> None:
+    app = open_page("annotate")
+    assert project.workspace.suggester(project.id).wait(20)
+    app.run()
+    assert button(app, f"none_{project.items()[0].id}").label == "No suggestion"

@@ -155,3 +155,14 @@ def test_unknown_items_and_a_closed_suggester_are_quiet(suggester, source):
     assert ready(suggester, [999]) == {}
     suggester.close()
     assert suggester.get([0]) == {}
+
+
+def test_thinking_ends_when_nobody_can_answer(suggester, source):
+    assert suggester.get([0]) == {} and suggester.thinking(0)
+    assert suggester.wait(10) and not suggester.thinking(0)
+    assert suggester.get([0]) == {} and not suggester.thinking(0), "asked in vain already"
+    source.model = "slow"
+    source.gate.clear()
+    assert suggester.get([1]) == {} and suggester.thinking(1)
+    source.gate.set()
+    assert suggester.wait(10) and suggester.get([1]) and not suggester.thinking(1)
