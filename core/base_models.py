@@ -25,7 +25,8 @@ LOCAL_PREFIX = "local:"
 HUB_SECONDS = 8.0
 """Longest wait for the first answer of the Hub."""
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "tokenizer*.json", "special_tokens_map.json",
-             "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "*.model"]  # fmt: skip
+             "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "*.model", "1_Pooling/config.json",
+             "sentence_bert_config.json"]  # fmt: skip
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _LOCAL_NAME = re.compile(r"[\w][\w .-]{0,95}")
 TEXT_TASKS = ("classification", "multilabel", "tagging", "pair")

@@ -13,6 +13,7 @@ import pytest
 
 from core.data.versions import read_split
 from core.errors import InputError, RefusedError
+from core.labeling.suggestions import ProjectSource
 from core.project import Project
 from core.records import Suggestion
 from core.workspace import Workspace
@@ -144,6 +145,14 @@ def test_matches_only_train_evaluate_and_predict(load, pairs, tmp_path):
         run.model.predict(["my parcel"], ["a", "b"])
     with pytest.raises(RefusedError, match="makes no vectors"):
         run.model.embed(["my parcel"])
+    suggester = ProjectSource(pairs)
+    texts = suggester.texts(pairs.item_ids()[:2])
+    first = pairs.items(limit=1)[0]
+    assert np.allclose(
+        suggester.scores(run.model.id, list(texts.values()))[0],
+        [*run.model.predict([first.text], [first.text_b or ""])[0].scores.values()],
+    )
+    assert {label for _, label in suggester.labelled(10)} == {"match"}
     source = tmp_path / "ask.csv"
     source.write_text("left,right,note\nmy parcel,the parcel,a\nmy parcel,good day,b\n")
     assert run.model.predict_file(source, tmp_path / "answers.jsonl", text="left", text_b="right") == 2

@@ -71,6 +71,13 @@ def test_a_damaged_config_is_a_clear_error(folder):
         folder.config()
 
 
+def test_rankings_survive_a_round_trip(folder):
+    assert folder.ranking("test") is None
+    (folder.path / "predictions").mkdir()
+    folder.write_ranking("test", np.array([2, 0, 0]), np.array([7, 4, 1]), 3, 9)
+    assert folder.ranking("test") == ([[1, 4], [], [7]], 9)
+
+
 def test_status_survives_a_round_trip_and_beats(folder):
     assert folder.heartbeat() is None
     folder.write_status(WorkerStatus(done=3, total=9, message="epoch 1 of 2"))
