@@ -25,10 +25,22 @@ SECTIONS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     N_("Scenarios"): [
         (
+            "customer_service",
+            N_("Customer service"),
+            ":material/support_agent:",
+            N_("Would I let this talk to my customers?"),
+        ),
+        (
             "finance_sentiment",
             N_("Finance sentiment"),
             ":material/candlestick_chart:",
             N_("What is turning bad, and why?"),
+        ),
+        (
+            "recommendation",
+            N_("Recommendation"),
+            ":material/recommend:",
+            N_("Would these people want these things?"),
         ),
     ],
     N_("Setup"): [

@@ -49,10 +49,11 @@ def import_counts(report: ImportReport, key: str) -> None:
         st.caption(_("New labels"))
         label_chips(report.new_labels)
     if report.rejected:
-        _rejected(report.rejected, key)
+        rejected_rows(report.rejected, key)
 
 
-def _rejected(rows: list[RejectedRow], key: str) -> None:
+def rejected_rows(rows: list[RejectedRow], key: str) -> None:
+    """The first rows left out with their reasons, and a download of all of them."""
     st.subheader(_("Rows left out"), anchor=False)
     st.dataframe(
         pd.DataFrame([{**row.model_dump(), "reason": phrase(row.reason)} for row in rows[:SHOWN_REJECTED]]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 import streamlit as st
@@ -103,10 +104,16 @@ def delete_setup(scenario: Scenario, setup: Setup) -> None:
             st.rerun()
 
 
-def setup_form(setup: Setup, roles: tuple[Role, ...], without: tuple[str, ...] = ()) -> None:
+def setup_form(
+    setup: Setup,
+    roles: tuple[Role, ...],
+    without: tuple[str, ...] = (),
+    own: Mapping[str, Callable[[Any, str], Any]] = MappingProxyType({}),
+) -> None:
     """Roles and every setting of a setup, saved together; refused when somebody else saved meanwhile.
 
-    Settings named in ``without`` have forms of their own and stay as they are.
+    Settings named in ``without`` have forms of their own and stay as they are. ``own`` draws those that need more than
+    one plain widget: a function from the value and a widget key to the new value.
     """
     loaded: dict[int, Setup] = st.session_state.setdefault(session.EDITED_SETUPS, {})
     base = loaded.setdefault(setup.id, setup)
@@ -121,13 +128,14 @@ def setup_form(setup: Setup, roles: tuple[Role, ...], without: tuple[str, ...] =
     with st.form(f"{key}_form", border=False):
         values: dict[str, Any] = {"roles": _roles(current, roles, key)}
         values |= {name: getattr(current, name) for name in without}
-        fields = {name: field for name, field in record.model_fields.items() if name not in ("roles", *without)}
+        fields = {name: field for name, field in record.model_fields.items() if name not in ("roles", *without, *own)}
         for group, names in groupby(fields, lambda name: _group(fields[name])):
             if group:
                 st.markdown(f"**{_(group)}**")
             with st.grid(2, min_column_width=280):
                 for name in names:
                     values[name] = _field(name, fields[name], getattr(current, name), f"{key}_{name}")
+        values |= {name: draw(getattr(current, name), f"{key}_{name}") for name, draw in own.items()}
         saved = st.form_submit_button(_("Save"), type="primary", icon=":material/save:")
     if not saved:
         return
@@ -139,6 +147,11 @@ def setup_form(setup: Setup, roles: tuple[Role, ...], without: tuple[str, ...] =
         return
     st.toast(_("Saved."), icon=":material/check:")
     st.rerun()
+
+
+def reload_form(setup: Setup) -> None:
+    """After this session changed a setup elsewhere: show its settings form as it is now."""
+    st.session_state.get(session.EDITED_SETUPS, {}).pop(setup.id, None)
 
 
 def _roles(config: ScenarioConfig, roles: tuple[Role, ...], key: str) -> dict[str, int | str]:

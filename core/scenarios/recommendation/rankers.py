@@ -82,15 +82,15 @@ class MatrixFactorisation:
             ) from error
         from threadpoolctl import threadpool_limits
 
-        self._model = AlternatingLeastSquares(
-            factors=min(FACTORS, max(1, min(features.histories.matrix.shape) - 1)),
-            regularization=REGULARISATION,
-            alpha=ALPHA,
-            iterations=ITERATIONS,
-            random_state=seed,
-            num_threads=1,
-        )
-        with threadpool_limits(1):  # the library warns, and is slower, where BLAS has threads of its own
+        with threadpool_limits(1, "blas"):  # the library warns, and is slower, where BLAS has threads of its own
+            self._model = AlternatingLeastSquares(
+                factors=min(FACTORS, max(1, min(features.histories.matrix.shape) - 1)),
+                regularization=REGULARISATION,
+                alpha=ALPHA,
+                iterations=ITERATIONS,
+                random_state=seed,
+                num_threads=1,
+            )
             self._model.fit(features.histories.matrix, show_progress=False)
 
     def scores(self, people: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ class Wish(Record):
     sentence: str = Field(
         default="", max_length=LONGEST_SENTENCE, description="What a new person says they are looking for."
     )
+    hidden: tuple[str, ...] = Field(default=(), max_length=1000, description="Ids of items that are not shown.")
     weights: Weights | None = Field(default=None, description="None: those of the setup.")
     diversity: float | None = Field(default=None, ge=0, le=1, description="None: that of the setup.")
     length: int | None = Field(default=None, ge=1, le=100, description="None: that of the setup.")

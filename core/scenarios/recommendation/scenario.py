@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from core.errors import InputError, NotFoundError, RefusedError
+from core.errors import RefusedError
 from core.records import Progressing
 from core.scenarios.base import Role, ScenarioConfig
 from core.scenarios.feedback import send_back
 from core.scenarios.recommendation import behaviour, simulation
 from core.scenarios.recommendation.catalog import Item
+from core.scenarios.recommendation.cold import item_row, liked_rows, person_number, place, profile_of
 from core.scenarios.recommendation.config import GOOD, MATCHING, NOT_FOR_ME, RecommendationConfig
 from core.scenarios.recommendation.evaluation import Evaluated, evaluate
-from core.scenarios.recommendation.features import Profile
 from core.scenarios.recommendation.histories import Histories
 from core.scenarios.recommendation.imports import (
     DataReport,
@@ -31,8 +31,6 @@ from core.scenarios.recommendation.imports import (
 )
 from core.scenarios.recommendation.ranking import recommend
 from core.scenarios.recommendation.records import (
-    LONGEST_SENTENCE,
-    Close,
     KeptReport,
     Liked,
     ListMade,
@@ -42,7 +40,7 @@ from core.scenarios.recommendation.records import (
     Standing,
     Wish,
 )
-from core.scenarios.recommendation.shop import Shop, history_text, read, read_sentence, shops
+from core.scenarios.recommendation.shop import Shop, history_text, read, shops, silent
 from core.scenarios.roles import role_model, role_project, sample_roles
 from core.scenarios.setups import SAMPLE, Setup, create_setup, save_setup
 from core.storage import recommendation as store
@@ -54,12 +52,9 @@ if TYPE_CHECKING:
     from core.workspace import Workspace
 
 Report = Callable[[Progressing], None]
-MOST_CLOSE = 5
+METHOD = "bi_encoder"
+"""The only method whose models make vectors of texts."""
 _EPOCH = datetime(1970, 1, 1)
-
-
-def _silent(step: Progressing) -> None:
-    """Nobody watches."""
 
 
 class Recommendation:
@@ -173,18 +168,56 @@ class Recommendation:
     # ------------------------------------------------------------ models
 
     def model(self) -> Model | None:
-        """The tuned model that reads texts; None: the built-in base does. Raises RefusedError for one that cannot."""
-        return role_model(self.workspace, MATCHING, self.config)
+        """The tuned model that reads texts; None: the built-in base does, since there is none or it cannot."""
+        try:
+            return self._chosen()
+        except RefusedError:
+            return None
+
+    @property
+    def problem(self) -> RefusedError | None:
+        """Why the chosen model does not read the texts; None when there is nothing wrong."""
+        try:
+            self._chosen()
+        except RefusedError as error:
+            return error
+        return None
+
+    def _chosen(self) -> Model | None:
+        chosen = self.config.roles.get(MATCHING.name)
+        if not isinstance(chosen, int):
+            model = role_model(self.workspace, MATCHING, self.config)
+            if model is not None and model.info.method != METHOD:
+                raise RefusedError(f"The model '{model.title}' makes no vectors of texts.", "Choose a bi-encoder.")
+            return model
+        project = role_project(self.workspace, MATCHING, self.config)
+        if project is None or project.task.name != MATCHING.task:
+            raise RefusedError(
+                "The part 'Text matching' is given to a project that is gone or of another task.",
+                "Choose another one under 'Use my data'.",
+            )
+        readers = [model for model in project.models() if model.info.method == METHOD]
+        return next((model for model in readers if model.info.champion), next(iter(readers), None))
 
     def project(self) -> Project | None:
         """The project whose model reads texts, to which feedback goes."""
-        return role_project(self.workspace, MATCHING, self.config)
+        try:
+            project = role_project(self.workspace, MATCHING, self.config)
+        except RefusedError:
+            return None
+        return project if project is not None and project.task.name == MATCHING.task else None
+
+    def tuning(self) -> Run | None:
+        """The run that tunes the text model, while it waits or works."""
+        project = self.project()
+        runs = [] if project is None else project.runs()
+        return next((run for run in runs if run.method == METHOD and run.active), None)
 
     def shop(self) -> Shop:
         """The setup's data in memory."""
         return shops(self.workspace).get(self.workspace, self.setup.id, self.config, self.model())
 
-    def read_texts(self, progress: Report = _silent) -> int:
+    def read_texts(self, progress: Report = silent) -> int:
         """Have the model read every text it has not read yet; returns the number of items."""
         return shops(self.workspace).read_texts(self.workspace, self.setup.id, self.config, self.model(), progress)
 
@@ -223,7 +256,7 @@ class Recommendation:
     def history(self, person: str, limit: int = 50) -> list[Liked]:
         """What a person likes, newest first. Raises NotFoundError."""
         shop = self.shop()
-        own = shop.histories.liked(self._number(shop, person))
+        own = shop.histories.liked(person_number(shop, person))
         found = []
         for entry in range(own.stop - 1, max(own.start, own.stop - limit) - 1, -1):
             days = float(shop.histories.at[entry])
@@ -245,6 +278,11 @@ class Recommendation:
         found = (row for row in order if wanted in catalog.titles[row].casefold() or wanted == catalog.ids[row])
         return [catalog.item(int(row)) for row, _ in zip(found, range(limit), strict=False)]
 
+    def item(self, key: str) -> Item:
+        """One item by its id. Raises NotFoundError."""
+        shop = self.shop()
+        return shop.catalog.item(item_row(shop, key))
+
     def recommend(self, wish: Wish) -> ListMade:
         """The list for a person with a history, or for a new one from clicks or a sentence.
 
@@ -253,7 +291,7 @@ class Recommendation:
         started = time.perf_counter()
         shop = self.shop()
         config = self.config
-        profile, hidden = self._profile(shop, wish)
+        profile, hidden = profile_of(self.workspace, shop, wish, config.memory)
         key = (wish.person, wish.clicks, wish.sentence)
         made = recommend(
             shop.features,
@@ -273,58 +311,9 @@ class Recommendation:
             model=shop.model.id if shop.model and shop.reads else None,
         )
 
-    def _profile(self, shop: Shop, wish: Wish) -> tuple[Profile, np.ndarray]:
-        """What is known of the person, and the rows that are not shown."""
-        memory = self.config.memory
-        if wish.person is not None:
-            number = self._number(shop, wish.person)
-            own = shop.histories.item[shop.histories.liked(number)]
-            vector = None
-            if shop.model is not None and shop.reads and len(own):
-                vector = self._vectors(shop, [history_text(shop.catalog, own)])[0]
-            disliked = shop.histories.disliked[number].indices
-            return Profile.of(shop.histories, number, memory, vector), np.concatenate([own, disliked])
-        rows = [self._row(shop, key) for key in dict.fromkeys(wish.clicks)]
-        sentence = " ".join(wish.sentence.split())[:LONGEST_SENTENCE]
-        vector = read_sentence(self.workspace, shop.model, sentence) if sentence and shop.reads else None
-        return Profile.chosen(rows, memory, vector), np.array(rows, np.int64)
-
-    def _vectors(self, shop: Shop, texts: list[str]) -> np.ndarray:
-        return read(self.workspace, shop.model, texts, _silent)
-
-    def _number(self, shop: Shop, person: str) -> int:
-        if person not in shop.histories.numbers:
-            raise NotFoundError(f"Nobody is called '{person[:40]}' in this setup.", "Choose somebody from the list.")
-        return shop.histories.numbers[person]
-
-    def _row(self, shop: Shop, key: str) -> int:
-        if key not in shop.catalog.index:
-            raise NotFoundError(f"There is no item '{key[:40]}' in this setup.", "Choose one from the catalogue.")
-        return shop.catalog.index[key]
-
     def place_item(self, text: str) -> Placed:
-        """A new item from its text alone: what reads alike, and who would be shown it. Raises RefusedError."""
-        shop = self.shop()
-        if not text.strip():
-            raise InputError("There is no text to read.", "Type a title and a description.")
-        if shop.features.vectors is None:
-            raise RefusedError("The texts have not been read yet.", "Wait a moment, then try again.")
-        vector = read_sentence(self.workspace, shop.model, text.strip()[:LONGEST_SENTENCE])
-        near = shop.features.vectors @ vector
-        sums = shop.histories.matrix @ shop.features.vectors  # (people, d)
-        lengths = np.linalg.norm(sums, axis=1)
-        tastes = np.divide(sums @ vector, lengths, out=np.zeros(len(sums), np.float32), where=lengths > 0)
-        catalog, names = shop.catalog, shop.histories.people
-        return Placed(
-            similar=[
-                Close(id=catalog.ids[row], title=catalog.titles[row], score=float(near[row]))
-                for row in np.argsort(-near)[:MOST_CLOSE]
-            ],
-            people=[
-                Close(id=names[number], title=names[number], score=float(tastes[number]))
-                for number in np.argsort(-tastes)[:MOST_CLOSE]
-            ],
-        )
+        """A new item from its text alone: what reads alike, and whom it suits. Raises InputError, RefusedError."""
+        return place(self.workspace, self.shop(), text)
 
     def feedback(self, item: str, good: bool, wish: Wish, user: str = "me") -> Sent:
         """Somebody likes a recommendation, or does not: it counts at once, and waits in the labeling queue.
@@ -332,16 +321,13 @@ class Recommendation:
         The queue is that of the project whose model reads the texts; without one the event alone is kept.
         """
         shop = self.shop()
-        row = self._row(shop, item)
+        row, liked = item_row(shop, item), liked_rows(shop, wish)
         if wish.person is not None:
-            liked = shop.histories.item[shop.histories.liked(self._number(shop, wish.person))]
             moment = datetime.now(UTC).replace(tzinfo=None).isoformat()
             kind = GOOD if good else NOT_FOR_ME
             self.add_events(
                 [{"user": wish.person, "item": item, "kind": kind, "at": moment}], EventMapping(kind="kind", at="at")
             )
-        else:
-            liked = np.array([self._row(shop, key) for key in wish.clicks], np.int64)
         project, text_b = self.project(), shop.catalog.text(row)
         first = history_text(shop.catalog, liked) or wish.sentence.strip()
         if project is None or not first or not text_b:
@@ -352,7 +338,7 @@ class Recommendation:
 
     # ------------------------------------------------------------ numbers
 
-    def evaluate(self, progress: Report = _silent) -> Evaluated:
+    def evaluate(self, progress: Report = silent) -> Evaluated:
         """Measure every way of ranking on held-back items and keep the figures. Raises RefusedError."""
         self.read_texts(progress)
         shop = self.shop()

@@ -141,6 +141,10 @@ def shops(workspace: Workspace) -> Shops:
         return _all.setdefault(workspace, Shops())
 
 
+def silent(step: Progressing) -> None:
+    """For work that nobody watches."""
+
+
 def read(workspace: Workspace, model: Model | None, texts: Sequence[str], report: Report) -> np.ndarray:
     """Unit vectors (texts, d) by the tuned model or the built-in base; zeros for an empty text.
 
