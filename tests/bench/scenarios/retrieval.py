@@ -11,19 +11,20 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.base_models import resolve
+from core.data.versions import write_version
 from core.evaluation.retrieval import best_of_groups, rank_all
 from core.evaluation.retrieval import measure as figures_of
-from core.methods.base import Rows, TrainingData
-from core.methods.bi_encoder import BiEncoder, BiEncoderOptions
+from core.inference.predictor import load_predictor
 from core.methods.embeddings import encode
-from core.tasks import get_task
+from core.settings import Settings
+from core.training.run_folder import RunConfig
+from core.training.runner import Runner
 from tests.bench.figures import Figure
 
 DATA = "WHETSTONE_BENCH_DATA"
@@ -39,21 +40,38 @@ def measure(**options: Any) -> list[Figure]:
         return []
     train, test = (_rows(folder / f"{split}.jsonl") for split in ("train", "test"))
     base = resolve("minilm")
-    before = _score(lambda texts: encode(texts, base), train, test)
-    with tempfile.TemporaryDirectory() as run:
-        context = _Context(Path(run))
-        start = time.monotonic()
-        model = BiEncoder().fit(_pairs(train), BiEncoderOptions(**options), base, context)
-        seconds = time.monotonic() - start
-    after = _score(model.embed, train, test)
-    goals = {"hit_rate@1": (">= 90 %", 90.0), "hit_rate@3": (">= 96 %", 96.0)}
+    before, _ = _score(lambda texts: encode(texts, base), train, test)
+    with tempfile.TemporaryDirectory() as home:
+        model, result = _tuned(train, Path(home), options)
+        after, ends = _score(model.embed, train, test)
     found = []
-    for name, (reach, low) in goals.items():
+    for name, low in (("hit_rate@1", 90.0), ("hit_rate@3", 96.0)):
         title = f"FAQ retrieval, Banking77, top-{name[-1]}"
-        ends = " to ".join(f"{100 * end:.1f}" for end in after[1][name])
-        found.append(Figure(f"{title} before tuning", "", 100 * before[0][name], "%"))
-        found.append(Figure(title, reach, 100 * after[0][name], "%", low=low, note=f"95 % interval {ends}"))
-    return [*found, Figure("FAQ retrieval, tuning", "<= 15 min", seconds / 60, "min", high=15)]
+        note = f"95 % interval {' to '.join(f'{100 * end:.1f}' for end in ends[name])}"
+        found.append(Figure(f"{title} before tuning", "", 100 * before[name], "%"))
+        found.append(Figure(title, f">= {low:.0f} %", 100 * after[name], "%", low=low, note=note))
+    return [*found, Figure("FAQ retrieval, tuning", "<= 15 min", result["seconds"] / 60, "min", high=15)]
+
+
+def _tuned(train: list[dict[str, str]], home: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A bi-encoder tuned by a worker on pairs of the training texts, and what its run wrote down."""
+    digest = _write_pairs(train, home / "version")
+    config = RunConfig(
+        project_id=1, version_id=1, version_hash=digest, task="pair", labels=["match", "no match"],
+        method="bi_encoder", base="minilm", device="cpu", options=options,
+    )  # fmt: skip
+    runner = Runner(home / "runs", settings=Settings(home=home, offline=True))
+    try:
+        run_id = runner.submit(config, home / "version")
+        status = runner.wait(run_id)
+        if status.state != "finished":
+            raise SystemExit(f"{status.state}: {status.error} {status.hint}\n" + "\n".join(runner.log_tail(run_id)))
+        for event in runner.events(run_id):
+            if event["kind"] in ("epoch", "speed"):
+                print(event, file=sys.stderr)
+        return load_predictor(runner.folder(run_id).model), runner.folder(run_id).result() or {}
+    finally:
+        runner.close()
 
 
 def _score(embed: Any, train: list[dict[str, str]], test: list[dict[str, str]]) -> tuple[dict[str, float], Any]:
@@ -73,46 +91,23 @@ def _score(embed: Any, train: list[dict[str, str]], test: list[dict[str, str]]) 
     return result.figures, result.intervals
 
 
-def _pairs(train: list[dict[str, str]], seed: int = 0) -> TrainingData:
-    """Every training text with another of its intent; a share of them, whole texts, for dev."""
+def _write_pairs(train: list[dict[str, str]], target: Path, seed: int = 0) -> str:
+    """Freeze every training text with another of its intent, a share of them for dev; returns the hash."""
     random = np.random.default_rng(seed)
     texts, labels = [row["text"] for row in train], np.array([row["label"] for row in train])
     partner = np.empty(len(texts), np.int64)
-    for label in set(labels.tolist()):
-        members = np.flatnonzero(labels == label)
-        order = random.permutation(members)
+    for label in sorted(set(labels.tolist())):
+        order = random.permutation(np.flatnonzero(labels == label))
         partner[order] = np.roll(order, 1)
-    held = np.zeros(len(texts), bool)
-    held[random.choice(len(texts), round(DEV_SHARE * len(texts)), replace=False)] = True
-
-    def rows(keep: np.ndarray) -> Rows:
-        ids = np.flatnonzero(keep).tolist()
-        return Rows(ids, [texts[i] for i in ids], ["match"] * len(ids), [texts[partner[i]] for i in ids])
-
-    return TrainingData(get_task("pair"), ["match", "no match"], rows(~held), rows(held), Rows([], [], [], []))
+    splits = np.where(random.random(len(texts)) < DEV_SHARE, "dev", "train").tolist()
+    seconds = [texts[i] for i in partner]
+    matches = ["match"] * len(texts)
+    numbers = list(range(1, len(texts) + 1))
+    return write_version(target, numbers, texts, matches, splits, ["match", "no match"], "pair", seconds)[0]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-
-
-class _Context:
-    """A run that says what it hears on standard error."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.cache = directory / "cache"
-        self.device = "cpu"
-
-    def report(self, kind: str, **values: Any) -> None:
-        if kind != "step":
-            print(kind, values, file=sys.stderr, flush=True)
-
-    def progress(self, done: int, total: int, message: str = "") -> None:
-        pass
-
-    def should_stop(self) -> bool:
-        return False
 
 
 if __name__ == "__main__":
