@@ -37,7 +37,7 @@ class Replay:
     def moment(self, now: float) -> datetime:
         """The moment of the feed that is shown now: whole days, the last one at the end."""
         days = int(max(0.0, now - self.started) * self.days_per_second)
-        return end_of(min(self.last, self.first + timedelta(days=days)))
+        return end_of(self.first + timedelta(days=min(days, (self.last - self.first).days)))
 
     def over(self, now: float) -> bool:
         """Whether the last day is reached."""
