@@ -20,7 +20,7 @@ _TEXT_B = (
 )  # fmt: skip
 _LABEL = (
     "label", "labels", "intent", "category", "class", "sentiment", "target", "topic", "tag", "tags", "label_name",
-    "label_text", "is_duplicate", "similarity_score", "similarity", "score", "标签", "类别", "分类", "情感",
+    "label_text", "is_duplicate", "similarity_score", "similarity", "标签", "类别", "分类", "情感",
 )  # fmt: skip
 _SPLIT = ("split", "part", "set", "subset", "fold", "partition", "数据集")
 _ID = ("id", "_id", "uid", "guid", "uuid", "external_id", "row_id", "text_id", "编号")
