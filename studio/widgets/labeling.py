@@ -91,9 +91,11 @@ def draw_text(item: Item) -> None:
     """The text as it is: large and calm, never interpreted, in a frame whose height does not jump."""
     long = len(item.text) + len(item.text_b or "") > CALM_LENGTH
     with st.container(height=420 if long or item.text_b else 230, width=TEXT_WIDTH, border=True):
-        for part in (item.text, item.text_b):
+        for place, part in enumerate((item.text, item.text_b)):
             if part is None:
                 continue
+            if place:
+                st.divider()
             if long:
                 st.text(part)
             else:

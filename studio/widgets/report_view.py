@@ -201,7 +201,12 @@ def _cell_texts(project: Project, result: Evaluation, gold: str, predicted: str)
     if ids:
         items = project.items(ItemFilter(ids=tuple(ids[:SHOWN]), excluded=None), limit=SHOWN)
         st.dataframe(
-            pd.DataFrame({"id": [item.id for item in items], "text": [" ↔ ".join(filter(None, (item.text, item.text_b))) for item in items]}),
+            pd.DataFrame(
+                {
+                    "id": [item.id for item in items],
+                    "text": [" ↔ ".join(filter(None, (item.text, item.text_b))) for item in items],
+                }
+            ),
             hide_index=True,
             column_config={
                 "id": st.column_config.NumberColumn(_("Item"), width=80, format="%d"),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAIN_PROGRAMS = {"core.training.worker", "core.training.loop", "core.training.contrastive", "core.data.import_worker"}
+MAIN_PROGRAMS = {"core.training.worker", "core.training.loop", "core.training.contrastive", "core.training.dropout",
+                 "core.data.import_worker"}  # fmt: skip
 """Run in processes of their own, where the heavy imports belong."""
 CODE = """
 import importlib, json, sys
