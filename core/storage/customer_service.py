@@ -113,6 +113,19 @@ def list_messages(database: Database, setup_id: int, conversation_ids: Sequence[
     return [(*head, json.loads(trace) if trace else None, at) for *head, trace, at in rows]
 
 
+def first_words(database: Database, setup_id: int, limit: int) -> list[tuple[int, str]]:
+    """(conversation id, first customer message, at most 100 characters) of live conversations, newest first."""
+    rows = database.read(
+        "SELECT c.conversation_id, coalesce(left(arg_min(m.text, m.id), 100), '') "
+        "FROM (SELECT DISTINCT conversation_id FROM service_conversations WHERE setup_id = ? "
+        "      AND source IN ('chat', 'api') ORDER BY conversation_id DESC LIMIT ?) c "
+        "LEFT JOIN (SELECT * FROM service_messages WHERE setup_id = ? AND role = 'customer') m USING (conversation_id) "
+        "GROUP BY c.conversation_id ORDER BY c.conversation_id DESC",
+        [setup_id, limit, setup_id],
+    )
+    return [(number, words) for number, words in rows]
+
+
 def write_messages(
     database: Database, setup_id: int, rows: Iterable[tuple[int, str, str, dict[str, Any] | None]]
 ) -> list[int]:

@@ -64,44 +64,65 @@ class CustomerServiceConfig(ScenarioConfig):
     """Settings of one customer service setup."""
 
     confidence: Share = Field(
+        title="Sure from",
+        json_schema_extra={"group": "When to answer"},
         default=0.85,
         description="Lowest probability of an intent at which its template answers. Higher asks the knowledge base "
         "more often and says fewer wrong things.",
     )
     rejected: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        title="Normal messages turned away",
+        json_schema_extra={"group": "When to answer"},
         default=0.05,
         description="Share of normal messages that the out-of-scope check may take for foreign ones. Higher finds more "
         "foreign messages and turns away more customers.",
     )
     passage: Share = Field(
+        title="Passage answers from",
+        json_schema_extra={"group": "When to answer"},
         default=0.5,
         description="Lowest similarity (cosine) at which a passage counts as an answer. Higher hands over more often "
         "and answers wrongly less often.",
     )
     passage_first: Share = Field(
+        title="Passage answers before the template from",
+        json_schema_extra={"group": "When to answer"},
         default=0.55,
         description="From this similarity on a passage answers before the template of the intent does, because it "
         "is about exactly that question. 1 switches this off.",
     )
     out_of_scope: Line = Field(
-        default="out_of_scope", description="Label of the intent model that means: nothing for us. May be missing."
+        title="Label for foreign messages",
+        json_schema_extra={"group": "What the labels mean"},
+        default="out_of_scope",
+        description="Label of the intent model that means: nothing for us. May be missing.",
     )
     handover_intents: list[str] = Field(
-        default=["talk_to_human"], max_length=100, description="Intents that always lead to a person, one a line."
+        title="Intents that lead to a person",
+        json_schema_extra={"group": "What the labels mean"},
+        default=["talk_to_human"],
+        max_length=100,
+        description="Intents that always lead to a person, one a line.",
     )
     languages: list[str] = Field(
+        title="Languages of the intent model",
+        json_schema_extra={"group": "What the labels mean"},
         default=["en"],
         max_length=50,
         description="Languages that the intent model reads, as ISO 639-1 codes, one a line. In others only passages "
         "answer.",
     )
     order_pattern: Annotated[str, AfterValidator(_order_pattern)] = Field(
+        title="Order numbers look like",
+        json_schema_extra={"group": "What the labels mean"},
         default=ORDER_PATTERN,
         max_length=40,
         description="What an order number looks like: # for a digit, A for a letter, the rest as it is.",
     )
     templates: list[Template] = Field(default_factory=list, max_length=1_000, description="Standard answers.")
     handover_text: Text = Field(
+        title="Said when a person takes over",
+        json_schema_extra={"group": "What the labels mean"},
         default="I am passing you on to a colleague together with what you have written so far.",
         description="What the customer reads when a person takes over.",
     )

@@ -80,6 +80,11 @@ class Conversations:
         sources = LIVE if live else None
         return self._read(store.list_conversations(self.database, self.setup_id, sources=sources, limit=limit))
 
+    def titles(self, limit: int = 30) -> dict[int, str]:
+        """First words of the conversations that happened here, by number, newest first."""
+        found = store.first_words(self.database, self.setup_id, limit)
+        return {number: visible(words, 60) or f"#{number}" for number, words in found}
+
     def resolved(self) -> list[Conversation]:
         """Every conversation with a resolution."""
         return self._read(store.list_conversations(self.database, self.setup_id, state="resolved"))

@@ -77,7 +77,7 @@ def one_thread() -> AbstractContextManager[Any]:
     A message is a few dozen tokens. On an idle machine a second thread saves some milliseconds; beside a training run
     the two wait for each other: measured on two busy cores, one message took 1,000 ms with two threads, 40 with one.
     """
-    return _pools().limit(limits=1)  # type: ignore[no-any-return]
+    return _pools().limit(limits=1)
 
 
 @lru_cache(maxsize=1)
