@@ -8,9 +8,9 @@ conflicts.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -24,10 +24,9 @@ from filelock import FileLock, Timeout
 from core.errors import InputError, StorageError, WorkspaceBusyError
 from core.storage.migrations import MIGRATIONS
 
-WATCHED = ("items", "label_events")
-"""Append-only tables whose highest id must never go down."""
 NUMBERED = (
-    *WATCHED,
+    "items",
+    "label_events",
     "projects",
     "labels",
     "schema_events",
@@ -48,12 +47,41 @@ NUMBERED = (
     "feed_alert_events",
 )
 """Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
-open pages still speak of them."""
+open pages still speak of them. So the highest id of each never goes down, unless the database lost something."""
+
+
+MARKS_BYTES = 4096
+"""Size of the file of marks; what is not needed is blank."""
 
 
 def quoted(value: str | Path) -> str:
     """A SQL string literal, for the few statements that take no bound value."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring a database file to the newest schema. Raises StorageError for one that a newer Whetstone wrote."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, happened_at TIMESTAMP)")
+    done = {number for (number,) in connection.execute("SELECT number FROM migrations").fetchall()}
+    newest = MIGRATIONS[-1][0]
+    if done and max(done) > newest:
+        raise StorageError(
+            f"This workspace was written by a newer Whetstone (schema {max(done)}, this one knows {newest}).",
+            "Update Whetstone.",
+        )
+    for number, sql in MIGRATIONS:
+        if number in done:
+            continue
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            connection.execute(sql)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, datetime.now()])
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("CHECKPOINT")
 
 
 class Database:
@@ -74,7 +102,6 @@ class Database:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._next_ids: dict[str, int] = {}
         self._marks: dict[str, int] = {}
-        self._marks_written = 0.0
         try:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -90,7 +117,7 @@ class Database:
         try:
             self._check_files()
             self._connect()
-            self._migrate()
+            migrate(self.cursor())
             self._check_marks(accept_loss)
         except BaseException:
             self._disconnect()
@@ -138,27 +165,9 @@ class Database:
         self._cursors.clear()
         self._connection = None
 
-    def _migrate(self) -> None:
-        cursor = self.cursor()
-        cursor.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, happened_at TIMESTAMP)")
-        done = {number for (number,) in cursor.execute("SELECT number FROM migrations").fetchall()}
-        newest = MIGRATIONS[-1][0]
-        if done and max(done) > newest:
-            raise StorageError(
-                f"This workspace was written by a newer Whetstone (schema {max(done)}, this one knows {newest}).",
-                "Update Whetstone.",
-            )
-        for number, sql in MIGRATIONS:
-            if number in done:
-                continue
-            with self.transaction() as write:
-                write.execute(sql)
-                write.execute("INSERT INTO migrations VALUES (?, ?)", [number, datetime.now()])
-            self.cursor().execute("CHECKPOINT")
-
     def _check_marks(self, accept_loss: bool) -> None:
         before = self._read_marks()
-        for table in WATCHED:
+        for table in NUMBERED:
             self._marks[table] = self._highest(table)
             if self._marks[table] < before.get(table, 0) and not accept_loss:
                 raise StorageError(
@@ -337,21 +346,23 @@ class Database:
     def _update_marks(self, committed: dict[str, int]) -> None:
         """Raise the marks to ids that are on disk: one that a transaction still holds may never get there."""
         changed = False
-        for table in WATCHED:
+        for table in NUMBERED:
             top = committed.get(table, 0)
             if top > self._marks.get(table, 0):
                 self._marks[table] = top
                 changed = True
-        # No fsync and at most one write a second: the mark must survive a kill of the process, not of the machine.
-        if changed and time.monotonic() - self._marks_written > 1:
+        if changed:
             self._write_marks()
 
     def _write_marks(self) -> None:
-        partial = self._marks_file.with_suffix(".part")
+        """In one piece and over the old ones, without fsync: cheap enough for every commit, and a kill of the process
+        cannot lose it. After a power cut they may be behind the database, never ahead of it."""
         with suppress(OSError):
-            partial.write_text(json.dumps(self._marks), encoding="utf-8")
-            partial.replace(self._marks_file)
-        self._marks_written = time.monotonic()
+            file = os.open(self._marks_file, os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.write(file, json.dumps(self._marks).encode().ljust(MARKS_BYTES))
+            finally:
+                os.close(file)
 
     # ------------------------------------------------------------ backup and restore
 
@@ -382,11 +393,7 @@ class Database:
             kept = self.backup(self.home / "backups" / f"replaced-{datetime.now():%Y%m%d-%H%M%S-%f}.duckdb")
             incoming = self.file.with_name("incoming.duckdb")
             highest = {table: self._highest(table) for table in NUMBERED}
-            try:
-                shutil.copyfile(source, incoming)
-            except OSError as error:
-                incoming.unlink(missing_ok=True)
-                raise StorageError(f"{source} could not be copied: {error}.", "The database is unchanged.") from error
+            self._bring(source, incoming)
             self._disconnect()
             try:
                 self.file.with_name(self.file.name + ".wal").unlink(missing_ok=True)
@@ -398,12 +405,25 @@ class Database:
                 incoming.unlink(missing_ok=True)
                 self._connect()
                 self._next_ids.clear()
-            self._migrate()
             with self.transaction() as write:
                 for table, top in highest.items():
                     write.execute("INSERT INTO counters VALUES (?, ?)", [table, top])
             self._check_marks(accept_loss=True)
         return kept
+
+    def _bring(self, source: Path, incoming: Path) -> None:
+        """Copy a backup here and bring it to the newest schema, so that what takes the place is known to be whole."""
+        try:
+            shutil.copyfile(source, incoming)
+            with closing(duckdb.connect(str(incoming))) as copy:
+                migrate(copy)
+                for table in NUMBERED:
+                    copy.execute(f"SELECT max(id) FROM {table}")
+        except (OSError, duckdb.Error) as error:
+            for file in (incoming, incoming.with_name(incoming.name + ".wal")):
+                file.unlink(missing_ok=True)
+            reason = str(error).splitlines()[0]
+            raise StorageError(f"{source.name} cannot be restored: {reason}", "Nothing was changed.") from error
 
     def _check_backup(self, source: Path) -> None:
         if not source.is_file():

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import NotFoundError
 from core.records import Label, ProjectInfo, SchemaEvent
-from core.storage.database import Database
+from core.storage.database import NUMBERED, Database
 
 _OWNED = (
     "labels",
@@ -71,7 +71,7 @@ def update_project(database: Database, info: ProjectInfo) -> None:
 def delete_project(database: Database, project_id: int) -> None:
     """Remove a project with all that belongs to it; its ids are never used again."""
     with database.transaction() as write:
-        for table in ("items", "label_events", "projects", "labels", "versions"):
+        for table in {*_OWNED, "projects"} & set(NUMBERED):
             database.forget_highest(table)
         for table in _OWNED:
             write.execute(f"DELETE FROM {table} WHERE project_id = ?", [project_id])

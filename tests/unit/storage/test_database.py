@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from core.errors import InputError, StorageError, WorkspaceBusyError
-from core.storage import label_events
+from core.storage import label_events, projects
 from core.storage.database import Database
 from core.storage.migrations import MIGRATIONS
 
@@ -69,21 +69,52 @@ def test_missing_database_that_was_there_before_is_refused(tmp_path: Path) -> No
         Database(tmp_path)
 
 
-def test_lost_log_is_noticed_and_can_be_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [None, 50])
+@pytest.mark.parametrize(
+    "write",
+    [
+        "label_events.append(d, 1, 1, 'label', 'ann'); label_events.append(d, 1, 2, 'label', 'ann')",
+        "projects.insert_project(d, 'Mine', 'en', 'classification', '')",
+    ],
+)
+def test_lost_or_cut_log_is_noticed_and_can_be_accepted(tmp_path: Path, write: str, cut: int | None) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from core.storage.database import Database\n"
-        "from core.storage import label_events\n"
-        "d = Database(Path(sys.argv[1]))\n"
-        "label_events.append(d, 1, 1, 'label', 'ann'); time.sleep(1.1)\n"
-        "label_events.append(d, 1, 2, 'label', 'ann'); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from core.storage.database import Database\n"
+        "from core.storage import label_events, projects\n"
+        f"d = Database(Path(sys.argv[1])); {write}; os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60)
-    (tmp_path / "whetstone.duckdb.wal").unlink()
+    log = tmp_path / "whetstone.duckdb.wal"
+    log.write_bytes(log.read_bytes()[:-cut]) if cut else log.unlink()
     with pytest.raises(StorageError, match="fewer rows") as caught:
         Database(tmp_path)
     assert "WHETSTONE_ACCEPT_LOSS" in caught.value.hint
     Database(tmp_path, accept_loss=True).close()
     Database(tmp_path).close()
+
+
+def test_a_deleted_project_is_no_loss(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    info = projects.insert_project(database, "Mine", "en", "classification", "")
+    add_event(database)
+    projects.delete_project(database, info.id)
+    database.close()
+    Database(tmp_path).close()
+
+
+def test_a_backup_that_cannot_be_migrated_changes_nothing(tmp_path: Path) -> None:
+    hollow = tmp_path / "hollow"
+    with duckdb.connect(str(hollow)) as made:
+        made.execute("CREATE TABLE migrations AS SELECT 1 AS number, now()::TIMESTAMP AS happened_at")
+    database = Database(tmp_path / "home")
+    add_event(database)
+    with pytest.raises(StorageError, match="hollow cannot be restored"):
+        database.restore(hollow)
+    assert count(database) == 1
+    database.close()
+    database = Database(tmp_path / "home")
+    assert count(database) == 1 and not list((tmp_path / "home").glob("incoming*"))
+    database.close()
 
 
 def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -328,7 +359,6 @@ def test_kill_in_a_long_transaction_loses_only_what_was_not_stored(tmp_path: Pat
         "with d.long_transaction() as write:\n"
         "    first = d.next_ids('items', 300000)\n"
         "    write.execute('INSERT INTO items (id, project_id) SELECT ? + range, 1 FROM range(300000)', [first])\n"
-        "    d._marks_written = 0.0\n"
         "    t = threading.Thread(target=label_events.append, args=(d, 1, 7, 'label', 'ann')); t.start(); t.join()\n"
         "    os.kill(os.getpid(), 9)"
     )
