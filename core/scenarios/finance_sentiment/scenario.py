@@ -80,11 +80,12 @@ class FinanceSentiment:
     @classmethod
     def install_sample(cls, workspace: Workspace) -> Self:
         """Make the sample setup with its feed of 90 days; models are not needed yet."""
-        config = FinanceConfig(roles=sample_roles(workspace, ROLES), companies=_sample_companies())
-        setup = create_setup(workspace, NAME, SAMPLE, config, user="samples")
-        scenario = cls(workspace, setup)
+        with SAMPLE_FEED.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        config = FinanceConfig(roles=sample_roles(workspace, ROLES), companies=_short_names(rows))
+        scenario = cls(workspace, create_setup(workspace, NAME, SAMPLE, config, user="samples"))
         # The sample's dates are what they are, whatever this machine's clock says.
-        scenario.import_file(SAMPLE_FEED, latest=datetime.max)
+        add_rows(workspace.database, scenario.setup.id, config, rows, latest=datetime.max)
         return scenario
 
     def delete_data(self) -> None:
@@ -363,10 +364,9 @@ class FinanceSentiment:
         return sorted(lines, key=lambda line: (-line.negative, -line.items, line.name))
 
 
-def _sample_companies() -> dict[str, list[str]]:
+def _short_names(rows: Sequence[dict[str, str]]) -> dict[str, list[str]]:
     """Companies of the sample feed with the short names that its texts use."""
-    with SAMPLE_FEED.open(encoding="utf-8", newline="") as file:
-        found = sorted({row["company"] for row in csv.DictReader(file)})
+    found = sorted({row["company"] for row in rows})
     return {name: [] if "&" in name or " " not in name else [name.rpartition(" ")[0]] for name in found}
 
 
