@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.consistency import mismatches
 from core.data.samples import install_samples
-from core.errors import InputError, NotFoundError, RefusedError
+from core.errors import InputError, NotFoundError, RefusedError, StorageError
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
 from core.methods import get_method
@@ -36,6 +37,8 @@ from core.training.run_folder import RunConfig
 from core.training.runner import Runner
 
 logger = logging.getLogger(__name__)
+SAMPLES = "samples"
+"""Preference that tells how far the samples are: begun, installed; whoever deletes them does not find them again."""
 RESTORE_PATIENCE = 5.0
 """Seconds that a restore waits for a project that is being written."""
 
@@ -74,12 +77,16 @@ class Workspace:
 
     @classmethod
     def demo(cls, path: Path | str | None = None, settings: Settings | None = None) -> Workspace:
-        """Open a workspace and, when it has no project, add the sample projects and queue their first models."""
+        """Open a workspace and, unless it has projects or had the samples before, add the sample projects and scenarios
+        and queue their first models. Goes on where an earlier start was killed."""
         workspace = cls.open(path, settings)
         try:
-            if not workspace.projects():
+            if workspace.preference(SAMPLES) is None and not workspace.projects():
+                workspace.set_preference(SAMPLES, "begun")
+            if workspace.preference(SAMPLES) == "begun":
                 install_samples(workspace)
                 install_scenarios(workspace)
+                workspace.set_preference(SAMPLES, "installed")
         except BaseException:
             workspace.close()
             raise
@@ -215,8 +222,11 @@ class Workspace:
         return config.model_copy(update={"method": method, "base": base, "options": options})
 
     def runs(self, project_id: int | None = None) -> list[Run]:
-        """Runs, newest first."""
-        runs = [Run(self, path.parent.name) for path in (self.path / "runs").glob("[!.]*/config.json")]
+        """Runs, newest first; one whose folder cannot be read is among the ``warnings`` instead."""
+        runs = []
+        for path in (self.path / "runs").glob("[!.]*/config.json"):
+            with suppress(StorageError, NotFoundError):
+                runs.append(Run(self, path.parent.name))
         chosen = [run for run in runs if project_id in (None, run.project_id)]
         return sorted(chosen, key=lambda run: run.created_at, reverse=True)
 
@@ -350,25 +360,7 @@ class Workspace:
     @property
     def warnings(self) -> list[str]:
         """What the folder and the database do not agree on: files that are gone, runs and versions left over."""
-        known = {info.id for info in projects.list_projects(self.database)}
-        versions = catalogue.list_versions(self.database)
-        found = [
-            f"The files of version {version.number} of project {version.project_id} are gone: {version.path}."
-            for version in versions
-            if not (Path(version.path) / "version.json").is_file()
-        ]
-        found += [
-            f"The files of model {model.id} are gone: {model.info.path}."
-            for model in self.models()
-            if not model.path.is_dir()
-        ]
-        found += [
-            f"Run {run.id} belongs to a project that is gone." for run in self.runs() if run.project_id not in known
-        ]
-        folders = {Path(version.path).name for version in versions}
-        left = (self.path / "versions").glob("[0-9]*-[0-9]*")
-        found += [f"The folder {path} belongs to no version." for path in sorted(left) if path.name not in folders]
-        return found
+        return mismatches(self)
 
     # ------------------------------------------------------------ tokens and preferences
 

@@ -21,10 +21,7 @@ from studio.jobs import Jobs
 @st.cache_resource(show_spinner=False)
 def _open(home: str) -> Workspace:
     settings = Settings()
-    path = Path(home)
-    # Only a folder that holds nothing gets the samples: whoever deleted them does not find them again.
-    first_start = not path.exists() or not any(path.iterdir())
-    return (Workspace.demo if first_start and settings.demo else Workspace.open)(path, settings)
+    return (Workspace.demo if settings.demo else Workspace.open)(Path(home), settings)
 
 
 def get_workspace() -> Workspace:

@@ -46,7 +46,8 @@ def install_scenarios(workspace: Workspace) -> None:
     """Make the sample setup of every scenario that has none."""
     for name, scenario in _SCENARIOS.items():
         if not any(setup.name == SAMPLE for setup in list_setups(workspace, name)):
-            scenario.install_sample(workspace)
+            with workspace.database.transaction():  # all of its data, or nothing after a kill
+                scenario.install_sample(workspace)
 
 
 __all__ = ["Scenario", "Setup", "all_scenarios", "get_scenario", "install_scenarios", "list_setups", "open_scenario"]

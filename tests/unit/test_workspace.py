@@ -349,3 +349,41 @@ def test_finished_runs_are_read_once(small: Workspace, monkeypatch: pytest.Monke
     assert len(small.runs()) == 2
     with pytest.raises(NotFoundError):
         small.run(ids[0])
+
+
+@pytest.mark.parametrize("killed_at", ["create_project", "import_file", "freeze", "submit", "set_preference"])
+def test_a_first_start_that_is_killed_goes_on_at_the_next_one(tmp_path, monkeypatch, killed_at):
+    """Each step fails once in the second sample project, as if the process had been killed there."""
+    owner = Workspace if hasattr(Workspace, killed_at) else Project
+    submitted: list[int] = []
+    monkeypatch.setattr(Workspace, "submit", lambda self, config, version: submitted.append(config.project_id) or "r")
+    monkeypatch.setattr(Workspace, "run", lambda self, run_id: None)
+    monkeypatch.setattr("core.workspace.install_scenarios", lambda workspace: None)
+    real, calls = getattr(owner, killed_at), []
+
+    def killed(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2 + (killed_at == "set_preference"):
+            raise KeyboardInterrupt
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(owner, killed_at, killed)
+    with pytest.raises(KeyboardInterrupt):
+        Workspace.demo(tmp_path / "home", SETTINGS)
+    with Workspace.demo(tmp_path / "home", SETTINGS) as workspace:
+        found = workspace.projects()
+        assert len({project.name for project in found}) == len(found) == 5
+        assert all(len(project.versions()) == 1 and project.count() > 200 for project in found)
+        assert set(submitted) == {project.id for project in found}
+        for project in found:
+            project.delete()
+    with Workspace.demo(tmp_path / "home", SETTINGS) as workspace:
+        assert workspace.projects() == [], "whoever deletes the samples does not find them again"
+
+
+def test_a_damaged_run_record_is_named_and_takes_nothing_else_down(home):
+    with Workspace.open(home, SETTINGS) as workspace:
+        (home / "runs" / "broken").mkdir(parents=True)
+        (home / "runs" / "broken" / "config.json").write_text("{broken")
+        assert workspace.runs() == []
+        assert any("broken cannot be read" in warning for warning in workspace.warnings)

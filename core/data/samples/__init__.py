@@ -17,11 +17,22 @@ EMBEDDED_LANGUAGES = ("en",)
 
 
 def install_samples(workspace: Workspace) -> None:
-    """Create the sample projects, freeze a first version of each and queue its first models."""
+    """Create the sample projects, freeze a first version of each and queue its first models.
+
+    Goes on where an earlier call was killed: each step is done once.
+    """
     described: dict[str, dict[str, Any]] = {}
     for name in ("labels.json", "labels_scenarios.json"):
         described |= json.loads((FOLDER / name).read_text(encoding="utf-8"))
     for stem, about in described.items():
+        if workspace.preference(PROJECT.format(stem)) is None:
+            workspace.set_preference(PROJECT.format(stem), _install(workspace, stem, about))
+
+
+def _install(workspace: Workspace, stem: str, about: dict[str, Any]) -> int:
+    """Number of the project."""
+    project = next((one for one in workspace.projects() if one.name == about["name"]), None)
+    if project is None:
         project = workspace.create_project(
             about["name"],
             task="classification",
@@ -30,13 +41,14 @@ def install_samples(workspace: Workspace) -> None:
             guidelines=about["guidelines"],
             user="samples",
         )
+    if not project.imports():
         project.import_file(
             FOLDER / f"{about.get('file', stem)}.csv",
             text=about["text_column"],
             label=about["label_column"],
             user="samples",
         )
-        workspace.set_preference(PROJECT.format(stem), project.id)
-        version = project.freeze(test=0.2, dev=0.1, seed=0, user="samples")
-        method = "features" if about["language"] in EMBEDDED_LANGUAGES else "baseline"
-        project.train(version, method=method)
+    versions = project.versions() or [project.freeze(test=0.2, dev=0.1, seed=0, user="samples")]
+    if not project.runs():
+        project.train(versions[0], method="features" if about["language"] in EMBEDDED_LANGUAGES else "baseline")
+    return project.id
