@@ -11,7 +11,16 @@ import platform
 import sys
 import time
 
-PARTS = ("importing", "labeling", "pages", "faults", "methods", "training", "scenarios.retrieval")
+PARTS = (
+    "importing",
+    "labeling",
+    "pages",
+    "faults",
+    "methods",
+    "training",
+    "scenarios.retrieval",
+    "scenarios.finance_sentiment",
+)
 
 
 def main(wanted: list[str]) -> int:

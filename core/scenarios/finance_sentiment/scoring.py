@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -80,16 +80,20 @@ def predict(workspace: Workspace, model: Model, texts: list[str]) -> tuple[list[
 @contextmanager
 def quick(workspace: Workspace) -> Iterator[None]:
     """Let encoders compute in bfloat16 inside the block, on a processor that was measured to gain from it."""
-    from core.training import hardware
-
-    if not hardware.pays_off(hardware.measured(workspace.path / "cache"), "cpu", "bfloat16"):
-        with nullcontext():
-            yield
+    if not pays_off(workspace):
+        yield
         return
     import torch
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         yield
+
+
+def pays_off(workspace: Workspace) -> bool:
+    """Whether this processor was measured to be faster in bfloat16."""
+    from core.training import hardware
+
+    return bool(hardware.pays_off(hardware.measured(workspace.path / "cache"), "cpu", "bfloat16"))
 
 
 def measure_once(workspace: Workspace) -> None:
