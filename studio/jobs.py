@@ -6,15 +6,18 @@ looks finds the same job by its key. Training does not run here: a run is a proc
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from core.errors import RefusedError
+from core.data.files import storage_errors
+from core.errors import RefusedError, StudioError
 from core.records import Progressing
 
+logger = logging.getLogger("whetstone")
 Report = Callable[[Progressing], None]
 Work = Callable[[Report], Any]
 
@@ -54,8 +57,24 @@ class Job:
         self._stop.set()
 
     def result(self) -> Any:
-        """What the work returned; raises what it raised."""
-        return self._future.result()
+        """What the work returned; raises the StudioError it raised, or one that stands for an error nobody expected."""
+        error = self._future.exception()
+        if error is None or isinstance(error, StudioError | Cancelled):
+            return self._future.result()
+        raise StudioError(
+            f"'{self.title}' ended with an error that nobody expected ({type(error).__name__}).",
+            "Try again; if it happens again, the server's log has the details.",
+        ) from error
+
+    def run(self, work: Work) -> Any:
+        """Do the work in the thread that the job was given; a full disk is said, what nobody expected is logged."""
+        try:
+            with storage_errors("this was done in the background"):
+                return work(self.report)
+        except BaseException as error:
+            if not isinstance(error, StudioError | Cancelled):
+                logger.error("'%s' failed", self.title, exc_info=error)
+            raise
 
     def report(self, progress: Progressing) -> None:
         """Called by the work; raises Cancelled once a stop was asked for."""
@@ -80,7 +99,7 @@ class Jobs:
                 raise RefusedError(f"'{current.title}' is still running.", "Wait until it is done, or stop it first.")
             job = Job(key, title)
             self._jobs[key] = job
-            job._future = self._pool.submit(work, job.report)
+            job._future = self._pool.submit(job.run, work)
             return job
 
     def get(self, key: str) -> Job | None:

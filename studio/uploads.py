@@ -11,6 +11,8 @@ from typing import BinaryIO
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.data.files import storage_errors
+from core.errors import StorageError
 from studio import session
 from studio.services import get_workspace
 
@@ -21,17 +23,21 @@ KEEP_SECONDS = 24 * 3600
 def keep_upload(upload: UploadedFile) -> Path:
     """Path of the uploaded file on disk; the same one while this session shows the same upload.
 
-    The user's file name is never used as a path.
+    The user's file name is never used as a path. Raises StorageError, and then keeps nothing.
     """
     kept: dict[str, str] = st.session_state.setdefault(session.UPLOADS, {})
     known = kept.get(upload.file_id)
     if known and Path(known).exists():
         return Path(known)
     path = scratch(".upload")
-    with path.open("wb") as file:
-        source: BinaryIO = upload
-        source.seek(0)
-        shutil.copyfileobj(source, file)
+    try:
+        with storage_errors("an upload was kept"), path.open("wb") as file:
+            source: BinaryIO = upload
+            source.seek(0)
+            shutil.copyfileobj(source, file)
+    except StorageError:
+        path.unlink(missing_ok=True)
+        raise
     kept[upload.file_id] = str(path)
     return path
 
@@ -39,8 +45,9 @@ def keep_upload(upload: UploadedFile) -> Path:
 def scratch(suffix: str) -> Path:
     """A new, not yet existing path in the workspace's folder for short-lived files; sweeps old ones."""
     folder = get_workspace().path / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        if old.is_file() and time.time() - old.stat().st_mtime > KEEP_SECONDS:
-            old.unlink(missing_ok=True)
+    with storage_errors("room for a file was made"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if old.is_file() and time.time() - old.stat().st_mtime > KEEP_SECONDS:
+                old.unlink(missing_ok=True)
     return folder / (secrets.token_hex(8) + suffix)

@@ -18,12 +18,15 @@ from typing import Any
 from core.data.mapping import guess_mapping
 from core.data.readers import open_source
 from core.data.table import Table
+from core.durable import FULL_DISK
 from core.errors import InputError, OfflineError, StorageError, StudioError
 from core.records import ColumnMapping, ImportPreview
 
 PREVIEW_ROWS = 20
 _LONGEST_SHOWN = 2_000
 """Characters of a cell in a preview."""
+NO_REPORT = 28
+"""Exit status of a process that could not even write its report: nothing fits on the disk any more."""
 _DISK_SHARE = 0.9
 """Part of the free disk space that staged files may take."""
 
@@ -136,7 +139,12 @@ def main() -> None:
     # Datasets are mapped into memory, which takes address space but no memory: there the parent watches alone.
     limit_process(None if "dataset" in job else job["memory_mb"], job["seconds"], folder)
     gc.disable()  # a short life without cycles: the collector would only walk millions of strings
-    run_job(folder)
+    try:
+        run_job(folder)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        sys.exit(NO_REPORT)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 
 from core.data.files import require_file, storage_errors
+from core.data.import_worker import NO_REPORT
 from core.data.json_rows import open_rows
 from core.data.staging import Staging
 from core.errors import InputError, OfflineError, StorageError, StudioError
@@ -239,10 +240,12 @@ def _run(
 ) -> dict[str, Any]:
     """Run one job in a child process and return its result; the child never outlives this call."""
     job |= {"memory_mb": settings.import_memory_mb, "seconds": seconds}
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    with storage_errors("an import was prepared"):
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        log = (folder / "worker.log").open("wb")
     # One allocator arena: reserved address space counts against the child's memory limit.
     environment = os.environ | {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-    with (folder / "worker.log").open("wb") as log:
+    with log:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "core.data.import_worker", str(folder)],
             stdin=subprocess.DEVNULL,
@@ -317,10 +320,12 @@ def _too_much_memory(job: dict[str, Any]) -> InputError:
     )
 
 
-def _died(child: subprocess.Popen[bytes], job: dict[str, Any], folder: Path) -> InputError:
-    """The error for a child that ended without a report: the file brought it down."""
+def _died(child: subprocess.Popen[bytes], job: dict[str, Any], folder: Path) -> StudioError:
+    """The error for a child that ended without a report: the file brought it down, or the disk is full."""
     tail = (folder / "worker.log").read_bytes()[-2000:].decode("utf-8", "replace")
     _log.error("import of %r ended with code %s: %s", job["shown"], child.returncode, tail)
+    if child.returncode == NO_REPORT:
+        return StorageError(f"The disk is full while '{job['shown']}' was read.", "Free some space and try again.")
     if "memory" in tail.lower() or "bad_alloc" in tail:
         return _too_much_memory(job)
     return InputError(

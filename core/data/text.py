@@ -7,9 +7,27 @@ from collections.abc import Iterable
 
 import xxhash
 
+from core.errors import InputError
+
 NORMALISATION = "nfc-strip"
 """Name of the rule behind ``text_hash``: Unicode NFC, then white space removed at both ends. Case and inner spaces
 count. Change the name when the rule changes: hashes made by different rules must never be compared."""
+
+
+def check_text(text: str, what: str) -> str:
+    """The text itself. Raises InputError for half a character (a lone surrogate), which cannot be stored anywhere.
+
+    ``what`` begins the message: "The note".
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{what} holds half a character (a lone surrogate) at character {error.start + 1}.",
+                "Remove it: it stands for nothing, and files cannot hold it.",
+            ) from None
+    return text
 
 
 def normalise(text: str) -> str:

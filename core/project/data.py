@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from core.data import export as exporter
 from core.data import importing
-from core.data.text import text_hash
+from core.data.files import storage_errors
+from core.data.text import check_text, text_hash
 from core.errors import InputError, RefusedError
 from core.project.labeling import ProjectLabeling
 from core.project.schema import MOST_LABELS, ProjectSchema
@@ -97,7 +98,11 @@ class ProjectData(ProjectSchema, ProjectLabeling):
 
     def import_text(self, text: str, on_duplicate: OnDuplicate = "skip", user: str = "me") -> ImportReport:
         """Import pasted text, one item a line."""
-        with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as folder:
+        check_text(text, "The pasted text")
+        with (
+            storage_errors("pasted text was prepared"),
+            tempfile.TemporaryDirectory(dir=self.workspace.scratch) as folder,
+        ):
             path = Path(folder) / "pasted.txt"
             path.write_text(text, encoding="utf-8")
             return self.import_file(path, format="lines", filename="pasted text", on_duplicate=on_duplicate, user=user)

@@ -24,14 +24,15 @@ def batch_form(project: Project, model: Model) -> None:
     if job is not None:
         if job.state == "running":
             return
-        if job.state == "stopped":
-            st.info(_("Stopped. Nothing was written."))
-        else:
-            with guard():
-                _result(job.result(), key)
+        place = st.container()
         if st.button(_("Another file"), key=f"{key}_again"):
             get_jobs().dismiss(key)
             st.rerun()
+        with place, guard():  # after the way on, which nothing may take away
+            if job.state == "stopped":
+                st.info(_("Stopped. Nothing was written."))
+            else:
+                _result(job.result(), key)
         return
     upload = st.file_uploader(_("A file with texts: CSV, JSONL, Parquet, Excel or plain lines"), key=f"{key}_upload")
     if upload is None:

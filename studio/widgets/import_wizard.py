@@ -31,14 +31,15 @@ def import_wizard(project: Project, user: str) -> None:
     if job is not None:
         if job.state == "running":
             return
-        if job.state == "stopped":
-            st.info(_("The import was stopped. Nothing of it was stored."))
-        else:
-            with guard():
-                import_result(job.result(), key)
+        place = st.container()
         if st.button(_("Import something else"), icon=":material/add:", key=f"{key}_again"):
             get_jobs().dismiss(key)
             st.rerun()
+        with place, guard():  # after the way on, which nothing may take away
+            if job.state == "stopped":
+                st.info(_("The import was stopped. Nothing of it was stored."))
+            else:
+                import_result(job.result(), key)
         return
     sources = {"file": _("A file"), "paste": _("Pasted text"), "hub": _("A Hugging Face dataset")}
     if project.task.paired:  # a line is one text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 
@@ -114,6 +115,23 @@ def test_pasted_text_becomes_one_item_a_line(open_page: Open, project: Project) 
     app.button(key=f"{key}_go").click().run()
     settle(app, project)
     assert project.count() == 5, "the same line twice is one item"
+
+
+def test_a_failed_import_leaves_the_way_on(open_page: Open, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Project, "import_text", full)
+    app = open_page("data", view="import")
+    key = f"import_{project.id}"
+    app.session_state[f"{key}_from"] = "paste"
+    app.run()
+    app.text_area(key=f"{key}_text").set_value("first").run()
+    app.button(key=f"{key}_go").click().run()
+    settle(app, project)
+    assert "disk is full" in app.error[0].value and not app.exception
+    app.button(key=f"{key}_again").click().run()
+    assert not app.error and app.segmented_control(key=f"{key}_from")
 
 
 def test_rejected_rows_leave_no_formula_behind() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 
 import pytest
 
-from core.errors import InputError, RefusedError
+from core.errors import InputError, RefusedError, StorageError, StudioError
 from core.records import Progressing
 from studio.jobs import Jobs, Report
 
@@ -47,3 +48,23 @@ def test_a_failure_keeps_its_error() -> None:
     with pytest.raises(InputError, match="Row 3"):
         job.result()
     assert job.state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), StorageError, "disk is full"),
+        (ZeroDivisionError("x"), StudioError, "'Reading' ended .*ZeroDivisionError"),
+    ],
+)
+def test_an_error_nobody_expected_is_one_that_a_page_can_show(
+    raised: Exception, shown: type[StudioError], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(report: Report) -> None:
+        raise raised
+
+    job = Jobs().start("a", "Reading", work)
+    with pytest.raises(shown, match=said):
+        job.result()
+    assert job.state == "failed"
+    assert bool(caplog.records) == (shown is StudioError), "the log has what the page does not say"

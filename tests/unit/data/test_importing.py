@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from core.data import importing
+from core.data import import_worker, importing
 from core.data.importing import ImportCancelled, preview, preview_dataset, stage, stage_dataset
-from core.errors import InputError, OfflineError
+from core.errors import InputError, OfflineError, StorageError
 from core.records import ColumnMapping, Progressing
 from core.settings import Settings
 
@@ -135,3 +137,20 @@ def test_rejected_rows_can_be_limited(tmp_path: Path, scratch: Path, settings: S
         assert staged.rejected_rows == 30
         assert [row.row for row in staged.rejected(3)] == [1, 2, 3]
         json.dumps([row.model_dump() for row in staged.rejected()])
+
+
+def test_a_full_disk_is_a_clear_error(
+    tmp_path: Path, scratch: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "x.csv"
+    path.write_text("text,label\none,a\n")
+    with monkeypatch.context() as patch, pytest.raises(StorageError, match="disk is full"):
+        patch.setattr(Path, "write_text", full)
+        stage(path, MAPPING, "classification", settings=settings, parent=scratch)
+    # a process that cannot even write its report
+    child: Any = SimpleNamespace(returncode=import_worker.NO_REPORT)
+    (tmp_path / "worker.log").touch()
+    assert isinstance(importing._died(child, {"shown": "x.csv"}, tmp_path), StorageError)
