@@ -21,8 +21,8 @@ KINDS = (
     "empty",
     "too_short",
     "too_long",
-    "control_characters",
     "mojibake",
+    "control_characters",
     "wrong_language",
 )
 """Every kind of finding, in the order in which they are reported."""
@@ -180,8 +180,16 @@ class _Search:
         return self._each("too_long", lambda text: f"{len(text):,} characters" if len(text) > self.longest else None)
 
     def control_characters(self) -> Finding:
-        """Control, zero-width and direction-changing characters, with the text as it would be without them."""
-        return self._each("control_characters", without_controls, "replace_text")
+        """Control, zero-width and direction-changing characters, with the text as it would be without them.
+
+        Not of texts with a wrong decoding: there they are what is left of a letter, and the repair needs them.
+        """
+
+        def look(text: str) -> str | None:
+            clean = without_controls(text)
+            return clean if clean is not None and repaired(text) is None else None
+
+        return self._each("control_characters", look, "replace_text")
 
     def mojibake(self) -> Finding:
         """Text decoded with the wrong encoding, with the repaired text (ftfy)."""

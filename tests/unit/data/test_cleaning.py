@@ -139,10 +139,15 @@ def test_mojibake_is_repaired(text: str, fixed: str | None) -> None:
 def test_repairs_are_offered_as_new_text() -> None:
     found = find_problems([Entry(1, "schÃ¶ne Grüße"), Entry(2, "a\x07 bell rings")], kinds=KINDS[:-1])
     assert [(finding.kind, finding.action) for finding in found] == [
-        ("control_characters", "replace_text"),
         ("mojibake", "replace_text"),
+        ("control_characters", "replace_text"),
     ]
-    assert found[0].details == {2: "a bell rings"}
+    assert found[1].details == {2: "a bell rings"}
+
+
+def test_control_characters_of_a_wrong_decoding_are_left_to_its_repair() -> None:
+    found = find_problems([Entry(1, "cafÃ© â\x80\x99s are open")], kinds=["control_characters", "mojibake"])
+    assert [(finding.kind, finding.details) for finding in found] == [("mojibake", {1: "café ’s are open"})]
 
 
 def test_the_search_reports_and_can_be_stopped() -> None:
