@@ -1,4 +1,4 @@
-"""The data of a project: import, browse, export, and cleaning as reviewable steps."""
+"""The data of a project: import, browse and export."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -16,24 +16,21 @@ from core.data import export as exporter
 from core.data import importing
 from core.data.files import storage_errors
 from core.data.text import check_text, text_hash
-from core.errors import InputError, RefusedError
+from core.errors import InputError
+from core.project.cleaning import ProgressCallback, ProjectCleaning
 from core.project.labeling import ProjectLabeling
 from core.project.schema import MOST_LABELS, ProjectSchema
 from core.records import (
-    CleaningBatch,
     ColumnMapping,
-    Finding,
     ImportPreview,
     ImportReport,
     Item,
     ItemFilter,
-    Progressing,
     Record,
 )
-from core.storage import cleaning, items
+from core.storage import items
 
 OnDuplicate = Literal["skip", "keep"]
-ProgressCallback = Callable[[Progressing], None]
 MOST_REJECTED = 100_000
 """Rejected rows that a report lists."""
 MOST_AT_ONCE = 1000
@@ -54,7 +51,7 @@ class ImportRecord(Record):
     at: datetime
 
 
-class ProjectData(ProjectSchema, ProjectLabeling):
+class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
     """Everything about the items of a project."""
 
     # ------------------------------------------------------------ import
@@ -289,85 +286,3 @@ class ProjectData(ProjectSchema, ProjectLabeling):
         ids = self.item_ids(where)
         for start in range(0, len(ids), PAGE):
             yield from self._with_labels(items.load_items(self._database, self.id, ids[start : start + PAGE]))
-
-    # ------------------------------------------------------------ cleaning
-
-    def find_problems(
-        self,
-        kinds: Sequence[str] | None = None,
-        progress: ProgressCallback | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> list[Finding]:
-        """Look through all items for what people clean: duplicates, empty, mojibake, leakage, conflicts ...
-
-        Changes nothing. ``kinds`` limits the search to some finding kinds.
-        """
-        from core.data import cleaning as cleaner
-
-        with self._database.snapshot():
-            rows = items.load_texts(self._database, self.id, ItemFilter(), [])
-            values = self._current_values()
-        entries = [
-            cleaner.Entry(item_id=item_id, text=text, value=values.get(item_id), split=split, text_b=text_b)
-            for item_id, text, text_b, _, split in rows
-        ]
-        found = cleaner.find_problems(entries, self.language, kinds=kinds, progress=progress, cancelled=cancelled)
-        hashes = {row[0]: row[3] for row in rows}
-        return [finding.model_copy(update={"seen": {i: hashes[i] for i in finding.item_ids}}) for finding in found]
-
-    def _current_values(self) -> dict[int, str]:
-        """Current value of each labelled item as one comparable string."""
-        from core.storage import label_events
-
-        arrays, meaning = label_events.current_codes(self._database, self.id)
-        names = self._names_by_id()
-        shown = {code: "|".join(names.get(i, "") for i in ids) for code, ids in meaning.items()}
-        return {int(i): shown[int(c)] for i, c in zip(arrays["item_id"], arrays["code"], strict=True)}
-
-    def apply_finding(self, finding: Finding, item_ids: Sequence[int] | None = None, user: str = "me") -> CleaningBatch:
-        """Apply a finding's action to all, or some, of its items; can be undone as a whole.
-
-        Items whose text is another one since the search are left alone and counted in ``left``. Raises RefusedError
-        when that leaves none.
-        """
-        chosen = list(finding.item_ids if item_ids is None else item_ids)
-        if not chosen:
-            raise InputError("No item is chosen.", "Choose at least one.")
-        if foreign := set(chosen) - set(finding.item_ids):
-            raise InputError(f"Item {min(foreign)} is not part of this finding.", "Look for problems again.")
-        if finding.action == "review":
-            raise RefusedError("These items need a person's decision.", "Open them and label or exclude them.")
-        with self._held():
-            hashes = items.load_hashes(self._database, self.id, chosen)
-            current = [i for i in chosen if i in hashes and finding.seen.get(i, hashes[i]) == hashes[i]]
-            if not current:
-                raise RefusedError(
-                    "The texts of these items were changed since the search.", "Look for problems again."
-                )
-            if finding.action == "replace_text":
-                rows = items.load_items(self._database, self.id, current)
-                repaired = {row.id: finding.details[row.id] for row in rows}
-                texts = {row.id: (repaired[row.id], text_hash(repaired[row.id], row.text_b)) for row in rows}
-                batch = cleaning.replace_texts(self._database, self.id, texts, finding.kind, user)
-            else:
-                batch = cleaning.exclude_items(self._database, self.id, current, finding.kind, user)
-            self._changed(items=True)
-        return batch.model_copy(update={"left": len(chosen) - len(current)})
-
-    def exclude(self, item_ids: Sequence[int], user: str = "me") -> CleaningBatch:
-        """Take items out by hand; can be undone like any cleaning step."""
-        with self._held():
-            batch = cleaning.exclude_items(self._database, self.id, item_ids, "by_hand", user)
-            self._changed(items=True)
-        return batch
-
-    def cleaning_batches(self) -> list[CleaningBatch]:
-        """Applied cleaning steps, newest first."""
-        return cleaning.list_batches(self._database, self.id)
-
-    def undo_cleaning(self, batch_id: int) -> CleaningBatch:
-        """Put back what one cleaning step changed."""
-        with self._held():
-            batch = cleaning.undo_batch(self._database, self.id, batch_id)
-            self._changed(items=True)
-        return batch

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
 from core.project import Project
-from core.records import Finding, ItemFilter
+from core.records import CleaningBatch, Finding, ItemFilter
 from studio.guard import guard
 from studio.i18n import N_, _, date_time, ngettext, number
+from studio.navigation import open_page
 from studio.services import get_jobs
 from studio.text import escape
 from studio.widgets.job_line import show_job
@@ -23,8 +26,8 @@ KINDS = {
     "empty": (N_("Empty texts"), N_("Nothing but white space.")),
     "too_short": (N_("Very short texts"), N_("Too little to judge, for people and models alike.")),
     "too_long": (N_("Very long texts"), N_("Models read only the beginning of these.")),
-    "control_characters": (N_("Control characters"), N_("Invisible characters that came in by accident.")),
     "mojibake": (N_("Broken characters"), N_("Read in the wrong encoding once; shown as it would be repaired.")),
+    "control_characters": (N_("Control characters"), N_("Invisible characters that came in by accident.")),
     "wrong_language": (N_("Another language"), N_("Clearly not in the language of this project.")),
     "leakage": (
         N_("Same text in two splits"),
@@ -111,9 +114,51 @@ def _finding(project: Project, user: str, finding: Finding) -> None:
         st.caption(_("The first {n} are shown; without a selection the button takes all.").format(n=SHOWN))
     selected = [ids[row] for row in event.selection.rows if row < len(ids) and ids[row] in concerned]
     if finding.action == "review":
-        st.caption(_("Open these in Annotate and decide; then look again."))
+        _conflicts(project, user, finding, selected)
         return
     _apply(project, user, finding, selected or finding.item_ids)
+
+
+def _conflicts(project: Project, user: str, finding: Finding, selected: list[int]) -> None:
+    """Three ways out of different labels for one text: keep the most frequent, keep none, or decide one by one."""
+    st.caption(_("Without a selection the buttons take all texts, else the texts of the selected rows."))
+    keeps: tuple[tuple[Literal["majority", "none"], str], ...] = (
+        ("majority", _("Keep the most frequent label")),
+        ("none", _("Take all of them out")),
+    )
+    with st.container(horizontal=True):
+        for keep, title in keeps:
+            if st.button(
+                title,
+                key=f"settle_{keep}_{project.id}",
+                help=_("Copies with another label are taken out; texts without a most frequent label stay as they are.")
+                if keep == "majority"
+                else None,
+            ):
+                _finish(project, project.settle_conflicts(finding, keep, selected or None, user=user))
+        if st.button(
+            _("Open in Annotate"),
+            key=f"settle_open_{project.id}",
+            icon=":material/edit_note:",
+            disabled=not selected,
+            help=_("Select a row first."),
+        ):
+            project.go_to(selected[0], user)
+            open_page("annotate")
+
+
+def _finish(project: Project, batch: CleaningBatch) -> None:
+    """Say what was done; the findings are of before and go."""
+    get_jobs().dismiss(f"clean_{project.id}")
+    st.toast(_("Done. You can undo it below."), icon=":material/check:")
+    if batch.left:
+        st.toast(
+            ngettext("{n} item was left as it is.", "{n} items were left as they are.", batch.left).format(
+                n=number(batch.left)
+            ),
+            icon=":material/info:",
+        )
+    st.rerun()
 
 
 def _apply(project: Project, user: str, finding: Finding, ids: list[int]) -> None:
@@ -122,19 +167,7 @@ def _apply(project: Project, user: str, finding: Finding, ids: list[int]) -> Non
     else:
         label = ngettext("Take out {n} item", "Take out {n} items", len(ids))
     if st.button(label.format(n=number(len(ids))), key=f"apply_{project.id}_{finding.kind}", disabled=not ids):
-        batch = project.apply_finding(finding, ids, user=user)
-        get_jobs().dismiss(f"clean_{project.id}")
-        st.toast(_("Done. You can undo it below."), icon=":material/check:")
-        if batch.left:
-            st.toast(
-                ngettext(
-                    "{n} item was left alone: its text was changed since the search.",
-                    "{n} items were left alone: their texts were changed since the search.",
-                    batch.left,
-                ).format(n=number(batch.left)),
-                icon=":material/info:",
-            )
-        st.rerun()
+        _finish(project, project.apply_finding(finding, ids, user=user))
 
 
 def _fate(action: str) -> str:

@@ -154,6 +154,21 @@ def test_cleaning_is_reviewed_applied_and_undone(open_page: Open, project: Proje
     assert project.count() == 6 and not app.exception
 
 
+def test_conflicting_labels_are_settled_or_opened(open_page: Open, project: Project) -> None:
+    rows = [{"text": "three times the same", "label": label} for label in ("refund", "refund", "delivery")]
+    project.add_items(rows, on_duplicate="keep")
+    app = open_page("data", view="clean")
+    app.button(key=f"clean_{project.id}_look").click().run()
+    settle(app, project)
+    app.session_state[f"finding_{project.id}_conflicting_labels"] = True
+    app.run()
+    assert app.button(key=f"settle_open_{project.id}").disabled, "which one is not known yet"
+    app.button(key=f"settle_majority_{project.id}").click().run()
+    assert project.label_counts() == {"refund": 2} and not app.exception
+    app.button(key=f"undo_cleaning_{project.cleaning_batches()[0].id}").click().run()
+    assert project.label_counts() == {"refund": 2, "delivery": 1}
+
+
 def test_labels_are_added_and_names_are_not_interpreted(open_page: Open, project: Project) -> None:
     app = open_page("data", view="labels")
     app.text_input[0].set_value(":red[x] <script>")

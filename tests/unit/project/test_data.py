@@ -118,6 +118,27 @@ def test_findings_for_people_are_not_applied(project: Project) -> None:
         project.apply_finding(kinds(project)["conflicting_labels"])
 
 
+def test_conflicts_are_settled_at_once_and_that_is_undone(project: Project) -> None:
+    labels = ["refund", "delivery", "refund"]
+    rows = [{"text": "Three times the same text", "label": label} for label in labels]
+    rows += [{"text": "Nobody agrees about this", "label": label} for label in labels[:2]]
+    project.add_items([*rows, {"text": "alone", "label": "refund"}], on_duplicate="keep")
+    ids = project.item_ids()
+    found = kinds(project)["conflicting_labels"]
+    step = project.settle_conflicts(found, "majority", user="ann")
+    assert (step.items, step.left, step.kind) == (1, 2, "conflicting_labels")
+    assert project.item_ids() == [ids[0], *ids[2:]]
+    assert [len(group) for group in kinds(project)["conflicting_labels"].groups] == [2], "the tie is left to a person"
+    with pytest.raises(RefusedError, match="more frequent"):
+        project.settle_conflicts(found, "majority", item_ids=[ids[4]])
+    project.undo_cleaning(step.id)
+    assert project.item_ids() == ids and project.progress().labelled == 6
+    assert project.settle_conflicts(found, "none", item_ids=[ids[4]]).items == 2
+    assert project.item_ids() == [*ids[:3], ids[5]]
+    with pytest.raises(InputError, match="no conflict"):
+        project.settle_conflicts(found, "none", item_ids=[ids[5]])
+
+
 def test_excluded_items_leave_the_queue(project: Project) -> None:
     project.add_items([{"text": "first"}, {"text": "second"}])
     project.exclude(project.item_ids()[:1], user="ann")
