@@ -132,6 +132,8 @@ class Model:
         table = pq.read_table(path)
         texts = self._texts(split)
         ids = table.column("item_id").to_pylist()
+        if not ids:
+            raise NotFoundError(f"The split '{split}' of this version is empty.", "Freeze a version that has one.")
         scores = np.array(table.column("scores").to_pylist(), dtype=np.float32).reshape(len(ids), -1)
         ranked = RunFolder(self.path.parent).ranking(split)
         found = evaluate(

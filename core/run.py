@@ -104,7 +104,7 @@ class Run:
         return self
 
     def delete(self) -> None:
-        """Delete the run with its checkpoints and its model. Raises RefusedError while it is active."""
+        """Delete the run with its checkpoints and its model. Raises RefusedError while it runs or its model serves."""
         self.workspace.delete_run(self.id)
 
     @property

@@ -105,7 +105,7 @@ def go_to_place(project_id: int) -> None:
 
 
 project = require_project()
-if (linked := st.query_params.pop("item", None)) and linked.isdigit():
+if (linked := st.query_params.pop("item", None)) and linked.isdecimal():
     go_to(project.id, int(linked))
 if not project.labels:
     empty_state(

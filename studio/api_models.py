@@ -138,7 +138,7 @@ class NewAnswer(Record):
 class NewVersion(Record):
     """How to freeze the labelled items."""
 
-    test: Share = Field(default=0.2, description="Share of the test split.")
+    test: Share = Field(default=0.2, gt=0, description="Share of the test split.")
     dev: Share = Field(default=0.1, description="Share of the dev split.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same items, labels and seed give the same split.")
     split: Literal["imported"] | None = Field(default=None, description="'imported' takes the split of the import.")

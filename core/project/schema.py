@@ -73,6 +73,12 @@ class ProjectSchema(ProjectPart):
             self._changed()
             return stored
 
+    def change_label(self, name: str, new_name: str, user: str = "me", **fields: str) -> Label:
+        """Rename a label and change its fields: all of it, or nothing."""
+        with self._schema_held(), self._database.transaction():
+            self.rename_label(name, new_name, user=user)
+            return self.edit_label(check_label_name(new_name), user=user, **fields)
+
     def edit_label(self, name: str, user: str = "me", **fields: str) -> Label:
         """Change colour, key, description or example of a label."""
         unknown = set(fields) - {"colour", "key", "description", "example"}

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from core.project.project import Project
 
 
+MOST_SEED = 2**32 - 1
+
+
 class Version:
     """A frozen dataset version."""
 
@@ -99,6 +102,13 @@ class ProjectVersions(ProjectData):
         """
         if split not in (None, "imported"):
             raise InputError(f"There is no split '{split}'.", "Use split='imported' or leave it out.")
+        if not (0 < test < 1 and 0 <= dev < 1):  # also refuses what is no number
+            raise InputError(
+                f"The shares test={test} and dev={dev} cannot be used.",
+                "Test needs more than 0, or nothing could be judged; both stay below 1.",
+            )
+        if not 0 <= seed <= MOST_SEED:
+            raise InputError(f"The seed {seed} cannot be used.", f"Choose a whole number from 0 to {MOST_SEED}.")
         where = self.labelled_filter().model_copy(update={"labels": tuple(labels or ())})
         with self._held():
             pass  # only to refuse a project that is gone: everybody goes on labeling meanwhile

@@ -263,7 +263,9 @@ def write(answer: Answer) -> None:
         st.session_state[session.UNSAVED] = answer
         show_error(error)
         return
-    st.session_state[session.UNSAVED] = None
+    kept: Answer | None = st.session_state.get(session.UNSAVED)
+    if kept is not None and (kept.project_id, kept.item_id) == (answer.project_id, answer.item_id):
+        st.session_state[session.UNSAVED] = None
     st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(label=escape(answer.label, 60))
 
 

@@ -96,10 +96,9 @@ def _edit(project: Project, user: str, label: Label, labels: list[Label], used: 
             )
             colour = st.color_picker(_("Colour"), label.colour or "#6B6F76", key=f"label_colour_{label.id}")
         if st.form_submit_button(_("Save"), icon=":material/check:"):
-            if name.strip() != label.name:
-                project.rename_label(label.name, name.strip(), user=user)
-            project.edit_label(
-                name.strip(),
+            project.change_label(
+                label.name,
+                name,
                 user=user,
                 colour=colour,
                 key=key.strip().lower(),

@@ -85,3 +85,12 @@ def test_changes_of_one_handle_survive_another(project: Project) -> None:
     other.update(name="Support mails")
     fresh = project.workspace.project(project.id)
     assert (fresh.name, fresh.info.guidelines) == ("Support mails", "Read twice.")
+
+
+def test_a_change_that_is_refused_in_one_point_changes_nothing(project: Project) -> None:
+    taken = project.labels[1].key
+    with pytest.raises(InputError):
+        project.change_label("refund", "money back", key=taken, description="new")
+    assert [label.name for label in project.labels] == ["refund", "delivery"]
+    changed = project.change_label("refund", "money back", key="m", description="new")
+    assert (changed.name, changed.key, changed.description) == ("money back", "m", "new")

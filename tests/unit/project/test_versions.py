@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,3 +110,15 @@ def test_a_worker_is_made_ready_for_the_run_on_a_new_version(project: Project, m
     monkeypatch.setattr(project.workspace.runner, "expect", lambda: asked.append(1))
     project.freeze()
     assert asked == [1]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"test": 0.0}, {"test": float("nan")}, {"dev": -0.1}, {"seed": -1}, {"seed": 2**40}, {"test": 1.0}]
+)
+def test_shares_and_seeds_that_make_no_sense_are_refused(
+    project: Project, add: Callable[..., list[int]], wrong
+) -> None:
+    add(30, labelled=30)
+    with pytest.raises(InputError):
+        project.freeze(**wrong)
+    assert project.versions() == []
