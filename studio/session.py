@@ -10,6 +10,8 @@ ANNOTATOR = "as"
 """Name under which this browser labels; also the URL parameter."""
 ADDRESS = "_address"
 """What ``studio.address`` wrote to the URL last, by parameter."""
+GOING = "_going"
+"""(page, URL parameters) that a button leads to; the next run goes there."""
 
 # Annotate
 SHOWN = "_annotate_shown"
@@ -74,10 +76,6 @@ PLACE = "annotate_place"
 GUIDELINES = "annotate_guidelines"
 """True while the guidelines are open."""
 
-# Home
-TRAINING = "_home_training"
-"""True while a run was active at the last look; its end refreshes the page."""
-
 # Settings
 SETTINGS_VIEW = "setup"
 """Part of the settings page; also the URL parameter."""
@@ -123,6 +121,10 @@ SERVICE_TALK = "talk"
 """Number of the conversation on screen; also the URL parameter."""
 SERVICE_WHY = "_service_why"
 """(conversation, message) whose answer is explained; the newest one otherwise."""
+SERVICE_ASKED = "_service_asked"
+"""(conversation, its messages before, text) of a customer's message that is not answered yet."""
+SERVICE_TOLD = "_service_told"
+"""(conversation, text, monotonic seconds) of the message that was answered last."""
 SERVICE_SENT = "_service_sent"
 """By message id: (project, item) that feedback made, or the title of the entry that learned a wording."""
 SERVICE_EDITED = "_service_edited"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from core.scenarios.customer_service.agent import Trace
@@ -22,6 +24,8 @@ from studio.widgets.customer_service_words import message_text, source_line
 NEW = "new"
 HEIGHT = 400
 """Pixels of the conversation; longer ones scroll."""
+SAME_SECONDS = 3.0
+"""The same message so soon after its answer is the same message."""
 FEEDBACK_ON = 6
 """Answers, the newest ones, that can be judged."""
 
@@ -37,16 +41,11 @@ def chat(setup_id: int, big: bool) -> None:
         frame = st.container(height=HEIGHT, border=True, key="service_talk_frame", autoscroll=True)
         with frame:
             history(scenario, conversation, big)
-        text = st.chat_input(
-            _("Write as a customer"),
-            max_chars=LONGEST_MESSAGE,
-            key=f"service_input_{setup_id}",
-            on_submit=begin,
-            args=(setup_id,),
-        )
-        if text and conversation is not None:
+        key = f"service_input_{setup_id}"
+        st.chat_input(_("Write as a customer"), max_chars=LONGEST_MESSAGE, key=key, on_submit=ask, args=(setup_id, key))
+        if (asked := waiting(conversation)) is not None and conversation is not None:
             with frame:
-                conversation = say(scenario, conversation, text, big)
+                conversation = say(scenario, conversation, asked, big)
     with right:
         beside(scenario, conversation)
 
@@ -60,7 +59,8 @@ def pick(scenario: CustomerService, big: bool) -> Conversation | None:
             st.selectbox(
                 _("Conversation"),
                 [NEW, *map(str, titles)],
-                format_func=lambda value: _("New conversation") if value == NEW else line(titles[int(value)], 60),
+                # The number keeps two that begin alike apart: Streamlit tells options by what they read.
+                format_func=lambda value: _("New conversation") if value == NEW else _named(titles, value),
                 key=session.SERVICE_TALK,
                 label_visibility="collapsed",
                 width=340,
@@ -77,6 +77,10 @@ def pick(scenario: CustomerService, big: bool) -> Conversation | None:
     return None if chosen == NEW else scenario.conversations.get(int(chosen))
 
 
+def _named(titles: dict[int, str], value: str) -> str:
+    return f"{value} · {line(titles[int(value)], 50)}"
+
+
 def _number(value: str) -> int:
     return int(value) if value.isdecimal() and len(value) < 18 else -1
 
@@ -86,14 +90,34 @@ def start_new() -> None:
     st.session_state[session.SERVICE_TALK] = NEW
 
 
-def begin(setup_id: int) -> None:
-    """Before the script runs: a first message needs a conversation to stand in."""
-    if st.session_state.get(session.SERVICE_TALK, NEW) != NEW:
+def ask(setup_id: int, key: str) -> None:
+    """Before the script runs: note the message. A first one needs a conversation to stand in.
+
+    Streamlit may hand in the same message twice when a script run was cut off; the second one comes at once.
+    """
+    text = str(st.session_state.get(key) or "")
+    talk = st.session_state.get(session.SERVICE_TALK, NEW)
+    told = st.session_state.get(session.SERVICE_TOLD)
+    if not text.strip() or (told and told[:2] == (talk, text) and time.monotonic() - told[2] < SAME_SECONDS):
         return
     with guard():
         scenario = CustomerService(get_workspace(), get_setup(get_workspace(), setup_id))
-        conversation = scenario.conversations.start("chat", annotator())
-        st.session_state[session.SERVICE_TALK] = str(conversation.id)
+        if talk == NEW:
+            talk = str(scenario.conversations.start("chat", annotator()).id)
+            st.session_state[session.SERVICE_TALK] = talk
+        before = len(scenario.conversations.get(int(talk)).messages)
+        st.session_state[session.SERVICE_ASKED] = (talk, before, text)
+
+
+def waiting(conversation: Conversation | None) -> str | None:
+    """The message of this conversation that is not answered yet, stored or not."""
+    talk, before, text = st.session_state.get(session.SERVICE_ASKED, (None, 0, ""))
+    if conversation is None or talk != str(conversation.id):
+        return None
+    if len(conversation.messages) > before + 1:  # a run that was cut off had answered it
+        del st.session_state[session.SERVICE_ASKED]
+        return None
+    return str(text)
 
 
 def say(scenario: CustomerService, conversation: Conversation, text: str, big: bool) -> Conversation:
@@ -102,12 +126,13 @@ def say(scenario: CustomerService, conversation: Conversation, text: str, big: b
     Nothing is drawn twice: the next script run finds the same elements in the same places.
     """
     st.session_state.pop(session.SERVICE_WHY, None)
-    with st.chat_message("user", avatar=":material/person:"):
-        st.markdown(message_text(text, big))
+    if not _unanswered(conversation):  # else the history shows it already
+        with st.chat_message("user", avatar=":material/person:"):
+            st.markdown(message_text(text, big))
     if conversation.state == "handed_over":
         for _piece in scenario.send(conversation.id, text):
             pass
-        return scenario.conversations.get(conversation.id)
+        return answered(scenario, conversation, text)
     with st.chat_message("assistant", avatar=":material/support_agent:"):
         box, said, answer = st.empty(), "", None
         if not scenario.is_ready():
@@ -118,11 +143,22 @@ def say(scenario: CustomerService, conversation: Conversation, text: str, big: b
                 box.markdown(message_text(said, big))
             else:
                 answer = piece
-        conversation = scenario.conversations.get(conversation.id)
+        conversation = answered(scenario, conversation, text)
         if answer is not None:
             below(scenario, conversation, answer, not big)
     standing(conversation)
     return conversation
+
+
+def answered(scenario: CustomerService, conversation: Conversation, text: str) -> Conversation:
+    """Nothing waits any more; returns the conversation as it is now."""
+    st.session_state.pop(session.SERVICE_ASKED, None)
+    st.session_state[session.SERVICE_TOLD] = (str(conversation.id), text, time.monotonic())
+    return scenario.conversations.get(conversation.id)
+
+
+def _unanswered(conversation: Conversation) -> bool:
+    return bool(conversation.messages) and conversation.messages[-1].role == "customer"
 
 
 # ---------------------------------------------------------------- what was said

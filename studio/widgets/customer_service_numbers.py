@@ -93,7 +93,7 @@ def _shown(scenario: CustomerService, replays: list[Replay]) -> None:
         st.selectbox(
             _("Replay"),
             list(by_id),
-            format_func=lambda number: f"{line(by_id[number].name, 40)} · {date_time(by_id[number].at)}",
+            format_func=lambda one: f"{one} · {line(by_id[one].name, 40)} · {date_time(by_id[one].at)}",
             key=f"service_replay_{scenario.setup.id}_shown",
             width=420,
         )

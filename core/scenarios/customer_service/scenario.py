@@ -18,6 +18,7 @@ from core.scenarios.customer_service.conversations import (
     Conversations,
     Message,
     PastConversation,
+    check_message,
     past_conversation,
 )
 from core.scenarios.customer_service.embedder import BaseEmbedder, Embedder, ModelEmbedder
@@ -168,16 +169,20 @@ class CustomerService:
     def send(self, conversation_id: int, text: str) -> Iterator[str | Message]:
         """A customer's message; yields pieces of the answer as they come and the stored answer at the end.
 
-        Both messages are on disk by then. In a conversation that a person took over the agent says nothing. Raises
-        InputError, RefusedError, NotFoundError.
+        Both messages are on disk by then. The same message again, when it was stored but its answer was cut off, is
+        only answered. In a conversation that a person took over the agent says nothing. Raises InputError,
+        RefusedError, NotFoundError.
         """
         conversation = self.conversations.get(conversation_id)
+        text, last = check_message(text), conversation.messages[-1:]
+        stored = bool(last) and (last[0].role, last[0].text) == ("customer", text)
         if conversation.state == "handed_over":
             self.conversations.say(conversation, "customer", text)
             return
         agent = self.agent()
-        self.conversations.say(conversation, "customer", text)
-        for piece in agent.stream(text, conversation.messages):
+        if not stored:
+            self.conversations.say(conversation, "customer", text)
+        for piece in agent.stream(text, conversation.messages[: len(conversation.messages) - stored]):
             if isinstance(piece, str):
                 yield piece
             else:
