@@ -20,8 +20,7 @@ from studio.widgets.recommendation_live import live_panel
 from studio.widgets.recommendation_numbers import numbers_panel
 from studio.widgets.scenario_setup import presenter_switch, presenting, setup_picker
 
-AT_ONCE = 2_000
-"""So many texts are read without being asked; more wait for a click."""
+AT_ONCE = 2_000  # so many texts are read without being asked; more wait for a click
 
 
 def shown_setup() -> Setup | None:
@@ -69,7 +68,7 @@ def live(scenario: Recommendation, big: bool) -> None:
 
 big = presenting()
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-    with st.container():
+    with st.container(width="content"):
         page_header(_("Recommendation"), _("Would these people want these things?"))
     presenter_switch(big)
 setup = shown_setup()

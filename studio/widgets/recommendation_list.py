@@ -15,11 +15,13 @@ from studio.text import escape
 
 Feedback = Callable[[Recommendation, bool], None]
 LEAST_PART = 0.005
+SHOWN_DESCRIPTION = 110
+"""Characters."""
 
 
 def cards(made: Sequence[Recommendation], currency: str, big: bool, on_feedback: Feedback | None, key: str) -> None:
     """Draw the list; ``on_feedback`` is called with an item and whether it was liked."""
-    with st.grid(2 if big else 3, min_column_width=300 if big else 230):
+    with st.grid(2 if big else 3, min_column_width=250 if big else 230):
         for place, one in enumerate(made, 1):
             with st.container(border=True, height="stretch", gap="xsmall", key=f"{key}_card_{place}"):
                 _card(place, one, currency, big)
@@ -34,10 +36,12 @@ def _card(place: int, one: Recommendation, currency: str, big: bool) -> None:
         st.markdown(item_line(one.item, currency))
         st.markdown("  \n".join(sentence(reason) for reason in one.reasons[:1]))
         return
-    st.markdown(f"**{title}**", help=escape(one.item.description, 400) if one.item.description else None)
+    st.markdown(f"**{title}**")
     st.caption(item_line(one.item, currency))
+    if one.item.description:
+        st.markdown(f":small[{escape(one.item.description, SHOWN_DESCRIPTION)}]")
     if one.reasons:
-        st.markdown("  \n".join(f":small[{sentence(reason)}]" for reason in one.reasons), help=parts_line(one))
+        st.markdown("  \n".join(f":small[:primary[{sentence(reason)}]]" for reason in one.reasons))
 
 
 def _buttons(one: Recommendation, on_feedback: Feedback, key: str) -> None:
@@ -58,6 +62,8 @@ def _buttons(one: Recommendation, on_feedback: Feedback, key: str) -> None:
             on_click=on_feedback,
             args=(one, False),
         )
+        with st.popover(_("Score"), type="tertiary", key=f"{key}_score_{one.item.id}"):
+            st.markdown("  \n".join(parts(one)))
 
 
 def item_line(item: Item, currency: str) -> str:
@@ -74,11 +80,10 @@ def sentence(reason: Message) -> str:
     return _(reason.key).format(**{name: escape(value, 60) for name, value in reason.values.items()})
 
 
-def parts_line(one: Recommendation) -> str:
-    """What each feature adds to the score."""
-    parts = [
-        f"{_(Weights.model_fields[name].title or name)} {number(one.parts[name], 2)}"
-        for name in FEATURES
-        if one.parts[name] >= LEAST_PART
-    ]
-    return " · ".join(parts)
+def parts(one: Recommendation) -> list[str]:
+    """What each feature adds to the score, the sum first."""
+    lines = [f"**{number(one.score, 2)}**"]
+    for name in FEATURES:
+        if one.parts[name] >= LEAST_PART:
+            lines.append(f"{number(one.parts[name], 2)} · {_(Weights.model_fields[name].title or name)}")
+    return lines
