@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from core.methods import get_method
-from studio import session
 from studio.current import current_project
 from studio.guard import guarded
 from studio.i18n import _, size
@@ -16,17 +15,17 @@ from studio.text import escape
 from studio.widgets.basics import page_header, progress_line
 from studio.widgets.project_card import new_project_form, project_card
 
+SECONDS, IDLE_SECONDS = 3.0, 15.0
+"""Between two looks at what trains, while something does and while nothing does."""
 
-@st.fragment(run_every=3)
+
 @guarded
-def running_jobs() -> None:
-    """What trains now, followed live; nothing is drawn while nothing trains."""
+def running_jobs(busy: bool) -> None:
+    """What trains now, followed live; nothing is drawn while nothing trains. A beginning or an end redraws the page."""
     workspace = get_workspace()
     names = {project.id: project.name for project in workspace.projects()}
     active = [run for run in workspace.runs() if run.active]
-    was_active = st.session_state.get(session.TRAINING, False)
-    st.session_state[session.TRAINING] = bool(active)
-    if was_active and not active:
+    if bool(active) != busy:
         st.rerun()
     if not active:
         return
@@ -59,7 +58,8 @@ grid = st.grid("auto", min_column_width=330, gap="medium")
 for project in workspace.projects():
     with grid.cell():
         project_card(project, chosen is not None and project.id == chosen.id)
-running_jobs()
+busy = any(run.active for run in workspace.runs())
+st.fragment(running_jobs, run_every=SECONDS if busy else IDLE_SECONDS)(busy)
 hardware = workspace.hardware()
 parts = [hardware.cpu, _("{n} cores").format(n=hardware.cores), size(hardware.memory_bytes)]
 parts += [f"{gpu.name} ({size(gpu.memory_bytes)})" for gpu in hardware.gpus] or [_("no GPU")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from studio.guard import guard
-from studio.navigation import navigate
+from studio.navigation import follow, navigate
 from studio.sidebar import draw_sidebar, settle_language
 
 # Local files: Streamlit would fetch the icon of a ":material/...:" page icon from a server elsewhere.
@@ -19,4 +19,5 @@ settle_language()
 page = navigate()
 with guard():
     draw_sidebar()
+    follow()  # after the sidebar: a widget that a run leaves out forgets its value
     page.run()

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from studio import session
 from studio.i18n import N_, _
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -69,5 +70,17 @@ def navigate() -> StreamlitPage:
 
 
 def open_page(name: str, **parameters: str) -> None:
-    """Go to a page with URL parameters, e.g. ``open_page("evaluate", run=run.id)``. Ends this script run."""
-    st.switch_page(page_path(name), query_params=parameters or None)
+    """Go to a page with URL parameters, e.g. ``open_page("evaluate", run=run.id)``. Ends this script run.
+
+    The next run does it (``follow``): a tick of a self-refreshing fragment that waits behind this run would be played
+    after the switch, and the browser would clear the new page for it. A whole run takes such ticks out of the queue.
+    """
+    st.session_state[session.GOING] = (name, parameters)
+    st.rerun()
+
+
+def follow() -> None:
+    """Switch to the page that ``open_page`` asked for; called on every run once the pages are known."""
+    if going := st.session_state.pop(session.GOING, None):
+        name, parameters = going
+        st.switch_page(page_path(name), query_params=parameters or None)

@@ -26,7 +26,7 @@ def settle_language() -> None:
 def draw_sidebar() -> None:
     """Project picker, annotator name and language switch."""
     projects = {str(project.id): line(project.name, 60) for project in get_workspace().projects()}
-    with st.sidebar:
+    with st.sidebar, st.container(gap="small"):
         if projects:
             remember(session.PROJECT, next(iter(projects)), lambda value: value in projects)
             st.selectbox(_("Project"), list(projects), format_func=projects.__getitem__, key=session.PROJECT)

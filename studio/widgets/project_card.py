@@ -11,6 +11,7 @@ from studio import session
 from studio.current import annotator
 from studio.guard import guarded, show_error
 from studio.i18n import N_, _
+from studio.i18n import language as language_of_pages
 from studio.navigation import open_page
 from studio.services import get_workspace
 from studio.steps import standing
@@ -80,6 +81,7 @@ def new_project_form() -> None:
         language = st.selectbox(
             _("Language of the texts"),
             list(TEXT_LANGUAGES),
+            index=list(TEXT_LANGUAGES).index(language_of_pages().split("_")[0]),
             format_func=lambda code: f"{_(TEXT_LANGUAGES[code])} ({code})",
             accept_new_options=True,
             help=_("Pick one, or type another ISO 639-1 code."),

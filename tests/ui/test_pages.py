@@ -11,7 +11,7 @@ from streamlit.testing.v1.element_tree import TextInput
 from core.errors import StorageError
 from core.project import Project
 from core.workspace import Workspace
-from studio import services
+from studio import services, session
 from studio.i18n import LANGUAGES
 from studio.widgets import project_card
 
@@ -150,3 +150,11 @@ def test_home_says_what_does_not_fit_together(open_page: Open, workspace: Worksp
     (warning,) = open_page("home", lang=language).warning
     assert "9\\-9" in warning.value
     assert ("belongs to no version" in warning.value) == (language == "en")
+
+
+def test_a_button_leads_to_its_page_and_nothing_beside_it_is_forgotten(open_page: Open, project: Project) -> None:
+    app = open_page("home", lang="zh_CN")
+    app.button(key=f"next_{project.id}").click().run()
+    assert [b for b in app.button if (b.key or "").startswith("label_")], "the desk"
+    assert app.text_input(key=session.ANNOTATOR).value == "ann"
+    assert app.segmented_control(key=session.LANGUAGE).value == "zh_CN"
