@@ -137,13 +137,17 @@ def make_case(number: int, text: Any, cells: dict[str, Any]) -> Case:
         return Case(
             id=str(cells.get("id") or f"row {number}")[:100],
             messages=[str(one)[:LONGEST_MESSAGE] for one in said if str(one).strip()][:MOST_TURNS],
-            intent=cells.get("intent") or None,
-            faq=cells.get("faq") or None,
+            intent=_named(cells.get("intent")),
+            faq=_named(cells.get("faq")),
             outcome=cells.get("outcome") or None,
         )
     except (ValidationError, TypeError) as error:
         known = ", ".join(OUTCOMES)
         raise InputError(f"Row {number} is no conversation: its outcome is one of {known}.", "Correct it.") from error
+
+
+def _named(cell: Any) -> str | None:
+    return str(cell)[:200] if cell else None
 
 
 def run_replay(agent: Agent, cases: Sequence[Case], progress: Report | None = None) -> ReplayResult:
