@@ -62,7 +62,13 @@ def _buttons(one: Recommendation, on_feedback: Feedback, key: str) -> None:
             on_click=on_feedback,
             args=(one, False),
         )
-        with st.popover(_("Score"), type="tertiary", key=f"{key}_score_{one.item.id}"):
+        with st.popover(
+            "",
+            icon=":material/bar_chart:",
+            help=_("What makes up the score"),
+            type="tertiary",
+            key=f"{key}_score_{one.item.id}",
+        ):
             st.markdown("  \n".join(parts(one)))
 
 

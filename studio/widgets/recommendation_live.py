@@ -96,6 +96,7 @@ def _new_person(scenario: Scenario) -> Wish:
         selection_mode="multi",
         format_func=lambda key: escape(offered[key], 40),
         key=f"shop_pills_{number_}",
+        wrap=True,
         label_visibility="collapsed",
     )
     more = st.multiselect(

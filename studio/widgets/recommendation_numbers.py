@@ -80,7 +80,7 @@ def report(scenario: Recommendation, kept: KeptReport) -> None:
     with left:
         show_figure(plots.segments(result, palette(), translator()), key="shop_segments")
     with right:
-        show_figure(plots.beyond_accuracy(result, palette(), translator()), key="shop_beyond")
+        show_figure(plots.shown_share(result, palette(), translator()), key="shop_beyond")
     _weights(scenario, result)
 
 

@@ -83,17 +83,21 @@ class RecommendationConfig(ScenarioConfig):
         "dislike. A kind that is not listed counts as 1.",
     )  # fmt: skip
     liked_from: float = Field(
-        default=4.0, description="An event with a rating counts as liking from this rating on.", allow_inf_nan=False
+        default=4.0,
+        title="Liked from this rating on",
+        description="An event with a rating counts as liking from this rating on.",
+        allow_inf_nan=False,
     )
     currency: str = Field(default="", max_length=5, description="Stands beside prices, e.g. € or USD.")
     weights: Weights = Field(default_factory=Weights, description="Where the sliders stand at first.")
     diversity: float = Field(
         default=0.2,
+        title="Variety",
         ge=0,
         le=1,
         description="0 shows the best items even when they are all alike; 1 avoids anything alike.",
     )
-    length: int = Field(default=20, ge=1, le=100, description="Items in a list.")
+    length: int = Field(default=20, ge=1, le=100, title="Length of the list", description="Items in a list.")
     popular_days: float | None = Field(
         default=None,
         gt=0,
@@ -111,8 +115,8 @@ class RecommendationConfig(ScenarioConfig):
         default=5.0,
         gt=0,
         le=1000,
-        description="After so many liked items an older one counts half. Small follows the last steps, large the "
-        "whole history.",
+        title="Likes until an older one counts half",
+        description="Small follows the last steps of a person, large the whole history.",
     )
     rules: list[Rule] = Field(default_factory=list, max_length=200, description="House rules, all of them apply.")
 

@@ -36,8 +36,8 @@ from core.scenarios.recommendation.rankers import (
 )
 
 DEPTH = 10
-TUNED_DEPTH = 50
-"""Places that count while weights are tuned: with 10, a few people decide."""
+TUNED_SHARE = 200
+"""Places that count while weights are tuned: one for so many items, at least ``DEPTH``; with fewer a few people decide."""
 FEW = 10
 """People with at most so many liked items, before the held-back one, are the segment 'few'."""
 RARE = 5
@@ -223,7 +223,7 @@ def tune(
     seed: int = 0,
     report: Report = lambda step: None,
 ) -> tuple[Weights, float]:
-    """Weights and memory with the best nDCG@50 on the item before the last one.
+    """Weights and memory with the best nDCG on the item before the last one.
 
     Coordinate ascent on the figure itself (Metzler & Croft 2007), over the steps of the sliders. Raises RefusedError
     for too little data.
@@ -278,10 +278,10 @@ def _ascend(table: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> tuple[f
 
 
 def _ndcg(scores: np.ndarray, wanted: np.ndarray) -> float:
-    """Mean nDCG of one wanted item (m,) each; equals share their places."""
+    """Mean nDCG, over the places that count, of one wanted item (m,) each; equals share their places."""
     own = np.take_along_axis(scores, wanted[:, None], axis=1)
     rank = (scores > own).sum(axis=1) + ((scores == own).sum(axis=1) - 1) / 2 + 1
-    return float(np.where(rank <= TUNED_DEPTH, 1.0 / np.log2(rank + 1.0), 0.0).mean())
+    return float(np.where(rank <= max(DEPTH, scores.shape[1] / TUNED_SHARE), 1.0 / np.log2(rank + 1.0), 0.0).mean())
 
 
 def _segments(histories: Histories, people: np.ndarray, wanted: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from core.evaluation.messages import Translate, identity
-from core.plots import LIGHT, Palette, finish, plain
+from core.evaluation.messages import Translate, identity, percent
+from core.plots import LIGHT, Palette, bars, finish, finish_bars, plain
 from core.scenarios.recommendation.evaluation import Evaluated, Figures
 
 OURS = "text_and_behaviour"
@@ -56,60 +56,51 @@ def _finding(result: Evaluated, translate: Translate) -> str:
 
 
 def segments(result: Evaluated, palette: Palette = LIGHT, translate: Translate = identity) -> go.Figure:
-    """nDCG@10 by segment, one group of bars a way of ranking."""
+    """nDCG@10 of every way for people with few and with many likes, and where the hidden item is rare."""
     names = {
-        "few": translate("People with up to 10 likes"),
-        "many": translate("People with more"),
-        "rare": translate("Items liked by at most 5"),
+        "few": (translate("People with up to 10 likes"), "circle", palette.series[0]),
+        "many": (translate("People with more"), "square", palette.series[1]),
+        "rare": (translate("Rare items"), "diamond", palette.series[2]),
     }
+    rows = sorted(result.rows, key=lambda row: row.ndcg)
     figure = go.Figure()
-    for place, row in enumerate(result.rows):
-        figure.add_bar(
-            x=[f"{names[name]} ({result.segments[name]})" for name in names],
-            y=[row.segments.get(name) for name in names],
-            name=plain(translate(row.title)),
-            marker={"color": palette.accent if row.name == OURS else palette.series[1:][place % 7]},
-            hovertemplate="%{y:.3f}<extra></extra>",
-        )
-    rare = sorted((row for row in result.rows if row.segments["rare"]), key=lambda row: -(row.segments["rare"] or 0))
-    title = translate("Nobody's rare items are found yet")
-    if rare:
-        title = translate("{best} finds rare items best").format(best=plain(translate(rare[0].title)))
-    figure.update_layout(barmode="group", bargroupgap=0.05)
-    figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(title="nDCG@10", gridcolor=palette.line, zeroline=False)
-    return finish(figure, title, palette, height=380)
-
-
-def beyond_accuracy(result: Evaluated, palette: Palette = LIGHT, translate: Translate = identity) -> go.Figure:
-    """Share of the catalogue that is ever shown against nDCG@10: what good lists cost in variety."""
-    figure = go.Figure()
-    for place, row in enumerate(result.rows):
+    for name, (words, symbol, colour) in names.items():
         figure.add_scatter(
-            x=[row.coverage],
-            y=[row.ndcg],
-            mode="markers+text",
-            text=[plain(translate(row.title))],
-            textposition="top center" if place % 2 else "bottom center",
-            marker={"size": 12, "color": palette.accent if row.name == OURS else palette.muted},
-            hovertemplate="%{x:.0%} · %{y:.3f}<extra></extra>",
-            showlegend=False,
+            x=[row.segments.get(name) for row in rows],
+            y=list(range(len(rows))),
+            mode="markers",
+            name=f"{words} ({result.segments.get(name, 0)})",
+            marker={"size": 11, "symbol": symbol, "color": colour},
+            hovertemplate="%{x:.3f}<extra></extra>",
         )
+    rare = max(rows, key=lambda row: row.segments.get("rare") or 0.0, default=None)
+    title = translate("Nobody's rare items are found yet")
+    if rare is not None and rare.segments.get("rare"):
+        title = translate("{best} finds rare items best").format(best=plain(translate(rare.title)))
+    figure.update_xaxes(title="nDCG@10", rangemode="tozero", gridcolor=palette.line, zeroline=False)
+    _names(figure, rows, translate)
+    return finish(figure, title, palette, height=200 + 36 * max(1, len(rows)))
+
+
+def shown_share(result: Evaluated, palette: Palette = LIGHT, translate: Translate = identity) -> go.Figure:
+    """Share of the catalogue that appears in anybody's first 10, by way of ranking."""
+    rows = sorted(result.rows, key=lambda row: row.coverage)
+    labels = [translate(row.title) for row in rows]
+    figure = go.Figure(
+        bars(
+            labels=labels,
+            values=[row.coverage for row in rows],
+            texts=[percent(row.coverage) for row in rows],
+            colours=[palette.accent if row.name == OURS else palette.muted for row in rows],
+        )
+    )
     ours = result.row(OURS)
     title = translate("Nothing was measured")
     if ours is not None:
         title = translate("Text and behaviour shows {share} of the catalogue to somebody").format(
-            share=f"{100 * ours.coverage:.0f} %"
+            share=percent(ours.coverage)
         )
-    figure.update_xaxes(
-        title=translate("Items that are in anybody's first 10"),
-        tickformat=".0%",
-        range=[-0.05, 1.05],
-        gridcolor=palette.line,
-        zeroline=False,
-    )
-    figure.update_yaxes(title="nDCG@10", rangemode="tozero", gridcolor=palette.line, zeroline=False)
-    return finish(figure, title, palette, height=380)
+    return finish_bars(figure, labels, title, palette, range=[0, 1.2 * max([0.01, *(row.coverage for row in rows)])])
 
 
 def _names(figure: go.Figure, rows: list[Figures], translate: Translate) -> None:

@@ -22,7 +22,7 @@ from core.scenarios.recommendation.rankers import weight_array
 
 POOL = 200
 """Best items among which diversity chooses."""
-BOOST = 0.5
+BOOST = 1.0
 """What a house rule adds or takes, as a share of the best score."""
 
 

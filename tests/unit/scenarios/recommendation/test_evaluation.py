@@ -48,7 +48,7 @@ def test_what_knows_the_groups_beats_popularity(result: Evaluated) -> None:
 
 
 def test_the_figures_become_charts(result: Evaluated) -> None:
-    for figure in (plots.ranking_quality(result), plots.segments(result), plots.beyond_accuracy(result)):
+    for figure in (plots.ranking_quality(result), plots.segments(result), plots.shown_share(result)):
         assert figure.layout.title.text
     assert len(plots.ranking_quality(result).data[0].x) == len(result.rows)
 

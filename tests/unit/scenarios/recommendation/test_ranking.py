@@ -34,8 +34,8 @@ def features(
     return Features(catalog, histories_of(catalog, events), RecommendationConfig(), letters(TITLES))
 
 
-def order(features: Features, person: str = "new", **weights: float) -> list[str]:
-    profile = Profile.of(features.histories, features.histories.numbers[person], 5.0)
+def order(features: Features, **weights: float) -> list[str]:
+    profile = Profile.of(features.histories, features.histories.numbers["new"], 5.0)
     made = recommend(features, profile, Weights(**{**NONE, **weights}), hidden=profile.items)
     return [one.item.id for one in made]
 
@@ -86,8 +86,7 @@ def test_rules_exclude_boost_and_bury(features: Features) -> None:
         return [one.item.id for one in recommend(features, profile, Weights(), rules=rules)]
 
     assert "i5" not in ids(Rule(field="category", value="C"))
-    assert ids(Rule(field="title", value="XXX", action="boost"))[0] == "i5"
-    assert ids().index("i3") > ids(Rule(field="title", value="ZZZ", action="boost")).index("i3")
+    assert ids(Rule(field="title", value="ZZZ", action="boost"))[0] == "i3"
     assert ids(Rule(field="id", value="i5", action="bury"))[-1] == "i5"
     boosted = recommend(features, profile, Weights(), rules=[Rule(field="id", value="i3", action="boost")])
     assert str(boosted[0].reasons[0]) == "Moved up by a house rule"
