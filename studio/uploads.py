@@ -14,10 +14,19 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from core.data.files import storage_errors
 from core.errors import StorageError
 from studio import session
+from studio.i18n import _, language, size
 from studio.services import get_workspace
 
 KEEP_SECONDS = 24 * 3600
 """After this long an upload nobody imported is removed."""
+
+
+def upload_label(what: str) -> str:
+    """Label of an uploader. Streamlit's own words inside it are English, so other languages read them here."""
+    if language() == "en":
+        return what
+    largest = size(st.get_option("server.maxUploadSize") * 1_000_000)
+    return _("{what} (press Upload or drop it below, at most {size} a file)").format(what=what, size=largest)
 
 
 def keep_upload(upload: UploadedFile) -> Path:

@@ -13,7 +13,7 @@ from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.services import get_jobs, get_model
 from studio.text import escape, line
-from studio.uploads import keep_upload, scratch
+from studio.uploads import keep_upload, scratch, upload_label
 from studio.widgets.job_line import show_job
 
 
@@ -34,7 +34,9 @@ def batch_form(project: Project, model: Model) -> None:
             else:
                 _result(job.result(), key)
         return
-    upload = st.file_uploader(_("A file with texts: CSV, JSONL, Parquet, Excel or plain lines"), key=f"{key}_upload")
+    upload = st.file_uploader(
+        upload_label(_("A file with texts: CSV, JSONL, Parquet, Excel or plain lines")), key=f"{key}_upload"
+    )
     if upload is None:
         return
     path = keep_upload(upload)

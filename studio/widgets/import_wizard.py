@@ -17,7 +17,7 @@ from studio.jobs import Report
 from studio.phrases import phrase
 from studio.services import get_jobs
 from studio.text import escape, line
-from studio.uploads import keep_upload
+from studio.uploads import keep_upload, upload_label
 from studio.widgets.import_result import import_result
 from studio.widgets.job_line import show_job
 
@@ -58,7 +58,7 @@ def import_wizard(project: Project, user: str) -> None:
 
 def _from_file(project: Project, user: str, key: str) -> None:
     upload = st.file_uploader(
-        _("Drop a file here: CSV, TSV, JSON, JSONL, Parquet, Excel or plain lines"), key=f"{key}_upload"
+        upload_label(_("Drop a file here: CSV, TSV, JSON, JSONL, Parquet, Excel or plain lines")), key=f"{key}_upload"
     )
     if upload is None:
         st.caption(_("You see the first rows and say which column means what before anything is stored."))
