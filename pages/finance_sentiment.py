@@ -126,6 +126,8 @@ def shown_setup(big: bool) -> Setup | None:
 
 
 big = presenting()
+if big:
+    st.set_page_config(initial_sidebar_state="collapsed")
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
     with st.container():
         page_header(_("Finance sentiment"), _("What is turning bad, and why?"))

@@ -130,7 +130,7 @@ def alerts_panel(scenario: FinanceSentiment, big: bool) -> list[Alert]:
 def alert_card(scenario: FinanceSentiment, alert: Alert, big: bool) -> None:
     """When, why, and what can be done about it."""
     with st.container(border=True, key=f"alert_{alert.id}"):
-        sentence = escape(alert.sentence(scenario.config.alert_template))
+        sentence = escape(alert.sentence(scenario.config))
         mark = ":material/check:" if alert.acknowledged else ":orange[:material/warning:]"
         st.markdown(f"##### {mark} {sentence}" if big else f"{mark} {sentence}")
         if big:
@@ -328,7 +328,7 @@ def replay_view(scenario: FinanceSentiment, where: FeedFilter, big: bool) -> Non
     seen = FeedFilter(company=where.company, topic=where.topic, until=moment)
     alerts = scenario.alerts_at(moment)
     for alert in alerts[:SHOWN_ALERTS]:
-        st.warning(escape(alert.sentence(scenario.config.alert_template)), icon=":material/warning:")
+        st.warning(escape(alert.sentence(scenario.config)), icon=":material/warning:")
     if not alerts:
         st.caption(_("No alert up to this day."))
     timeline(scenario, scenario.counts(seen), [a for a in alerts if where.company in (None, a.company)], big)

@@ -61,9 +61,9 @@ def card(page: Page, company: str) -> str:
 def test_the_demo(news: Server, page: Page, tmp_path: Path) -> None:
     # 1. What is turning bad? The page scores the feed by itself and puts the alerts first.
     open_page(page, news)
-    expect(page.get_by_text(re.compile(r"Quillon Bank: .* are negative"))).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile(r"Quillon Bank:.* are negative"))).to_be_visible(timeout=120_000)
     for company in ("Orchard Lane Foods", "Brackwater Energy"):
-        expect(page.get_by_text(re.compile(rf"{company}: .* are negative"))).to_be_visible()
+        expect(page.get_by_text(re.compile(rf"{company}:.* are negative"))).to_be_visible()
     expect(page.locator(".js-plotly-plot")).not_to_have_count(0)
     # 2. Why? What is behind one alert, its days in the address.
     alert = card(page, "Quillon Bank")
@@ -122,11 +122,12 @@ def test_own_news_without_dates(news: Server, page: Page, tmp_path: Path) -> Non
     page.get_by_label("Name", exact=True).fill("My news")
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("Delete this setup")).to_be_visible()
-    page.locator("[data-testid=stFileUploader] input[type=file]").last.set_input_files(str(tmp_path / "tweets.jsonl"))
+    settled(page)
+    page.locator("[class*=st-key-finance_import_] input[type=file]").set_input_files(str(tmp_path / "tweets.jsonl"))
     expect(page.get_by_text("Without dates there are no curves")).to_be_visible()
     page.get_by_role("button", name="Add to the feed").click()
     expect(page.get_by_test_id("stMetric").filter(has_text="Added")).to_contain_text("2")
-    page.get_by_role("button", name="Live", exact=True).click()
+    page.get_by_test_id("stMain").get_by_text("Live", exact=True).click()
     expect(page.get_by_text("This feed has no dates")).to_be_visible()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class Alert(Record):
     usual_items: float = Field(description="Items a day before it.")
     p_value: float = Field(description="Smallest probability of so much by chance, of the tests behind it.")
     threshold: float = Field(description="Probability below which an alert is raised.")
-    topic: str = Field(default="", description="Topic with most of the negative items.")
+    topic: str = Field(default="", description="Topic of most items, of the negative ones where it is about these.")
     notes: list[AlertNote] = Field(default_factory=list)
 
     @property
@@ -61,18 +61,24 @@ class Alert(Record):
                 return note.kind == "acknowledged"
         return False
 
-    def sentence(self, template: str) -> str:
+    @property
+    def worse(self) -> bool:
+        """Whether the news is worse than usual, and not only more."""
+        return "negative" in self.kinds or self.negative > 1.5 * self.usual_share * self.items
+
+    def sentence(self, config: FinanceConfig) -> str:
         """The alert in the words of the setup."""
         values = {
             "company": self.company or "The feed",
             "negative": str(self.negative),
             "items": str(self.items),
             "usual": f"{self.usual_share:.0%}",
+            "usual_items": f"{self.usual_items:.1f}",
             "topic": self.topic or "no topic",
             "from": f"{self.since:%Y-%m-%d}",
             "to": f"{self.until:%Y-%m-%d}",
         }
-        return fill(template, values)
+        return fill(config.alert_template if self.worse else config.volume_template, values)
 
 
 class ShuffleCheck(Record):
@@ -92,7 +98,7 @@ def find_alerts(counts: Sequence[Count], config: FinanceConfig) -> list[Alert]:
         return []
     arrays = _arrays(counts, companies, days, config)
     surges = find_surges(*arrays, days, config.false_alarms, config.half_life_days, config.least_items)
-    topics = _negative_topics(counts, config)
+    topics = _topics(counts, config)
     found = [
         _alert(company, episode, row, days, arrays, surges, topics)
         for row, company in enumerate(companies)
@@ -159,12 +165,20 @@ def _arrays(
     return items, negative, scored
 
 
-def _negative_topics(counts: Iterable[Count], config: FinanceConfig) -> dict[tuple[str, date], Counter[str]]:
-    found: dict[tuple[str, date], Counter[str]] = {}
+Topics = dict[tuple[str, date], Counter[str]]
+"""Items by topic, of each company and day."""
+
+
+def _topics(counts: Iterable[Count], config: FinanceConfig) -> tuple[Topics, Topics]:
+    """(of negative items, of all items)"""
+    bad: Topics = defaultdict(Counter)
+    every: Topics = defaultdict(Counter)
     for day, company, topic, label, _, n in counts:
-        if day is not None and topic and config.is_negative(label):
-            found.setdefault((company, day), Counter())[topic] += n
-    return found
+        if day is not None and topic:
+            every[company, day][topic] += n
+            if config.is_negative(label):
+                bad[company, day][topic] += n
+    return bad, every
 
 
 def _alert(
@@ -174,7 +188,7 @@ def _alert(
     days: Sequence[date],
     arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
     surges: Surges,
-    topics: dict[tuple[str, date], Counter[str]],
+    topics: tuple[Topics, Topics],
 ) -> Alert:
     items, negative, _ = (array[0, row] for array in arrays)
     first = episode.first
@@ -182,9 +196,8 @@ def _alert(
         first -= 1  # the days on which it built up
     span = slice(first, episode.last + 1)
     tails = {"negative": surges.p_negative[0, row, span], "volume": surges.p_volume[0, row, span]}
-    topic: Counter[str] = Counter()
-    for day in days[span]:
-        topic.update(topics.get((company, day), {}))
+    bad, every = (sum((found[company, day] for day in days[span]), Counter()) for found in topics)
+    topic = (bad or every).most_common(1)
     return Alert(
         company=company,
         fired_on=days[episode.first],
@@ -197,7 +210,7 @@ def _alert(
         usual_items=float(surges.usual_items[0, row, episode.first]),
         p_value=float(min(tail.min() for tail in tails.values())),
         threshold=surges.threshold,
-        topic=topic.most_common(1)[0][0] if topic else "",
+        topic=topic[0][0] if topic else "",
     )
 
 

@@ -34,7 +34,7 @@ ROLES = (
     ),
 )
 _PLACE = re.compile(r"\{(\w+)\}")
-ALERT_FIELDS = ("company", "negative", "items", "usual", "topic", "from", "to")
+ALERT_FIELDS = ("company", "negative", "items", "usual", "usual_items", "topic", "from", "to")
 """What an alert's sentence may name."""
 
 
@@ -103,7 +103,15 @@ class FinanceConfig(ScenarioConfig):
         default="{company}: {negative} of {items} items from {from} to {to} are negative, usual are {usual}. "
         "Mostly about {topic}.",
         max_length=500,
-        description="Sentence of an alert. It may name {company}, {negative}, {items}, {usual}, {topic}, {from}, {to}.",
+        description="It may name {company}, {negative}, {items}, {usual}, {usual_items}, {topic}, {from} and {to}.",
+    )
+    volume_template: str = Field(
+        title="Sentence of an alert by volume alone",
+        json_schema_extra={"group": "What is written"},
+        default="{company}: {items} items from {from} to {to}, usual are {usual_items} a day. {negative} of them are "
+        "negative. Mostly about {topic}.",
+        max_length=500,
+        description="The same where there is more news than usual, but not worse news.",
     )
     report_title: str = Field(
         title="Title of the weekly report",
@@ -177,7 +185,7 @@ class FinanceConfig(ScenarioConfig):
         description="Account on the mail server. Its password is WHETSTONE_SMTP_PASSWORD.",
     )
 
-    @field_validator("alert_template")
+    @field_validator("alert_template", "volume_template")
     @classmethod
     def _known_fields(cls, template: str) -> str:
         unknown = [name for name in _PLACE.findall(template) if name not in ALERT_FIELDS]

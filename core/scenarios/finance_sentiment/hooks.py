@@ -49,7 +49,7 @@ def _tried(send: Callable[[], None], what: str) -> Told:
 
 def send_webhook(alert: Alert, config: FinanceConfig, settings: Settings) -> None:
     """POST the alert as JSON. Raises InputError, RefusedError (private address, error status), OfflineError."""
-    value = {"text": alert.sentence(config.alert_template), "alert": alert.model_dump(mode="json", exclude={"notes"})}
+    value = {"text": alert.sentence(config), "alert": alert.model_dump(mode="json", exclude={"notes"})}
     net.post_json(
         config.webhook_url,
         value,
@@ -105,7 +105,7 @@ def _message(alert: Alert, config: FinanceConfig) -> EmailMessage:
     if not config.mail_from or not config.smtp_host:
         raise InputError("The sender or the mail server is missing.", "Fill in both.")
     message = EmailMessage()
-    sentence = " ".join(alert.sentence(config.alert_template).split())
+    sentence = " ".join(alert.sentence(config).split())
     try:
         message["Subject"] = sentence[:200]
         message["From"], message["To"] = config.mail_from, config.mail_to

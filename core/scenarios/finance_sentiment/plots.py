@@ -100,8 +100,11 @@ def _timeline_title(trend: Trend, alerts: Sequence[Alert], translate: Translate)
     if not known:
         return translate("{items} items in {days} days").format(items=sum(trend.items), days=len(trend.days))
     if alerts:
-        worst = max(alerts, key=lambda alert: alert.negative)
-        return translate("{company} turned bad on {day}: {negative} of {items} items are negative").format(
+        worst = max(alerts, key=lambda alert: (alert.worse, alert.negative))
+        template = translate("{company} turned bad on {day}: {negative} of {items} items are negative")
+        if not worst.worse:
+            template = translate("{company} was in the news from {day} on: {items} items, {negative} of them negative")
+        return template.format(
             company=plain(worst.company or translate("The feed")),
             day=f"{worst.fired_on:%Y-%m-%d}",
             negative=worst.negative,

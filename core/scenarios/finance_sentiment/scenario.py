@@ -345,7 +345,7 @@ class FinanceSentiment:
             companies=self._lines(now, before, 1),
             topics=self._lines(now, before, 2),
             alerts=found,
-            sentences=[alert.sentence(self.config.alert_template) for alert in found],
+            sentences=[alert.sentence(self.config) for alert in found],
             words=self.drivers(inside) if now else [],
             items=self.items(bad, limit=SHOWN_ITEMS, order="surest") if negative else [],
         )

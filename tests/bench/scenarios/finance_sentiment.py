@@ -36,9 +36,11 @@ EPOCHS = 4
 
 def measure(headlines: int = HEADLINES, turns: int = TURNS) -> list[Figure]:
     """Scoring against plain torch, then alerts on the sample."""
-    with tempfile.TemporaryDirectory() as home:
-        with Workspace.open(home, Settings(home=Path(home), offline=True, device="cpu")) as workspace:
-            return [*_scoring(workspace, headlines, turns), *_alerts(workspace)]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Workspace.open(home, Settings(home=Path(home), offline=True, device="cpu")) as workspace,
+    ):
+        return [*_scoring(workspace, headlines, turns), *_alerts(workspace)]
 
 
 def _scoring(workspace: Workspace, headlines: int, turns: int) -> list[Figure]:

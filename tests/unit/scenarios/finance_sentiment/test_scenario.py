@@ -228,7 +228,10 @@ def test_templates_name_only_what_is_known() -> None:
     with pytest.raises(InputError, match="nonsense"):
         checked(FinanceConfig, {"alert_template": "{company} {nonsense}"})
     assert fill("{company} {x} {0}", {"company": "{topic}", "topic": "y"}) == "{topic} {x} {0}"
-    assert ALERT.sentence("{company}: {negative}/{items}, {usual}, {topic}") == "Acme: 9/10, 20%, legal"
+    assert (
+        ALERT.sentence(FinanceConfig(alert_template="{company}: {negative}/{items}, {usual}, {topic}"))
+        == "Acme: 9/10, 20%, legal"
+    )
 
 
 def test_the_weekly_report_escapes_everything(scenario: FinanceSentiment) -> None:

@@ -68,7 +68,7 @@ def test_without_companies_the_feed_as_a_whole_is_watched() -> None:
     counts: list[Count] = [(start + timedelta(days=n), "", "", "neutral", None, 4) for n in range(40)]
     counts.append((start + timedelta(days=40), "", "", "negative", None, 30))
     (alert,) = find_alerts(counts, CONFIG)
-    assert alert.company == "" and "The feed" in alert.sentence(CONFIG.alert_template)
+    assert alert.company == "" and "The feed" in alert.sentence(CONFIG)
 
 
 def test_volume_alone_raises_an_alert_before_anything_is_scored() -> None:
