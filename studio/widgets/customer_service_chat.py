@@ -63,7 +63,7 @@ def pick(scenario: CustomerService, big: bool) -> Conversation | None:
                 format_func=lambda value: _("New conversation") if value == NEW else _named(titles, value),
                 key=session.SERVICE_TALK,
                 label_visibility="collapsed",
-                width=340,
+                width=260,
             )
             st.button(
                 _("New conversation"),

@@ -64,7 +64,7 @@ def _table(entries: list[Entry], key: str) -> Entry | None:
         key=f"{key}_table",
         height=min(38 + 35 * len(rows), 460),
         column_config={
-            "title": st.column_config.TextColumn(_("Title"), width="large"),
+            "title": st.column_config.TextColumn(_("Title")),
             "questions": st.column_config.NumberColumn(_("Questions"), width=90),
         },
         alt=_("Entries of the knowledge base"),

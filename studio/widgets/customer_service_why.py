@@ -49,7 +49,7 @@ def _intents(trace: Trace) -> None:
     if trace.scope is not None and trace.scope_threshold is not None:
         words.append(
             _("measure {value}, at least {threshold} is needed").format(
-                value=number(trace.scope, 2), threshold=number(trace.scope_threshold, 2)
+                value=number(trace.scope, 3), threshold=number(trace.scope_threshold, 3)
             )
         )
     if trace.language:
