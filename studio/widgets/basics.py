@@ -58,7 +58,7 @@ def label_chips(names: Sequence[str], limit: int = 30) -> None:
 def progress_line(done: int, total: int | None, message: str = "", eta_seconds: float | None = None) -> None:
     """How far, of how much, how much longer. ``message`` may be user text."""
     share = min(1.0, done / total) if total else 0.0
-    words = [f"{number(done)} / {number(total)}" if total else number(done)]
+    words = [f"{number(done)} / {number(total)}"] if total else [number(done)] if done else []
     if message:
         words.append(escape(phrase(message), 120))
     if eta_seconds is not None:

@@ -33,7 +33,7 @@ FRAME_FROM = 29
 """More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
 FRAME_HEIGHT = 270
 """Pixels."""
-WAIT_SECONDS = 0.4
+WAIT_SECONDS = 0.6
 """Between two looks for a suggestion that is being worked out."""
 
 

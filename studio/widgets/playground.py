@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +19,7 @@ from studio.text import escape
 SHOWN_SCORES = 8
 MOST_TEXTS = 200
 """More than this belongs into the batch form, which shows progress."""
+PERCENT: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100}
 
 
 def playground(model: Model) -> None:
@@ -72,7 +74,7 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
             hide_index=True,
             column_config={
                 "label": st.column_config.TextColumn(_("Label")),
-                "score": st.column_config.ProgressColumn(_("Probability"), format="percent", min_value=0, max_value=1),
+                "score": st.column_config.ProgressColumn(_("Probability"), **PERCENT),
             },
             height=min(38 + 35 * len(answers[0].scores), 38 + 35 * SHOWN_SCORES),
             alt=_("All scores"),
@@ -84,7 +86,7 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
         column_config={
             "text": st.column_config.TextColumn(_("Text"), width="large"),
             "label": st.column_config.TextColumn(_("Label")),
-            "score": st.column_config.ProgressColumn(_("Probability"), format="percent", min_value=0, max_value=1),
+            "score": st.column_config.ProgressColumn(_("Probability"), **PERCENT),
             "next": st.column_config.TextColumn(_("Second choice")),
         },
         alt=_("Answers of the model"),
@@ -92,16 +94,16 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
 
 
 def scores_frame(answer: Prediction) -> pd.DataFrame:
-    """Every label with its probability, the most probable first."""
+    """Every label with its probability in percent, the most probable first."""
     ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
-    return pd.DataFrame(ranked, columns=["label", "score"])
+    return pd.DataFrame([(label, 100 * score) for label, score in ranked], columns=["label", "score"])
 
 
 def answers_frame(texts: list[str], answers: list[Prediction]) -> pd.DataFrame:
-    """One row a text: answer, probability, and the second choice with its own."""
+    """One row a text: answer, probability in percent, and the second choice with its own."""
     rows = []
     for text, answer in zip(texts, answers, strict=True):
         ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
         second = f"{ranked[1][0]} · {percent(ranked[1][1])}" if len(ranked) > 1 else ""
-        rows.append({"text": text, "label": str(answer.label), "score": answer.score, "next": second})
+        rows.append({"text": text, "label": str(answer.label), "score": 100 * answer.score, "next": second})
     return pd.DataFrame(rows, columns=["text", "label", "score", "next"])

@@ -30,6 +30,8 @@ STATES: dict[str, tuple[str, Colour, str]] = {
     "interrupted": (N_("interrupted"), "orange", ":material/power_off:"),
 }
 LOG_LINES = 40
+SAID = (N_("starting"),)
+"""Single words of a worker, which are no sentences that the catalogue finds by itself."""
 
 
 def run_card(run: Run, version: str) -> None:

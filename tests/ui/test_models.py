@@ -34,7 +34,7 @@ def test_a_sentence_gets_its_label_all_scores_and_its_time(open_trained: Open, t
     assert any(heading.value.startswith("refund") for heading in app.subheader)
     assert any(" ms" in caption.value for caption in app.caption)
     scores = app.dataframe[0].value
-    assert scores["label"].iloc[0] == "refund" and scores["score"].sum() == pytest.approx(1, abs=1e-3)
+    assert scores["label"].iloc[0] == "refund" and scores["score"].sum() == pytest.approx(100, abs=0.1)
 
 
 def test_a_pasted_list_gets_one_row_a_line(open_trained: Open, trained: Project) -> None:
