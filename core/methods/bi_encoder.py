@@ -33,13 +33,6 @@ _MODULES = ("Transformer", "Pooling", "Normalize")
 class BiEncoderOptions(LoopOptions):
     """Options of the bi-encoder."""
 
-    learning_rate: float = Field(
-        default=1e-4,
-        gt=0,
-        le=1,
-        description="How far each step moves the weights. Higher learns faster and can break; large models (over 100 "
-        "million weights) want 1e-5 to 3e-5.",
-    )
     batch_size: int = Field(
         default=64,
         ge=2,

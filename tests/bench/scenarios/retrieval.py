@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.bench.figures import Figure
 DATA = "WHETSTONE_BENCH_DATA"
 PASSAGES = 20
 DEV_SHARE = 0.05
+EPOCHS = 3
 
 
 def measure(**options: Any) -> list[Figure]:
@@ -42,7 +44,7 @@ def measure(**options: Any) -> list[Figure]:
     base = resolve("minilm")
     before, _ = _score(lambda texts: encode(texts, base), train, test)
     with tempfile.TemporaryDirectory() as home:
-        model, result = _tuned(train, Path(home), options)
+        model, result = _tuned(train, Path(home), {"epochs": EPOCHS, **options})
         after, ends = _score(model.embed, train, test)
     found = []
     for name, low in (("hit_rate@1", 90.0), ("hit_rate@3", 96.0)):
@@ -50,7 +52,14 @@ def measure(**options: Any) -> list[Figure]:
         note = f"95 % interval {' to '.join(f'{100 * end:.1f}' for end in ends[name])}"
         found.append(Figure(f"{title} before tuning", "", 100 * before[name], "%"))
         found.append(Figure(title, f">= {low:.0f} %", 100 * after[name], "%", low=low, note=note))
-    return [*found, Figure("FAQ retrieval, tuning", "<= 15 min", result["seconds"] / 60, "min", high=15)]
+    note = f"{_child_minutes():.1f} min of processor time in the worker"
+    return [*found, Figure("FAQ retrieval, tuning", "<= 15 min", result["seconds"] / 60, "min", high=15, note=note)]
+
+
+def _child_minutes() -> float:
+    """Processor time of the worker; on a busy machine the clock on the wall says little."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) / 60
 
 
 def _tuned(train: list[dict[str, str]], home: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
