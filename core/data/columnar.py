@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.data.files import readable_size
+from core.data.schema_file import CarriedSchema, read_metadata
 from core.data.table import BATCH_ROWS, MOST_ROWS, Batch, check_columns
 from core.errors import InputError
 
@@ -29,6 +30,8 @@ class ParquetTable:
     total: int
     class_names: dict[str, list[str]]
     """By column: names of the classes whose numbers the column holds (Hugging Face ClassLabel)."""
+    carried: CarriedSchema | None = None
+    """Label schema that an export of ours took along."""
     format: str = "parquet"
     done: int = 0
     open_ended: bool = False
@@ -82,7 +85,7 @@ def open_parquet(path: Path) -> ParquetTable:
         raise InputError(f"The file has {rows:,} rows; at most {MOST_ROWS:,} are read.", "Import it in parts.")
     if not rows or schema is None:
         raise InputError("The Parquet file has columns but no rows.", "Choose a file with at least one row.")
-    return ParquetTable(paths, check_columns(schema.names), rows, _class_names(schema))
+    return ParquetTable(paths, check_columns(schema.names), rows, _class_names(schema), read_metadata(schema.metadata))
 
 
 def text_columns(

@@ -34,6 +34,8 @@ class DelimitedTable:
     columns: list[str]
     format: str
     total: int
+    header: bool = True
+    """Whether the first line names the columns; without one it is the first row."""
     done: int = 0
     open_ended: bool = False
     warnings: list[str] = field(default_factory=list)
@@ -50,7 +52,7 @@ class DelimitedTable:
             reader = csv.reader(file, delimiter=self.delimiter, strict=True)
             number = 1
             try:
-                while self._is_header(reader):
+                while self.header and self._is_blank(reader):
                     pass
                 while True:
                     batch = self._batch(reader, number, size)
@@ -62,8 +64,8 @@ class DelimitedTable:
             except UnicodeDecodeError as error:
                 raise bad_bytes(self.path, self.encoding) from error
 
-    def _is_header(self, reader: Any) -> bool:
-        """Skip blank lines and the header; False once the header is read."""
+    def _is_blank(self, reader: Any) -> bool:
+        """Read a line in search of the header; False once it is read."""
         return not next(reader, ["end"])
 
     def _batch(self, reader: Any, number: int, size: int) -> Batch | None:
@@ -114,7 +116,7 @@ class DelimitedTable:
         return Batch(numbers, dict(zip(self.columns, columns, strict=True)), rejected)
 
 
-def open_delimited(path: Path, format: str, preview: bool = False) -> DelimitedTable:
+def open_delimited(path: Path, format: str, preview: bool = False, header: bool = True) -> DelimitedTable:
     """Detect encoding, delimiter and header. Raises InputError for files without a usable header."""
     encoding = detect_encoding(path, PREVIEW_BYTES if preview else None)
     try:
@@ -125,18 +127,20 @@ def open_delimited(path: Path, format: str, preview: bool = False) -> DelimitedT
     if not start.strip():
         raise InputError("The file holds only white space.", "Choose a file with a header line and rows.")
     delimiter = "\t" if format == "tsv" else _sniff(start)
-    header = _first_row(start, delimiter)
-    columns = check_columns(header)
+    first = _first_row(start, delimiter)
+    names = first if header else [""] * len(first)
+    columns = check_columns(names)
     warnings = []
     if encoding.guessed:
         warnings.append(f"Read as {encoding.name.upper()}: look whether the texts below are readable.")
     if delimiter not in (",", "\t"):
         warnings.append(f"Cells are separated by {_DELIMITERS[delimiter]}.")
-    if any(not name.strip() for name in header):
+    if header and any(not name.strip() for name in names):
         warnings.append("A column without a name is called by its number.")
-    if any(len(name) > 60 for name in header):
-        warnings.append("The first line is used as column names but looks like a text. Add a header line.")
-    return DelimitedTable(path, encoding, delimiter, columns, format, path.stat().st_size, warnings=warnings)
+    if any(len(name) > 60 for name in names):
+        warnings.append("The first line is used as column names but looks like a text. Is it the first row?")
+    size = path.stat().st_size
+    return DelimitedTable(path, encoding, delimiter, columns, format, size, header, warnings=warnings)
 
 
 def _position(file: TextIO) -> int:

@@ -23,8 +23,10 @@ FIXED = (
     "source",
     "flag",
     "excluded",
+    "position",
 )
-"""Columns of every export, in order; ``text_b`` only when there are pairs. Metadata columns follow."""
+"""Columns of an export, in order; ``text_b`` only when there are pairs, ``position`` only where the file has another
+order than the project. Metadata columns follow."""
 STATE = ("annotator", "labelled_at", "label_source", "source", "flag", "excluded")
 """Columns that say what happened to an item here."""
 _PREFIX = "meta:"
@@ -81,7 +83,17 @@ def read_flag(cell: str | None) -> bool:
     raise InputError(f"excluded '{visible(cell or '', 40)}' is not true or false")
 
 
-def ordered(keys: Iterable[str], pairs: bool) -> list[tuple[str, str | None]]:
+def read_position(cell: str | None) -> int | None:
+    """Place of an item in its project, from 0. Raises InputError."""
+    if not cell:
+        return None
+    if not cell.isascii() or not cell.isdigit() or len(cell) > 15:
+        raise InputError(f"position '{visible(cell, 40)}' is not a whole number")
+    return int(cell)
+
+
+def ordered(keys: Iterable[str], pairs: bool, positions: bool = False) -> list[tuple[str, str | None]]:
     """(column, metadata key or None) of an export in order."""
-    fixed: Sequence[str] = [name for name in FIXED if pairs or name != "text_b"]
+    left_out = {name for name, wanted in (("text_b", pairs), ("position", positions)) if not wanted}
+    fixed: Sequence[str] = [name for name in FIXED if name not in left_out]
     return [*((name, None) for name in fixed), *((meta_column(key), key) for key in keys)]

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from core.data.exchange import escape_formula, ordered
 from core.data.files import storage_errors, whole_file
+from core.data.schema_file import CarriedSchema, write_metadata
 from core.durable import new_folder
 from core.errors import InputError, RefusedError
 from core.records import Item
@@ -30,18 +31,23 @@ _SPOOL = pa.schema(
         *((name, pa.string()) for name in ("text", "text_b", "label", "split", "id", "annotator")),
         *((name, pa.string()) for name in ("labelled_at", "label_source", "source", "flag", "meta")),
         ("excluded", pa.bool_()),
+        ("position", pa.int64()),
     ]
 )
+_TYPES = {"excluded": pa.bool_(), "position": pa.int64()}
+"""Columns of a Parquet export that are no text."""
 
 
-def export(items: Iterable[Item], path: Path, format: str = "csv") -> int:
+def export(items: Iterable[Item], path: Path, format: str = "csv", schema: CarriedSchema | None = None) -> int:
     """Write items to a file (csv, jsonl, parquet) or a folder (datasets; zipped when ``path`` ends in .zip).
 
     Columns: text, text_b (only with pairs), label, split, id, annotator, labelled_at, label_source, source, flag,
     excluded, then every metadata column. In CSV a cell that a spreadsheet would run as a formula gets a leading
-    apostrophe, which the import takes away again. Labels that are no names are written as JSON. Items are taken one
-    by one; the target appears whole or not at all. Returns the number of rows. Raises InputError for an unknown
-    format, RefusedError when the folder exists, StorageError when the disk fails.
+    apostrophe, which the import takes away again. A dataset has its rows in one file a split, so it also says their
+    ``position``. Parquet files and datasets carry ``schema`` along; the other formats have no place for it. Labels
+    that are no names are written as JSON. Items are taken one by one; the target appears whole or not at all. Returns
+    the number of rows. Raises InputError for an unknown format, RefusedError when the folder exists, StorageError when
+    the disk fails.
     """
     if format not in FORMATS:
         raise InputError(f"There is no export format '{format}'.", f"Formats: {', '.join(FORMATS)}.")
@@ -51,7 +57,7 @@ def export(items: Iterable[Item], path: Path, format: str = "csv") -> int:
         storage_errors("the export was written"),
         tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder,
     ):
-        spool = _Spool(Path(folder) / "spool.parquet", items)
+        spool = _Spool(Path(folder) / "spool.parquet", items, schema, positions=format == "datasets")
         if format == "datasets":
             _write_datasets(spool, path)
         else:
@@ -66,8 +72,8 @@ def export(items: Iterable[Item], path: Path, format: str = "csv") -> int:
 class _Spool:
     """The items in a temporary file, read once from the source so that columns and rows agree."""
 
-    def __init__(self, path: Path, items: Iterable[Item]) -> None:
-        self.path, self.rows, self.pairs = path, 0, False
+    def __init__(self, path: Path, items: Iterable[Item], schema: CarriedSchema | None, positions: bool) -> None:
+        self.path, self.rows, self.pairs, self.schema = path, 0, False, schema
         keys: dict[str, None] = {}
         source = iter(items)
         with pq.ParquetWriter(path, _SPOOL) as writer:
@@ -77,7 +83,7 @@ class _Spool:
                 for item in page:
                     keys.update(dict.fromkeys(item.meta))
                 writer.write_batch(pa.RecordBatch.from_pylist(list(map(_row, page)), schema=_SPOOL))
-        self.columns = ordered(keys, self.pairs)
+        self.columns = ordered(keys, self.pairs, positions)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Rows by column name; missing metadata is None."""
@@ -102,6 +108,7 @@ def _row(item: Item) -> dict[str, Any]:
         "source": item.source or None,
         "flag": item.flag,
         "excluded": item.excluded,
+        "position": item.position,
         "meta": json.dumps({key: _text(value) for key, value in item.meta.items()}, ensure_ascii=False),
     }
 
@@ -136,7 +143,8 @@ def _write_parquet(spool: _Spool, path: Path) -> None:
 
 def _write_parts(spool: _Spool, place: Callable[[dict[str, Any]], Path]) -> None:
     """Write each row to the Parquet file that ``place`` names; an export without rows still gets one file."""
-    schema = pa.schema([(name, pa.bool_() if name == "excluded" else pa.string()) for name, _ in spool.columns])
+    types = [(name, _TYPES.get(name, pa.string())) for name, _ in spool.columns]
+    schema = pa.schema(types, metadata=write_metadata(spool.schema))
     source = iter(spool)
     with ExitStack() as stack:
         writers: dict[Path, pq.ParquetWriter] = {}

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from core.data.columnar import text_columns
@@ -63,6 +64,8 @@ def open_dataset(name: str, config: str | None, split: str | None, offline: bool
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"'{visible(name, 60)}' is not the name of a dataset.", "Write it as owner/name.")
+    if Path(name).exists():  # the library would read that instead
+        raise InputError(f"'{name}' is a file or folder here, not the name of a dataset.", "Import it as a file.")
     if offline or not _hub_answers():
         # Read once, when the library is imported.
         os.environ["HF_HUB_OFFLINE"] = "1"

@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from core.data.mapping import guess_mapping
-from core.data.readers import open_source
+from core.data.mapping import guess_mapping, is_known
+from core.data.readers import WITH_HEADER, open_source
 from core.data.table import Table
 from core.durable import FULL_DISK
 from core.errors import InputError, OfflineError, StorageError, StudioError
@@ -35,8 +35,8 @@ def run_job(folder: Path) -> None:
     """Do the job of a folder and write its report: ``{"result": ...}`` or ``{"error": ...}``."""
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     try:
-        table = open_source(job)
-        result = _preview(table) if job["kind"] == "preview" else _stage(table, job, folder)
+        table = open_source(job, folder)
+        result = _preview(table, job.get("header", True)) if job["kind"] == "preview" else _stage(table, job, folder)
         report: dict[str, Any] = {"result": result}
     except (InputError, OfflineError) as error:
         report = _failed(error)
@@ -58,7 +58,7 @@ def _failed(error: StudioError) -> dict[str, Any]:
     return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
 
 
-def _preview(table: Table) -> dict[str, Any]:
+def _preview(table: Table, header: bool) -> dict[str, Any]:
     """The first rows and a guess of what the columns mean."""
     rows: list[dict[str, str]] = []
     warnings = list(table.warnings)
@@ -72,6 +72,8 @@ def _preview(table: Table) -> dict[str, Any]:
     if not rows:
         reason = f" {warnings[-1]}" if warnings else ""
         raise InputError(f"The file has no rows that can be read.{reason}", "Add rows below the column names.")
+    if header and table.format in WITH_HEADER and not any(map(is_known, table.columns)):
+        warnings.append("No column has a name that we know. If the first line is a row and no header, say so.")
     columns = list(dict.fromkeys([*table.columns, *(name for row in rows for name in row)]))
     preview = ImportPreview(
         columns=columns,

@@ -27,6 +27,7 @@ import psutil
 from core.data.files import require_file, storage_errors
 from core.data.import_worker import NO_REPORT
 from core.data.json_rows import open_rows
+from core.data.schema_file import CarriedSchema
 from core.data.staging import Staging
 from core.errors import InputError, OfflineError, StorageError, StudioError
 from core.records import ColumnMapping, ImportPreview, Progressing, RejectedRow
@@ -61,6 +62,10 @@ class StagedImport:
     """Staged rows whose text came earlier in the file: ``first_row`` differs from ``row``."""
     labels: list[str]
     """Label names in the order in which they first occur."""
+    own: bool
+    """Whether the file is an export of this program."""
+    carried: CarriedSchema | None
+    """Label schema that such an export took along; None unless its label column is imported as label."""
     columns: list[str]
     format: str
     encoding: str | None
@@ -89,13 +94,18 @@ class StagedImport:
 
 
 def preview(
-    path: Path | str, filename: str | None = None, format: str | None = None, settings: Settings | None = None
+    path: Path | str,
+    filename: str | None = None,
+    format: str | None = None,
+    settings: Settings | None = None,
+    header: bool = True,
 ) -> ImportPreview:
     """The first rows of a file as an import would read them. ``filename`` is the name people know the file by.
 
-    Raises InputError for anything that is not a table of texts.
+    ``header`` says whether the first line of a CSV, TSV or Excel file names the columns; without one they are called
+    ``column 1``, ``column 2`` and so on. Raises InputError for anything that is not a table of texts.
     """
-    job = _file_job(Path(path), filename, format) | {"kind": "preview"}
+    job = _file_job(Path(path), filename, format, header) | {"kind": "preview"}
     folder = _new_folder(None)
     try:
         return ImportPreview.model_validate(_run(job, folder, settings or Settings(), _PREVIEW_SECONDS))
@@ -113,14 +123,16 @@ def stage(
     progress: Report | None = None,
     cancelled: Callable[[], bool] | None = None,
     parent: Path | None = None,
+    header: bool = True,
 ) -> StagedImport:
     """Read a whole file into a new folder below ``parent`` (default: the system's temporary folder).
 
+    ``filename``, ``format`` and ``header`` as in ``preview``.
     ``progress`` is called about five times a second with bytes done and in all; ``cancelled`` is asked as often.
     Raises InputError (unusable file, limits of ``settings`` reached), ImportCancelled, StorageError; then nothing
     stays behind.
     """
-    job = _file_job(Path(path), filename, format)
+    job = _file_job(Path(path), filename, format, header)
     return _stage(job, mapping, task_name, settings or Settings(), progress, cancelled, parent)
 
 
@@ -205,6 +217,8 @@ def _staged(folder: Path, result: dict[str, Any], started: float) -> StagedImpor
         labelled=result["labelled"],
         duplicates=result["duplicates"],
         labels=result["labels"],
+        own=result["own"],
+        carried=result["carried"] and CarriedSchema.model_validate(result["carried"]),
         columns=result["columns"],
         format=result["format"],
         encoding=result["encoding"],
@@ -213,10 +227,10 @@ def _staged(folder: Path, result: dict[str, Any], started: float) -> StagedImpor
     )
 
 
-def _file_job(path: Path, filename: str | None, format: str | None) -> dict[str, Any]:
+def _file_job(path: Path, filename: str | None, format: str | None, header: bool) -> dict[str, Any]:
     shown = filename or path.name
     require_file(path, shown)
-    return {"source": str(path.resolve()), "shown": shown, "format": format}
+    return {"source": str(path.resolve()), "shown": shown, "format": format, "header": header}
 
 
 def _dataset_job(name: str, config: str | None, split: str | None, settings: Settings) -> dict[str, Any]:
@@ -247,12 +261,13 @@ def _run(
     environment = os.environ | {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     with log:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "core.data.import_worker", str(folder)],
+            [sys.executable, "-P", "-m", "core.data.import_worker", str(folder.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=environment,
+            cwd=folder,  # where the name of a dataset is the name of nothing else
         )
     try:
         _watch(child, job, folder, progress, cancelled)

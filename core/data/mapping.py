@@ -39,6 +39,11 @@ def guess_mapping(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> 
     return ColumnMapping(text=text, text_b=_find(rest, _TEXT_B), label=label, split=split, id=_find(rest, _ID))
 
 
+def is_known(column: str) -> bool:
+    """True for the name of a column whose meaning we would guess."""
+    return column.strip().lower() in {*_TEXT, *_TEXT_B, *_LABEL, *_SPLIT, *_ID}
+
+
 def _find(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
     """The column whose name comes first in ``wanted``, ignoring case."""
     by_name = {name.strip().lower(): name for name in reversed(columns)}

@@ -15,6 +15,8 @@ from core.errors import InputError
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "excel", "lines")
 """Formats of files; ``datasets`` is the eighth source, by name instead of path."""
 
+WITH_HEADER = ("csv", "tsv", "excel")
+"""Formats whose first line names the columns, or does not."""
 _ENDINGS = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -50,6 +52,7 @@ _NOT_TEXT = {
     b"\x80\x04\x95": "a Python pickle",
     b"\x80\x05\x95": "a Python pickle",
 }
+_ZIP = b"PK\x03\x04"
 _UNICODE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
@@ -58,12 +61,13 @@ def find_format(path: Path, shown: str) -> str:
 
     Raises InputError for programs, pictures, archives and other files without rows.
     """
-    with path.open("rb") as file:
-        start = file.read(8192)
+    start = _begins(path)
     ending = PurePath(shown).suffix.lower()
     if start.startswith(b"PAR1"):
         return "parquet"
-    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
+    if ending == ".zip":
+        raise _no_rows(shown, "an archive without the Parquet files of a dataset")
+    if start.startswith((_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
         if ending in _ENDINGS and _ENDINGS[ending] != "excel" and start.startswith(b"PK"):
             raise _no_rows(shown, "a compressed archive or a workbook")
         return "excel"
@@ -79,7 +83,7 @@ def find_format(path: Path, shown: str) -> str:
     return known or _by_content(start)
 
 
-def open_table(path: Path, shown: str, format: str | None = None, preview: bool = False) -> Table:
+def open_table(path: Path, shown: str, format: str | None = None, preview: bool = False, header: bool = True) -> Table:
     """Open a file as a table of texts. ``shown`` is the name people know it by. Raises InputError."""
     found = "parquet" if path.is_dir() else find_format(path, shown)
     format = format or found
@@ -88,7 +92,7 @@ def open_table(path: Path, shown: str, format: str | None = None, preview: bool 
     if (found in ("parquet", "excel") or format in ("parquet", "excel")) and found != format:
         raise InputError(f"'{shown}' is {found}, not {format}.", f"Import it as {found}.")
     if format in ("csv", "tsv"):
-        return open_delimited(path, format, preview)
+        return open_delimited(path, format, preview, header)
     if format in ("json", "jsonl"):
         return open_json(path, format, preview)
     if format == "lines":
@@ -100,17 +104,31 @@ def open_table(path: Path, shown: str, format: str | None = None, preview: bool 
         return open_parquet(path)
     from core.data.workbook import open_workbook
 
-    return open_workbook(path)
+    return open_workbook(path, header)
 
 
-def open_source(job: Mapping[str, Any]) -> Table:
-    """Open what the job of an import process names. Raises InputError, OfflineError."""
+def open_source(job: Mapping[str, Any], folder: Path) -> Table:
+    """Open what the job of an import process names; an archive is unpacked below ``folder``.
+
+    Raises InputError, OfflineError.
+    """
     preview = job["kind"] == "preview"
     if "dataset" in job:
         from core.data.hub import open_dataset
 
         return open_dataset(job["dataset"], job["config"], job["split"], job["offline"], preview)
-    return open_table(Path(job["source"]), job["shown"], job["format"], preview)
+    path = Path(job["source"])
+    if path.is_file() and _begins(path).startswith(_ZIP):
+        from core.data.archive import holds_dataset, unpack_dataset
+
+        if holds_dataset(path):
+            path = unpack_dataset(path, folder)
+    return open_table(path, job["shown"], job["format"], preview, job["header"])
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8192)
 
 
 def _no_rows(shown: str, kind: str) -> InputError:

@@ -19,6 +19,7 @@ from core.data.exchange import (
     is_own_export,
     meta_key,
     read_flag,
+    read_position,
     read_source,
     read_time,
     unescape_formula,
@@ -54,11 +55,13 @@ STAGED_SCHEMA = pa.schema(
         ("source", pa.string()),
         ("flag", pa.string()),
         ("excluded", pa.bool_()),
+        ("position", pa.int64()),
     ]
 )
 """Columns of staged.parquet. ``label`` is the JSON of the task's value, ``meta`` a JSON object or NULL, ``first_row``
 the number of the first row with the same text (its own number when it is the first). The columns from ``annotator``
-on are filled only when the file is an export of this program; ``labelled_at`` is ISO 8601 with its offset."""
+on are filled only when the file is an export of this program; ``labelled_at`` is ISO 8601 with its offset, ``position``
+the order of the rows where it is not the one of the file."""
 
 
 class Staging:
@@ -82,17 +85,22 @@ class Staging:
         ):
             for group in self._groups(rejected, progress):
                 writer.write_table(group)
-        missing = [name for name in self.used if name not in self.found]
+        # A column that only refused rows have is there; and where every row was refused, that says more.
+        known = self.found.union(self.table.columns)
+        missing = [name for name in self.used if name not in known] if self.found else []
         if self.rows + self.rejected == 0:
             raise InputError("The file has a header but no rows.", "Add rows below the column names.")
         if missing:
             raise self._no_column(missing[0])
+        carried = getattr(self.table, "carried", None) if self.own else None
         return {
             "rows": self.rows,
             "rejected": self.rejected,
             "labelled": self.labelled,
             "duplicates": self.duplicates,
             "labels": list(self.names),
+            "own": self.own,
+            "carried": None if carried is None or self.mapping.label != "label" else carried.model_dump(),
         }
 
     def _mapped_columns(self) -> list[str]:
@@ -195,8 +203,9 @@ class Staging:
             "labelled_at": read_time,
             "label_source": read_source,
             "excluded": read_flag,
+            "position": read_position,
         }
-        wanted = STATE if self.mapping.label == "label" else ("source", "flag", "excluded")
+        wanted = (*(STATE if self.mapping.label == "label" else ("source", "flag", "excluded")), "position")
         empty: Sequence[str | None] = (None,) * len(next(iter(columns.values())))
         return {
             name: self._each(columns.get(name, empty), convert.get(name, lambda cell: cell or None), refused)

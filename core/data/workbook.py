@@ -23,6 +23,8 @@ class WorkbookTable:
     sheet: Any
     columns: list[str]
     total: int
+    header: bool = True
+    """Whether the first row names the columns; without one it is the first row of data."""
     format: str = "excel"
     done: int = 0
     open_ended: bool = False
@@ -35,7 +37,7 @@ class WorkbookTable:
 
     def batches(self, size: int = BATCH_ROWS) -> Iterator[Batch]:
         """Yield rows; rows without any value are skipped."""
-        cells = islice(self.sheet.iter_rows(), 1, None)
+        cells = islice(self.sheet.iter_rows(), int(self.header), None)
         while chunk := list(islice(cells, size)):
             numbered = [(self.done + place, row) for place, row in enumerate(chunk, 1)]
             kept = [(number, list(map(cell_text, row))) for number, row in numbered]
@@ -45,8 +47,8 @@ class WorkbookTable:
             yield Batch([number for number, _ in kept], columns)
 
 
-def open_workbook(path: Path) -> WorkbookTable:
-    """Open the first sheet; its first row names the columns. Raises InputError."""
+def open_workbook(path: Path, header: bool = True) -> WorkbookTable:
+    """Open the first sheet; its first row names the columns unless it has no ``header``. Raises InputError."""
     from python_calamine import CalamineError, load_workbook
 
     try:
@@ -61,12 +63,11 @@ def open_workbook(path: Path) -> WorkbookTable:
             f"The workbook cannot be read: {str(error)[:160]}.",
             "It may be damaged or protected by a password. Save it again as .xlsx or CSV.",
         ) from error
-    header = next(sheet.iter_rows(), None)
-    if header is None or not any(map(cell_text, header)):
+    first = next(sheet.iter_rows(), None)
+    if first is None or (header and not any(map(cell_text, first))):
         raise InputError(f"The sheet '{name}' has no header row.", "Write the column names into its first row.")
-    table = WorkbookTable(
-        sheet, check_columns([cell_text(cell) or "" for cell in header]), max(sheet.total_height - 1, 1)
-    )
+    columns = check_columns([(header and cell_text(cell)) or "" for cell in first])
+    table = WorkbookTable(sheet, columns, max(sheet.total_height - header, 1), header)
     if len(book.sheet_names) > 1:
         table.warnings.append(f"Only the first of {len(book.sheet_names)} sheets is read: '{name}'.")
     return table

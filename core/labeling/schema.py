@@ -27,7 +27,7 @@ def next_key(used: Sequence[str]) -> str:
 def check_key(key: str, labels: Sequence[Label], own_id: int | None = None) -> str:
     """A key as it is stored; InputError when it is reserved or taken."""
     key = key.strip().lower()
-    if key and key not in KEYS:
+    if key and (len(key) > 1 or key not in KEYS):
         raise InputError(f"'{key}' cannot be the key of a label.", f"Choose one of: {' '.join(KEYS)}.")
     for label in labels:
         if key and label.key == key and label.id != own_id:

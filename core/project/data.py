@@ -6,17 +6,19 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from core.data import export as exporter
-from core.data import importing
+from core.data import importing, schema_file
 from core.data.files import storage_errors
+from core.data.names import check_label_name
 from core.data.text import check_text, text_hash
 from core.errors import InputError
+from core.labeling.schema import check_colour, check_key, next_key
 from core.project.cleaning import ProgressCallback, ProjectCleaning
 from core.project.labeling import ProjectLabeling
 from core.project.schema import MOST_LABELS, ProjectSchema
@@ -28,9 +30,10 @@ from core.records import (
     ItemFilter,
     Record,
 )
-from core.storage import items
+from core.storage import imports, items, label_events, projects
 
 OnDuplicate = Literal["skip", "keep"]
+"""What happens to texts that are in the project, or earlier in the file, already."""
 MOST_REJECTED = 100_000
 """Rejected rows that a report lists."""
 MOST_AT_ONCE = 1000
@@ -56,9 +59,16 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
 
     # ------------------------------------------------------------ import
 
-    def preview_file(self, path: Path | str, filename: str | None = None, format: str | None = None) -> ImportPreview:
-        """The first rows of a file as they would be imported. Raises InputError."""
-        return importing.preview(Path(path), filename=filename, format=format, settings=self.workspace.settings)
+    def preview_file(
+        self, path: Path | str, filename: str | None = None, format: str | None = None, header: bool = True
+    ) -> ImportPreview:
+        """The first rows of a file as they would be imported; ``header`` as in ``import_file``. Raises InputError."""
+        settings = self.workspace.settings
+        return importing.preview(Path(path), filename=filename, format=format, settings=settings, header=header)
+
+    def preview_dataset(self, name: str, config: str | None = None, dataset_split: str | None = None) -> ImportPreview:
+        """The first rows of a Hugging Face dataset as they would be imported. Raises OfflineError, InputError."""
+        return importing.preview_dataset(name, config, dataset_split, settings=self.workspace.settings)
 
     def import_file(
         self,
@@ -68,17 +78,20 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
         split: str | None = None,
         id: str | None = None,
         text_b: str | None = None,
-        on_duplicate: OnDuplicate = "skip",
+        on_duplicate: OnDuplicate | None = None,
         filename: str | None = None,
         format: str | None = None,
         user: str = "me",
         progress: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
+        header: bool = True,
     ) -> ImportReport:
         """Import a file; the arguments name its columns, columns not named are kept as metadata.
 
-        Labels that the schema lacks are added. All rows that are not rejected come in, or none. Raises InputError
-        for a file that cannot be read as a whole.
+        Labels that the schema lacks are added. All rows that are not rejected come in, or none. By default a text that
+        is in the project, or earlier in the file, is left out; of an export of ours only the first, for copies within
+        it were kept on purpose. ``header`` is False for a CSV, TSV or Excel file whose first line is a row: its
+        columns are ``column 1``, ``column 2`` and so on. Raises InputError for a file that cannot be read as a whole.
         """
         staged = importing.stage(
             Path(path),
@@ -90,10 +103,11 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
             progress=progress,
             cancelled=cancelled,
             parent=self.workspace.scratch,
+            header=header,
         )
         return self._insert(staged, filename or Path(path).name, on_duplicate, user)
 
-    def import_text(self, text: str, on_duplicate: OnDuplicate = "skip", user: str = "me") -> ImportReport:
+    def import_text(self, text: str, on_duplicate: OnDuplicate | None = None, user: str = "me") -> ImportReport:
         """Import pasted text, one item a line."""
         check_text(text, "The pasted text")
         with (
@@ -112,15 +126,20 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
         config: str | None = None,
         dataset_split: str | None = None,
         text_b: str | None = None,
-        on_duplicate: OnDuplicate = "skip",
+        split: str | None = "split",
+        id: str | None = None,
+        on_duplicate: OnDuplicate | None = None,
         user: str = "me",
         progress: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> ImportReport:
-        """Import a Hugging Face dataset by name. Raises OfflineError when the Hub cannot be reached."""
+        """Import a Hugging Face dataset by name; a column ``split`` names its parts unless it has one of its own.
+
+        Raises OfflineError when the Hub cannot be reached.
+        """
         staged = importing.stage_dataset(
             name,
-            self._mapping(text=text, label=label, split="split", text_b=text_b),
+            self._mapping(text=text, label=label, split=split, id=id, text_b=text_b),
             self.task.name,
             config=config,
             split=dataset_split,
@@ -159,7 +178,7 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
         return mapping
 
     def _insert(
-        self, staged: importing.StagedImport, source: str, on_duplicate: OnDuplicate, user: str
+        self, staged: importing.StagedImport, source: str, on_duplicate: OnDuplicate | None, user: str
     ) -> ImportReport:
         """Store a staged import while everybody goes on labeling."""
         with staged, self._state.adding:
@@ -170,18 +189,23 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
         transaction: AbstractContextManager[Any],
         staged: importing.StagedImport,
         source: str,
-        on_duplicate: OnDuplicate,
+        on_duplicate: OnDuplicate | None,
         user: str,
     ) -> ImportReport:
         """Labels, items and their labels in one transaction: all of it, or nothing."""
         started = time.monotonic()
+        keep: imports.Keep = "all" if on_duplicate == "keep" else "none"
+        if on_duplicate is None and staged.own:
+            keep = "repeated"
         with ExitStack() as held:
             with transaction as write:
                 values, new, notes = self._staged_values(staged)
                 if new:
-                    self.add_labels(new, user=user)
+                    made = self._restored_labels(staged, new)
+                    new = [label["name"] for label in made]
+                    self.add_labels(made, user=user)
                 ids = self._ids_by_name() if values else {}
-                counts = items.insert_staged(
+                counts = imports.insert_staged(
                     self._database,
                     write,
                     self.id,
@@ -189,14 +213,23 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
                     source,
                     staged.rejected_rows,
                     user,
-                    on_duplicate == "keep",
+                    keep,
                     {cell: self.task.encode(value, ids) for cell, value in values.items()},
+                    projects.merged_labels(self._database, self.id) if values else {},
                 )
                 added = self._read_board(counts.first_id, bare=not (counts.labelled or counts.flagged))
                 held.enter_context(self._held())  # labeling waits from here on, for no more than the commit
             if self._state.board is not None:
                 self._state.board.extend(added)
             self._changed()
+        if counts.differing:
+            notes.append(
+                f"{counts.differing} of the duplicates carry another label or split than the text that stays: import "
+                "them with the duplicates kept, and review them on the Clean tab."
+            )
+        if staged.carried is not None and staged.carried.guidelines and not self._guidelines():
+            self.update(guidelines=staged.carried.guidelines)
+            notes.append("The guidelines came along with the labels.")
         return ImportReport(
             added=counts.added,
             duplicates=counts.duplicates,
@@ -209,12 +242,18 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
 
     def _staged_values(self, staged: importing.StagedImport) -> tuple[dict[str, Any], list[str], list[str]]:
         """(value by staged cell, label names the schema lacks, warnings). Raises InputError for too many labels."""
-        if not staged.labelled:
+        carried = [] if staged.carried is None else [check_label_name(label.name) for label in staged.carried.labels]
+        if not staged.labelled and not carried:
             return {}, [], []
-        cells = items.staged_labels(self._database, staged.parquet)
+        cells = imports.staged_labels(self._database, staged.parquet)
         settled, notes = self.task.settle([json.loads(cell) for cell in cells])
         known = self._ids_by_name()
-        new = list(dict.fromkeys(n for value in settled for n in self.task.names(value) if n not in known))
+        fixed = self.task.fixed_labels
+        named = [
+            *(name for name in carried if not fixed or name in fixed),
+            *(n for v in settled for n in self.task.names(v)),
+        ]
+        new = [name for name in dict.fromkeys(named) if name not in known]
         if len(known) + len(new) > MOST_LABELS:
             raise InputError(
                 f"The label column has {len(new)} different values; a project takes at most {MOST_LABELS} labels.",
@@ -222,10 +261,27 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
             )
         return dict(zip(cells, settled, strict=True)), new, notes
 
+    def _restored_labels(self, staged: importing.StagedImport, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Fields of new labels: as the file describes them, where it does and what it asks for is free and allowed."""
+        carried = {} if staged.carried is None else {check_label_name(one.name): one for one in staged.carried.labels}
+        known = self.labels
+        taken = [label.key for label in known]
+        made = []
+        for name in names:
+            fields = carried[name].model_dump() if name in carried else {"key": "", "colour": ""}
+            key = _or_nothing(lambda key: check_key(key, known), fields["key"])
+            key = "" if key in taken else key
+            taken.append(key)
+            made.append({**fields, "name": name, "key": key, "colour": _or_nothing(check_colour, fields["colour"])})
+        for fields in made:  # only now: a label without a key must not take the one of a later label
+            fields["key"] = fields["key"] or next_key(taken)
+            taken.append(fields["key"])
+        return made
+
     def imports(self) -> list[ImportRecord]:
         """Every import, newest first."""
         fields = ("id", "filename", "added", "duplicates", "rejected", "user", "at")
-        rows = items.list_imports(self._database, self.id)
+        rows = imports.list_imports(self._database, self.id)
         return [ImportRecord(**dict(zip(fields, row, strict=True))) for row in rows]
 
     # ------------------------------------------------------------ browse
@@ -257,6 +313,10 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
         """Where items came from."""
         return items.list_sources(self._database, self.id)
 
+    def usernames(self) -> list[str]:
+        """Everybody whose label is the current one of an item, however it was given."""
+        return label_events.usernames(self._database, self.id)
+
     def label_counts(self, filter: ItemFilter | None = None) -> dict[str, int]:
         """Current labels of what the filter lets through, most used first."""
         where, names = filter or ItemFilter(), self._names_by_id()
@@ -280,9 +340,23 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
     def export(self, path: Path | str, format: str = "csv", filter: ItemFilter | None = None) -> int:
         """Write what the filter shows to a file (csv, jsonl, parquet) or folder (datasets); returns the rows."""
         where = filter or ItemFilter()
-        return exporter.export(self._pages(where), Path(path), format)
+        return exporter.export(
+            self._pages(where), Path(path), format, schema_file.carried(self.labels, self._guidelines())
+        )
+
+    def _guidelines(self) -> str:
+        """As they are stored: another handle may have changed them."""
+        return projects.get_project(self._database, self.id).guidelines
 
     def _pages(self, where: ItemFilter) -> Iterator[Item]:
         ids = self.item_ids(where)
         for start in range(0, len(ids), PAGE):
             yield from self._with_labels(items.load_items(self._database, self.id, ids[start : start + PAGE]))
+
+
+def _or_nothing(check: Callable[[str], str], value: str) -> str:
+    """A value as it is stored, or nothing where it is not allowed."""
+    try:
+        return check(value)
+    except InputError:
+        return ""

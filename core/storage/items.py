@@ -1,19 +1,14 @@
-"""Items and their texts: insert a staged import, find, page, count. Text is only touched where text is asked for."""
+"""Items and their texts: find, page, count. Text is only touched where text is asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from core.records import ItemFilter
-from core.storage.database import Database, quoted
-from core.storage.label_events import IMPORTED
+from core.storage.database import Database
 
 FEEDBACK = "feedback:"
 """Sources that begin with it name where a person said that a model was wrong; such items are labelled first."""
@@ -32,141 +27,6 @@ class StoredItem:
     text: str
     text_b: str | None
     meta: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class InsertCounts:
-    """What the insertion of a staged import did."""
-
-    added: int
-    duplicates: int
-    labelled: int
-    flagged: int
-    """Staged rows with a flag."""
-    first_id: int
-    """Id of the first added item; the others follow it without a gap."""
-
-
-# ---------------------------------------------------------------- insert
-
-
-def staged_labels(database: Database, staged: Path) -> list[str]:
-    """Distinct encoded values of a staged import, most used first."""
-    rows = database.read(
-        "SELECT label FROM read_parquet(?) WHERE label IS NOT NULL GROUP BY label ORDER BY count(*) DESC, label",
-        [str(staged)],
-    )
-    return [label for (label,) in rows]
-
-
-def insert_staged(
-    database: Database,
-    write: duckdb.DuckDBPyConnection,
-    project_id: int,
-    staged: Path,
-    filename: str,
-    rejected: int,
-    user: str,
-    keep_duplicates: bool,
-    values: Mapping[str, tuple[str | None, list[int]]],
-) -> InsertCounts:
-    """Move a staged import into the project. Call inside a transaction, one import of a project at a time.
-
-    ``values`` maps each encoded value of the file to its (payload, label ids). Duplicates are rows whose text is in
-    the project or earlier in the file; they are left out unless ``keep_duplicates``.
-    """
-    # Which rows come in, and as which number, is settled once: four tables are filled from it and must agree.
-    write.execute(
-        f"CREATE OR REPLACE TEMP TABLE chosen AS WITH staged AS (SELECT row, first_row, text_hash FROM "
-        f"read_parquet({quoted(staged)})), known AS (SELECT text_hash FROM items WHERE project_id = $project AND "
-        "text_hash IN (SELECT text_hash FROM staged)) SELECT row, row_number() OVER (ORDER BY row) - 1 AS n "
-        "FROM staged WHERE $keep OR (first_row = row AND text_hash NOT IN (SELECT text_hash FROM known))",
-        {"project": project_id, "keep": keep_duplicates},
-    )
-    total, flagged, added = database.read(
-        "SELECT count(*), count(flag), (SELECT count(*) FROM chosen) FROM read_parquet(?)", [str(staged)]
-    )[0]
-    duplicates = total - added
-    if keep_duplicates:
-        (duplicates,) = database.read(
-            "SELECT count(*) FROM read_parquet(?) WHERE first_row <> row OR text_hash IN "
-            "(SELECT text_hash FROM items WHERE project_id = ?)",
-            [str(staged), project_id],
-        )[0]
-    import_id = database.next_ids("imports")
-    write.execute(
-        "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [import_id, project_id, filename, added, duplicates, rejected, user, datetime.now()],
-    )
-    first_id, labelled = database.next_ids("items", added), 0
-    if added:
-        (position,) = database.read(
-            "SELECT coalesce(max(position) + 1, 0) FROM items WHERE project_id = ?", [project_id]
-        )[0]
-        source = f"(SELECT staged.*, chosen.n FROM read_parquet({quoted(staged)}) staged JOIN chosen USING (row))"
-        write.execute(
-            "INSERT INTO items SELECT ? + n, ?, ? + n, text_hash, length, split, coalesce(source, ?), external_id, ?, "
-            f"coalesce(excluded, FALSE) FROM {source} ORDER BY n",
-            [first_id, project_id, position, filename, import_id],
-        )
-        write.execute(
-            f"INSERT INTO item_texts SELECT ? + n, ?, text, text_b, meta FROM {source} ORDER BY n",
-            [first_id, project_id],
-        )
-        labelled = _insert_labels(database, write, project_id, source, first_id, values, user)
-        if flagged:
-            _insert_flags(database, write, project_id, source, first_id, user)
-    write.execute("DROP TABLE chosen")
-    return InsertCounts(added, duplicates, labelled, flagged, first_id)
-
-
-def _insert_labels(
-    database: Database,
-    write: duckdb.DuckDBPyConnection,
-    project_id: int,
-    source: str,
-    first_id: int,
-    values: Mapping[str, tuple[str | None, list[int]]],
-    user: str,
-) -> int:
-    """Store the labels of a staged import; in a file that was exported here, with who gave them and when."""
-    if not values:
-        return 0
-    mapping = [{"cell": cell, "payload": payload, "label_ids": ids} for cell, (payload, ids) in values.items()]
-    write.execute(
-        "CREATE OR REPLACE TEMP TABLE staged_values AS SELECT unnest("
-        "?::STRUCT(cell VARCHAR, payload VARCHAR, label_ids INTEGER[])[], recursive := true)",
-        [mapping],
-    )
-    labelled = database.read(f"SELECT count(*) FROM {source} s JOIN staged_values v ON s.label = v.cell")[0][0]
-    first_event = database.next_ids("label_events", labelled)
-    write.execute(
-        "INSERT INTO label_events (id, project_id, item_id, kind, label_ids, payload, username, source, note, "
-        "happened_at) SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'label', v.label_ids, v.payload, "
-        "coalesce(s.annotator, ?), coalesce(s.label_source, 'import'), ?, "
-        "coalesce(try_cast(s.labelled_at AS TIMESTAMP), ?) "
-        f"FROM {source} s JOIN staged_values v ON s.label = v.cell ORDER BY n",
-        [first_event, project_id, first_id, user, IMPORTED, datetime.now()],
-    )
-    write.execute("DROP TABLE staged_values")
-    return labelled
-
-
-def _insert_flags(
-    database: Database, write: duckdb.DuckDBPyConnection, project_id: int, source: str, first_id: int, user: str
-) -> None:
-    """Store the open flags that a file exported here carries."""
-    flagged = database.read(f"SELECT count(*) FROM {source} s WHERE s.flag IS NOT NULL")[0][0]
-    first_event = database.next_ids("label_events", flagged)
-    write.execute(
-        "INSERT INTO label_events (id, project_id, item_id, kind, note, username, source, happened_at) "
-        "SELECT ? + row_number() OVER (ORDER BY n) - 1, ?, ? + n, 'flag', s.flag, ?, 'import', ? "
-        f"FROM {source} s WHERE s.flag IS NOT NULL ORDER BY n",
-        [first_event, project_id, first_id, user, datetime.now()],
-    )
-
-
-# ---------------------------------------------------------------- find
 
 
 _JOIN_LABELS = (
@@ -355,12 +215,3 @@ def length_counts(
         values,
     )
     return [(round((number + 1) * (high + 1) / bins), count) for number, high, count in rows]
-
-
-def list_imports(database: Database, project_id: int) -> list[tuple[Any, ...]]:
-    """(id, filename, added, duplicates, rejected, user, at) of every import, newest first."""
-    return database.read(
-        "SELECT id, filename, added, duplicates, rejected, username, happened_at FROM imports WHERE project_id = ? "
-        "ORDER BY id DESC",
-        [project_id],
-    )

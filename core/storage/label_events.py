@@ -236,6 +236,18 @@ def current_of(database: Database, project_id: int, item_ids: Sequence[int]) -> 
     return {row[0]: row[1:] for row in rows}
 
 
+def current_among(items: str) -> str:
+    """A query like the view ``current_labels`` with the items narrowed down, before the grouping, to those of a query.
+
+    Columns: item_id and latest, a struct of kind, label_ids and payload. Binds the project's id.
+    """
+    return (
+        "SELECT item_id, arg_max({'kind': kind, 'label_ids': label_ids, 'payload': payload}, id) AS latest "
+        "FROM label_events WHERE project_id = ? AND kind IN ('label', 'clear') "
+        f"AND item_id IN ({items}) AND id NOT IN {_UNDONE} GROUP BY item_id"
+    )
+
+
 def current_flags(database: Database, project_id: int, since: int = 0) -> dict[int, str]:
     """Open flags of a project, or of its items from one id on: item id -> note."""
     rows = database.read(
@@ -243,6 +255,15 @@ def current_flags(database: Database, project_id: int, since: int = 0) -> dict[i
         [project_id, since],
     )
     return {item_id: note or "" for item_id, note in rows}
+
+
+def usernames(database: Database, project_id: int) -> list[str]:
+    """Everybody who gave a current label, by name."""
+    rows = database.read(
+        "SELECT DISTINCT username FROM current_labels WHERE project_id = ? AND kind = 'label' ORDER BY username",
+        [project_id],
+    )
+    return [user for (user,) in rows]
 
 
 def human_counts(database: Database, project_id: int) -> dict[str, int]:

@@ -76,7 +76,7 @@ def _origin(project: Project, place: st.delta_generator.DeltaGenerator) -> tuple
         return chosen[0], chosen[1], chosen[2]
     with place:
         splits = _several(_("Split"), ["train", "dev", "test"], session.DATA_SPLITS)
-        people = _several(_("Annotator"), list(project.annotators()), session.DATA_PEOPLE)
+        people = _several(_("Annotator"), project.usernames(), session.DATA_PEOPLE)
         sources = _several(_("Source"), project.sources(), session.DATA_SOURCES)
     return splits, people, sources
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from core.data import import_worker, importing
+from core.data.hub import open_dataset
 from core.data.importing import ImportCancelled, preview, preview_dataset, stage, stage_dataset
 from core.errors import InputError, OfflineError, StorageError
 from core.records import ColumnMapping, Progressing
@@ -128,6 +129,17 @@ def test_a_dataset_by_name_says_that_we_are_offline(settings: Settings, scratch:
 def test_a_dataset_name_is_no_path(name: str, settings: Settings) -> None:
     with pytest.raises(InputError, match="not the name of a dataset"):
         preview_dataset(name, settings=settings)
+
+
+def test_a_dataset_is_never_a_folder_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "train.csv").write_text("text\nsecret\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="'mine' is a file or folder here"):
+        open_dataset("mine", None, None, offline=True, preview=True)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    with pytest.raises(OfflineError):
+        preview_dataset("mine", settings=Settings(import_seconds=60, offline=True))
 
 
 def test_rejected_rows_can_be_limited(tmp_path: Path, scratch: Path, settings: Settings) -> None:

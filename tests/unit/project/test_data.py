@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,36 @@ def test_duplicates_are_skipped_or_kept(project: Project) -> None:
     kept = project.add_items(rows, on_duplicate="keep")
     assert (kept.added, kept.duplicates) == (3, 3)
     assert project.count() == 5
+
+
+def test_what_duplicates_say_differently_is_not_lost_in_silence(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "same.csv"
+
+    def differing(*lines: str, **options: Any) -> list[str]:
+        path.write_text("text,label,split\n" + "\n".join(lines) + "\n")
+        report = project.import_file(path, label="label", split="split", **options)
+        return [warning.split(" of the duplicates")[0] for warning in report.warnings if "duplicates" in warning]
+
+    rows = ("same,refund,train", "same,delivery,train", "same,refund,test")
+    assert differing(*rows) == ["2"], "one has another label, one another split"
+    assert differing(*rows) == ["2"], "the same against the copy in the project"
+    assert differing("same,,", " same ,refund,train") == []
+    assert differing(*rows, on_duplicate="keep") == []
+    assert differing(*rows) == [], "now every one has its copy"
+    project.merge_labels("delivery", into="refund")
+    assert differing("same,refund,train", "new,,", "new,refund,") == ["1"], "a label that its copy lacks"
+
+
+def test_a_file_without_a_header_keeps_its_first_row(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("money back,refund\nwhere is it,delivery\nhand it back,refund\n")
+    named = project.preview_file(path)
+    assert any("no header" in warning for warning in named.warnings)
+    bare = project.preview_file(path, header=False)
+    assert [row["column 1"] for row in bare.rows] == ["money back", "where is it", "hand it back"]
+    assert (bare.guess.text, bare.guess.label, bare.warnings) == ("column 1", "column 2", [])
+    report = project.import_file(path, text="column 1", label="column 2", header=False)
+    assert (report.added, report.labelled, report.new_labels) == (3, 3, [])
 
 
 def test_failed_import_leaves_nothing(project: Project, tmp_path: Path) -> None:
@@ -55,27 +86,68 @@ def test_dataset_by_name_says_that_it_is_offline(project: Project) -> None:
         project.import_dataset("owner/some-dataset")
 
 
-@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [("csv", "a.csv"), ("jsonl", "a.jsonl"), ("parquet", "a.parquet"), ("datasets", "a"), ("datasets", "a.zip")],
+)
 def test_export_imports_back_to_the_same_state(
-    workspace: Workspace, project: Project, tmp_path: Path, format: str
+    workspace: Workspace, project: Project, tmp_path: Path, format: str, name: str
 ) -> None:
+    project.edit_label("delivery", key="9", colour="#123456", description="Where is it?", example="my parcel")
+    project.add_label("never used", key="a")
+    project.update(guidelines="# Be *kind*")
     project.add_items(
         [
             {"text": "=1+1", "label": "refund", "split": "test", "id": "a-1", "colour": "@red"},
             {"text": "zwei\nZeilen", "label": "delivery", "id": "a-2"},
             {"text": "offen", "id": "a-3"},
-        ]
+            {"text": "=1+1", "label": "delivery", "split": "train", "position": "3rd"},
+            {"text": "dev", "split": "dev"},
+            {"text": "test", "split": "test"},
+        ],
+        on_duplicate="keep",
     )
     ids = project.item_ids()
     project.label(ids[1], "refund", user="ann")
     project.flag(ids[2], "who knows", user="bob")
-    target = tmp_path / f"out.{format}"
-    assert project.export(target, format=format) == 3
+    target = tmp_path / name
+    assert project.export(target, format=format) == 6
     other = workspace.create_project("Copy")
     other.import_file(target, text="text", label="label", split="split", id="id")
     own = {"id", "position"}
     before = [item.model_dump(exclude=own) for item in project.items()]
     assert [item.model_dump(exclude=own) for item in other.items()] == before
+    if format in ("parquet", "datasets"):
+        shown = [label.model_dump(exclude={"id"}) for label in project.labels]
+        assert [label.model_dump(exclude={"id"}) for label in other.labels] == shown
+        assert workspace.project(other.id).info.guidelines == "# Be *kind*"
+    assert other.import_file(target, label="label", split="split", id="id").added == 0, "the same export once more"
+
+
+def test_a_carried_schema_changes_nothing_that_is_there(workspace: Workspace, project: Project, tmp_path: Path) -> None:
+    project.edit_label("refund", key="5", colour="#111111")
+    project.add_items([{"text": "a", "label": "delivery"}, {"text": "b", "label": "refund"}])
+    project.update(guidelines="theirs")
+    project.export(tmp_path / "a.parquet", "parquet")
+    other = workspace.create_project("Other", labels=[{"name": "refund"}, {"name": "own", "key": "2"}])
+    other.update(guidelines="mine")
+    before = other.labels
+    report = other.import_file(tmp_path / "a.parquet", label="label", split="split", id="id")
+    assert report.new_labels == ["delivery"] and other.info.guidelines == "mine"
+    assert other.labels[:2] == before and other.labels[2].key not in ("1", "2"), "the key 2 is taken"
+    without = workspace.create_project("Without labels")
+    without.import_file(tmp_path / "a.parquet")
+    assert without.labels == []
+
+
+def test_everybody_whose_label_counts_can_be_filtered_by(project: Project) -> None:
+    project.add_items([{"text": "a", "label": "refund"}, {"text": "b"}, {"text": "c"}], user="importer")
+    ids = project.item_ids()
+    project.bulk_label([ids[1]], "refund", user="many")
+    project.label(ids[2], "refund", user="replaced")
+    project.label(ids[2], "delivery", user="ann")
+    assert project.usernames() == ["ann", "importer", "many"] and list(project.annotators()) == ["ann"]
+    assert project.item_ids(ItemFilter(annotators=("many",))) == [ids[1]]
 
 
 def test_export_is_what_the_filter_shows(project: Project, tmp_path: Path) -> None:

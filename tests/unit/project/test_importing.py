@@ -16,7 +16,7 @@ import pytest
 from core.data import importing, versions
 from core.errors import InputError, NotFoundError, RefusedError
 from core.project import Project
-from core.storage import items
+from core.storage import imports
 from core.workspace import Workspace
 
 Add = Callable[..., list[int]]
@@ -64,15 +64,15 @@ def csv(tmp_path: Path) -> Path:
 @pytest.fixture
 def slow_insert(monkeypatch: pytest.MonkeyPatch) -> Stopped:
     """Imports stop when their rows are written but nobody can see them yet."""
-    stop, insert = Stopped(), items.insert_staged
+    stop, insert = Stopped(), imports.insert_staged
 
-    def stopped(*arguments: Any) -> items.InsertCounts:
+    def stopped(*arguments: Any) -> imports.InsertCounts:
         counts = insert(*arguments)
         if any(str(argument).endswith(".csv") for argument in arguments):
             stop.here()
         return counts
 
-    monkeypatch.setattr(items, "insert_staged", stopped)
+    monkeypatch.setattr(imports, "insert_staged", stopped)
     return stop
 
 
@@ -211,6 +211,10 @@ def test_rows_of_a_program_are_checked_like_a_file(project: Project) -> None:
     assert (report.added, report.duplicates) == (1, 1)
     assert [row.row for row in report.rejected] == [2, 3, 4, 5, 6, 7, 8]
     assert [label.name for label in project.labels] == ["refund", "delivery"]
+    half = project.add_items([{"text": "\ud800"}])
+    assert half.added == 0 and "half a character" in half.rejected[0].reason, "the column is there, the text is not"
+    with pytest.raises(InputError, match="no column 'text'"):
+        project.add_items([{"words": "fine"}])
     with pytest.raises(InputError):
         project.add_items([])
 
