@@ -14,6 +14,8 @@ from studio.services import get_workspace
 from studio.text import line
 
 NAME_LENGTH = 40
+SHORT = {"en": "EN", "zh_CN": "中文"}
+"""Languages on their switch."""
 
 
 def settle_language() -> None:
@@ -26,25 +28,28 @@ def settle_language() -> None:
 def draw_sidebar() -> None:
     """Project picker, annotator name and language switch."""
     projects = {str(project.id): line(project.name, 60) for project in get_workspace().projects()}
-    with st.sidebar, st.container(gap="small"):
+    with st.sidebar:
         if projects:
             remember(session.PROJECT, next(iter(projects)), lambda value: value in projects)
             st.selectbox(_("Project"), list(projects), format_func=projects.__getitem__, key=session.PROJECT)
         remember(session.ANNOTATOR, default_annotator(), is_name)
-        st.text_input(
-            _("Your name"),
-            key=session.ANNOTATOR,
-            max_chars=NAME_LENGTH,
-            help=_("Labels are recorded under this name. Everyone who labels uses their own."),
-        )
-        st.segmented_control(
-            _("Language"),
-            list(LANGUAGES),
-            format_func=LANGUAGES.__getitem__,
-            key=session.LANGUAGE,
-            required=True,
-            label_visibility="collapsed",
-        )
+        # In one row, so that all of it is in sight on a low screen too.
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
+            st.text_input(
+                _("Your name"),
+                key=session.ANNOTATOR,
+                max_chars=NAME_LENGTH,
+                help=_("Labels are recorded under this name. Everyone who labels uses their own."),
+            )
+            st.segmented_control(
+                _("Language"),
+                list(LANGUAGES),
+                format_func=SHORT.__getitem__,
+                key=session.LANGUAGE,
+                required=True,
+                label_visibility="collapsed",
+                width="content",
+            )
 
 
 def default_annotator() -> str:

@@ -31,8 +31,8 @@ SEARCH_FROM = 20
 """From this many labels on there is a search box as well."""
 FRAME_FROM = 29
 """More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
-FRAME_HEIGHT = 270
-"""Pixels."""
+FRAME_HEIGHT = 244
+"""Pixels; cuts a row of buttons, so that one sees there are more."""
 WAIT_SECONDS = 0.6
 """Between two looks for a suggestion that is being worked out."""
 
@@ -90,7 +90,9 @@ def draw_state(item: Item) -> None:
 def draw_text(item: Item) -> None:
     """The text as it is: large and calm, never interpreted, in a frame whose height does not jump."""
     long = len(item.text) + len(item.text_b or "") > CALM_LENGTH
-    with st.container(height=420 if long or item.text_b else 230, width=TEXT_WIDTH, border=True):
+    height = 420 if long or item.text_b else 230
+    # The key of the item lets each text begin at its top, wherever the one before was left.
+    with st.container(height=height, width=TEXT_WIDTH, border=True, key=f"text_{item.id}"):
         for place, part in enumerate((item.text, item.text_b)):
             if part is None:
                 continue
