@@ -356,7 +356,12 @@ def test_a_first_start_that_is_killed_goes_on_at_the_next_one(tmp_path, monkeypa
     """Each step fails once in the second sample project, as if the process had been killed there."""
     owner = Workspace if hasattr(Workspace, killed_at) else Project
     submitted: list[int] = []
-    monkeypatch.setattr(Workspace, "submit", lambda self, config, version: submitted.append(config.project_id) or "r")
+
+    def submit(self: Workspace, config: RunConfig, version: Version) -> str:
+        submitted.append(config.project_id)
+        return "r"
+
+    monkeypatch.setattr(Workspace, "submit", submit)
     monkeypatch.setattr(Workspace, "run", lambda self, run_id: None)
     monkeypatch.setattr("core.workspace.install_scenarios", lambda workspace: None)
     real, calls = getattr(owner, killed_at), []

@@ -115,10 +115,8 @@ def test_a_worker_is_made_ready_for_the_run_on_a_new_version(project: Project, m
 @pytest.mark.parametrize(
     "wrong", [{"test": 0.0}, {"test": float("nan")}, {"dev": -0.1}, {"seed": -1}, {"seed": 2**40}, {"test": 1.0}]
 )
-def test_shares_and_seeds_that_make_no_sense_are_refused(
-    project: Project, add: Callable[..., list[int]], wrong
-) -> None:
-    add(30, labelled=30)
+def test_shares_and_seeds_that_make_no_sense_are_refused(project: Project, wrong: dict[str, Any]) -> None:
+    fill(project)
     with pytest.raises(InputError):
         project.freeze(**wrong)
     assert project.versions() == []
