@@ -16,6 +16,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from pydantic import BaseModel
 
 from studio.i18n import LANGUAGES, LOCALES
 
@@ -43,6 +44,10 @@ def described_by_core() -> Iterator[str]:
     from core import errors
     from core.base_models import list_bases
     from core.methods import all_methods
+    from core.scenarios import all_scenarios
+    from core.scenarios.recommendation.config import Weights
+    from core.scenarios.recommendation.evaluation import WAYS
+    from core.scenarios.recommendation.imports import EventMapping, ItemMapping
     from core.settings import Settings
     from core.tasks import all_tasks
 
@@ -57,9 +62,22 @@ def described_by_core() -> Iterator[str]:
         yield from (task.title, task.help)
     for method in all_methods():
         yield from (method.title, method.summary)
-        for name, field in method.Options.model_fields.items():
-            yield field.title or name.replace("_", " ").capitalize()
-            yield field.description or ""
+        yield from described_fields(method.Options)
+    for scenario in all_scenarios():
+        for role in scenario.roles:
+            yield from (role.title, role.help)
+        yield from described_fields(scenario.Config)
+    for record in (Weights, ItemMapping, EventMapping):
+        yield from described_fields(record)
+    for way in WAYS:
+        yield way.title
+
+
+def described_fields(record: type[BaseModel]) -> Iterator[str]:
+    """Titles and help texts of a form."""
+    for name, field in record.model_fields.items():
+        yield field.title or name.replace("_", " ").capitalize()
+        yield field.description or ""
 
 
 def said_by_core() -> Iterator[str]:

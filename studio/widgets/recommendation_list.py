@@ -45,7 +45,7 @@ def _card(place: int, one: Recommendation, currency: str, big: bool) -> None:
 
 
 def _buttons(one: Recommendation, on_feedback: Feedback, key: str) -> None:
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="xsmall"):
         st.button(
             _("Good"),
             key=f"{key}_good_{one.item.id}",
@@ -62,13 +62,7 @@ def _buttons(one: Recommendation, on_feedback: Feedback, key: str) -> None:
             on_click=on_feedback,
             args=(one, False),
         )
-        with st.popover(
-            "",
-            icon=":material/bar_chart:",
-            help=_("What makes up the score"),
-            type="tertiary",
-            key=f"{key}_score_{one.item.id}",
-        ):
+        with st.popover(_("Score"), type="tertiary", key=f"{key}_score_{one.item.id}"):
             st.markdown("  \n".join(parts(one)))
 
 

@@ -32,7 +32,7 @@ NEW = ""
 @guarded
 def live_panel(scenario: Scenario, big: bool) -> None:
     """Person on the left, list on the right; a slider reruns this part alone."""
-    left, right = st.columns([1, 2.4], gap="large")
+    left, right = st.columns([1, 2.8], gap="large")
     with left:
         wish = _person(scenario, big)
     with right:
@@ -63,9 +63,7 @@ def _person(scenario: Scenario, big: bool) -> Wish:
     for entry in history if not big else history[:6]:
         with st.container(gap=None):
             st.markdown(escape(entry.item.title, 90))
-            facts = [item_line(entry.item, scenario.config.currency)]
-            facts.append("" if entry.at is None else f"{entry.at:%Y-%m-%d}")
-            st.caption(" · ".join(fact for fact in facts if fact))
+            st.caption(item_line(entry.item, scenario.config.currency))
     if not history:
         st.caption(_("Nothing yet: the list shows what is popular."))
     return Wish(person=chosen)

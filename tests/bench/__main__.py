@@ -19,7 +19,9 @@ PARTS = (
     "methods",
     "training",
     "scenarios.retrieval",
+    "scenarios.customer_service",
     "scenarios.finance_sentiment",
+    "scenarios.recommendation",
 )
 
 

@@ -37,7 +37,7 @@ from core.scenarios.recommendation.rankers import (
 
 DEPTH = 10
 TUNED_SHARE = 200
-"""Places that count while weights are tuned: one for so many items, at least ``DEPTH``; with fewer a few people decide."""
+"""While weights are tuned, one place for so many items counts, at least ``DEPTH``: with less a few people decide."""
 FEW = 10
 """People with at most so many liked items, before the held-back one, are the segment 'few'."""
 RARE = 5
@@ -295,3 +295,15 @@ def _drawn(count: int, most: int, seed: int) -> np.ndarray:
     if count <= most:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+
+
+WAYS: tuple[type[Ranker], ...] = (
+    Popularity,
+    ItemKnn,
+    RecentItemKnn,
+    MatrixFactorisation,
+    Text,
+    TunedText,
+    TextAndBehaviour,
+)
+"""Every way of ranking that may take part."""

@@ -86,8 +86,8 @@ class Features:
     def of(self, profile: Profile) -> np.ndarray:
         """(items, features) float32, columns in the order of ``FEATURES``."""
         found = np.zeros((len(self.catalog), len(FEATURES)), np.float32)
-        found[:, 0] = scaled(self.text(profile))
-        found[:, 1] = scaled(self.behaviour(profile))
+        found[:, 0] = scaled(self.text(profile), profile.items)
+        found[:, 1] = scaled(self.behaviour(profile), profile.items)
         found[:, 2] = self.popularity
         found[:, 3] = self.newness
         if len(profile.items):
@@ -186,7 +186,11 @@ def sharp(cosines: np.ndarray) -> np.ndarray:
     return np.square(np.square(np.maximum(cosines, 0.0)))
 
 
-def scaled(values: np.ndarray) -> np.ndarray:
-    """Values from 0 on, float32, as a share of the largest."""
-    top = float(values.max(initial=0.0))
-    return np.asarray(values / top if top > 0 else np.zeros_like(values), np.float32)
+def scaled(values: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:
+    """Values from 0 on, float32, as a share of the largest, at most 1.
+
+    The rows ``without`` do not count as largest: what somebody likes already resembles itself most.
+    """
+    others = values if without is None else np.delete(values, without)
+    top = float(others.max(initial=0.0))
+    return np.asarray(np.minimum(values / top, 1.0) if top > 0 else np.zeros_like(values), np.float32)
