@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.text import check_text
 from core.durable import clear_disk_errors, read_json, verify
 from core.errors import InputError, ModelError, NotFoundError
 from core.evaluation import Evaluation, evaluate
@@ -224,3 +225,4 @@ def _check_texts(texts: Sequence[str]) -> None:
     for row, text in enumerate(texts, start=1):
         if not isinstance(text, str) or len(text) > LONGEST_TEXT:
             raise InputError(f"Text {row} is not a text of at most {LONGEST_TEXT} characters.", "Leave it out.")
+        check_text(text, f"Text {row}")

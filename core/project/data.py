@@ -296,6 +296,8 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
 
     def find_text(self, text: str, text_b: str | None = None) -> Item | None:
         """The newest item with this very text (or pair), by the rule that finds duplicates; None when there is none."""
+        for part in (text, text_b or ""):
+            check_text(part, "The text")
         found = items.find_text(self._database, self.id, text_hash(text, text_b))
         return None if found is None else self.item(found)
 

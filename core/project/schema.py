@@ -26,8 +26,9 @@ class ProjectSchema(ProjectPart):
             if name is not None:
                 changes["name"] = self.workspace.check_project_name(name, but=self.id)
             stored = projects.get_project(self._database, self.id)  # another handle may have changed the rest
-            self.info = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
-            projects.update_project(self._database, self.info)
+            info = stored.model_copy(update={k: v for k, v in changes.items() if v is not None})
+            projects.update_project(self._database, info)
+        self.info = info
 
     def label_named(self, name: str) -> Label:
         """One label by its name. Raises NotFoundError."""

@@ -54,6 +54,15 @@ MARKS_BYTES = 4096
 """Size of the file of marks; what is not needed is blank."""
 
 
+def _unbound(error: RuntimeError) -> Exception:
+    """What stands for the driver's error about a value that it cannot take; any other error as it is."""
+    if "Unable to cast Python instance" not in str(error):
+        return error
+    return InputError(
+        "A text holds half a character (a lone surrogate), which cannot be stored or looked for.", "Remove it."
+    )
+
+
 def quoted(value: str | Path) -> str:
     """A SQL string literal, for the few statements that take no bound value."""
     return "'" + str(value).replace("'", "''") + "'"
@@ -231,6 +240,8 @@ class Database:
                 replaced = self._generation != generation
             if not replaced or self._taken is not None:
                 raise self._translate(error) from error
+        except RuntimeError as error:
+            raise _unbound(error) from error
         return self._fetch(sql, values, how)
 
     @property
@@ -298,6 +309,8 @@ class Database:
                 cursor.execute("ROLLBACK")
             if isinstance(error, duckdb.Error):
                 raise self._translate(error) from error
+            if isinstance(error, RuntimeError):
+                raise _unbound(error) from error
             raise
         finally:
             self._local.taken = None

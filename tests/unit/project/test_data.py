@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,28 @@ def test_excluded_items_leave_the_queue(project: Project) -> None:
     assert item is not None
     assert item.text == "second"
     assert project.count(ItemFilter(excluded=True)) == 1
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda project, half: project.update(guidelines=half),
+        lambda project, half: project.edit_label("refund", description=half),
+        lambda project, half: project.flag(project.item_ids()[0], half, "ann"),
+        lambda project, half: project.label(project.item_ids()[0], "refund", half),
+        lambda project, half: project.add_items([{"text": "new"}], user=half),
+        lambda project, half: project.items(ItemFilter(text=half)),
+        lambda project, half: project.find_text(half),
+        lambda project, half: project.import_text(half),
+        lambda project, half: project.workspace.create_token(half),
+    ],
+)
+def test_half_a_character_is_refused_in_words(project: Project, use: Callable[[Project, str], object]) -> None:
+    project.add_items([{"text": "whole"}])
+    with pytest.raises(InputError, match="half a character"):
+        use(project, "\ud83d")
+    assert project.count() == 1 and project.info.guidelines == "" and project.progress().labelled == 0
+    project.label(project.item_ids()[0], "refund", "ann")
 
 
 def test_stale_finding_overwrites_no_later_text(project: Project) -> None:
