@@ -15,8 +15,8 @@ from studio.text import escape
 from studio.widgets.basics import page_header, progress_line
 from studio.widgets.project_card import new_project_form, project_card
 
+# Between two looks at what trains, while something does and while nothing does.
 SECONDS, IDLE_SECONDS = 3.0, 15.0
-"""Between two looks at what trains, while something does and while nothing does."""
 
 
 @guarded

@@ -49,7 +49,7 @@ def model_picker(models: list[Model], numbers: dict[int, int]) -> Model:
         list(by_id),
         format_func=lambda model_id: model_name(by_id[model_id].info, numbers),
         key=session.MODEL,
-        width=520,
+        width=545,
     )
     return by_id[chosen]
 

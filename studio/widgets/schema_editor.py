@@ -72,7 +72,7 @@ def _colour(labels: list[Label], key: str) -> str:
 def _add(project: Project, user: str) -> None:
     with st.form(f"add_label_{project.id}", clear_on_submit=True):
         st.subheader(_("Add a label"), anchor=False)
-        with st.grid("auto", min_column_width=230):
+        with st.grid(3, min_column_width=230):
             name = st.text_input(_("Name"), max_chars=NAME_LENGTH)
             description = st.text_input(_("When to use it"), max_chars=500)
             example = st.text_input(_("Example"), max_chars=500)
@@ -84,7 +84,7 @@ def _add(project: Project, user: str) -> None:
 def _edit(project: Project, user: str, label: Label, labels: list[Label], used: int) -> None:
     with st.form(f"edit_label_{label.id}"):
         st.subheader(escape(label.name, 60), anchor=False)
-        with st.grid("auto", min_column_width=230):
+        with st.grid(3, min_column_width=230):
             name = st.text_input(_("Name"), label.name, max_chars=NAME_LENGTH, key=f"label_name_{label.id}")
             description = st.text_input(
                 _("When to use it"), label.description, max_chars=500, key=f"label_description_{label.id}"

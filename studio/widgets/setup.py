@@ -188,6 +188,8 @@ def setting_words(value: object, secret: bool) -> str:
     """The value of a setting for a page that others may see over the shoulder: of a secret only whether it is there."""
     if secret:
         return _("set") if value else _("not set")
+    if value is None or value == "":
+        return _("not set")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return escape(f"{value:g}" if isinstance(value, float) else value)
@@ -208,10 +210,9 @@ def about() -> None:
     settings = get_workspace().settings
     with st.grid("auto", min_column_width=330, gap="small"):
         for name, field in Settings.model_fields.items():
+            secret = not field.repr or "Secret" in str(field.annotation)
             with st.container(gap=None):
-                st.markdown(
-                    f"`WHETSTONE_{name.upper()}` = {setting_words(getattr(settings, name), secret=not field.repr)}"
-                )
+                st.markdown(f"`WHETSTONE_{name.upper()}` = {setting_words(getattr(settings, name), secret)}")
                 st.caption(_(field.description or ""))
     st.subheader(_("Libraries"), anchor=False)
     st.caption(" · ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES))
