@@ -21,6 +21,7 @@ from core.training.run_folder import RunFolder
 if TYPE_CHECKING:
     import numpy as np
 
+    from core.inference.batch import PredictedFile
     from core.workspace import Workspace
 
 LONGEST_TEXT = 1_000_000
@@ -92,8 +93,8 @@ class Model:
         text_b: str | None = None,
         filename: str | None = None,
         progress: Callable[[Progressing], None] | None = None,
-    ) -> int:
-        """Predict every row of a file and write it with label and score beside; returns the rows."""
+    ) -> PredictedFile:
+        """Predict every row of a file and write it with label and score beside; says how many, and which not."""
         from core.inference.batch import predict_file
 
         return predict_file(

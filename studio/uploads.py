@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.data.files import storage_errors
 from core.errors import StorageError
+from core.records import ImportPreview
 from studio import session
 from studio.i18n import _, language, size
 from studio.services import get_workspace
@@ -49,6 +51,17 @@ def keep_upload(upload: UploadedFile) -> Path:
         raise
     kept[upload.file_id] = str(path)
     return path
+
+
+def preview_once(source: object, read: Callable[[], ImportPreview]) -> ImportPreview:
+    """The preview of a source, read once while a session looks at it: reading takes a process of its own."""
+    known = st.session_state.get(session.PREVIEWS)
+    if known is None or known[0] != source:
+        with st.spinner(_("Reading the first rows")):
+            known = (source, read())
+        st.session_state[session.PREVIEWS] = known
+    preview: ImportPreview = known[1]
+    return preview
 
 
 def scratch(suffix: str) -> Path:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from core.data.exchange import escape_formula
-from core.data.files import whole_file
+from core.data.files import storage_errors, whole_file
 from core.data.importing import stage
 from core.errors import InputError
 from core.methods.base import Stopped
-from core.records import ColumnMapping, Prediction, Progressing
+from core.records import ColumnMapping, Prediction, Progressing, RejectedRow
 from core.settings import Settings
 
 CHUNK = 512
@@ -24,6 +25,18 @@ OUR_COLUMNS = ("row", "text", "predicted_label", "predicted_score")
 Predict = Callable[..., list[Prediction]]
 """Of texts, and for pairs of second texts."""
 Report = Callable[[Progressing], None]
+MOST_REJECTED = 100_000
+"""Rows without an answer that are listed."""
+
+
+@dataclass(frozen=True)
+class PredictedFile:
+    """What became of the rows of a file."""
+
+    rows: int
+    """Rows written with their answer."""
+    rejected: list[RejectedRow]
+    """Rows left out, with reasons; at most ``MOST_REJECTED``."""
 
 
 def predict_file(
@@ -36,12 +49,12 @@ def predict_file(
     settings: Settings | None = None,
     progress: Report | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> int:
-    """Predict the column ``text`` of a file and write every row with its answer to ``out``; returns the rows written.
+) -> PredictedFile:
+    """Predict the column ``text`` of a file and write every row with its answer to ``out``.
 
     ``text_b`` names the column of the second texts of pairs. ``out`` ends in .csv or .jsonl. Rows without a text are
-    left out; ``row`` counts as in the file, from 1. Raises InputError for an unusable file or ending, Stopped when
-    ``cancelled`` says so; then ``out`` is not touched.
+    left out and listed; ``row`` counts as in the file, from 1. Raises InputError for an unusable file or ending,
+    StorageError when the disk fails, Stopped when ``cancelled`` says so; then ``out`` is not touched.
     """
     writer = _WRITERS.get(out.suffix.lower())
     if writer is None:
@@ -52,8 +65,9 @@ def predict_file(
     ) as staged:
         others = [column for column in staged.columns if column != text]
         answered = _answer(_rows(staged.parquet, text_b), predict, staged.rows, progress, cancelled)
-        with whole_file(out) as temporary:
-            return writer(answered, others, temporary)
+        with storage_errors("predictions were written"), whole_file(out) as temporary:
+            rows = writer(answered, others, temporary)
+        return PredictedFile(rows, staged.rejected(MOST_REJECTED))
 
 
 def _rows(parquet: Path, text_b: str | None) -> Iterator[dict[str, Any]]:

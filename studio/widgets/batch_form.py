@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.inference.batch import PredictedFile
 from core.model import Model
 from core.project import Project
 from studio.guard import guard
@@ -13,7 +14,8 @@ from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.services import get_jobs, get_model
 from studio.text import escape, line
-from studio.uploads import keep_upload, scratch, upload_label
+from studio.uploads import keep_upload, preview_once, scratch, upload_label
+from studio.widgets.import_result import rejected_rows
 from studio.widgets.job_line import show_job
 
 
@@ -40,7 +42,7 @@ def batch_form(project: Project, model: Model) -> None:
     if upload is None:
         return
     path = keep_upload(upload)
-    preview = project.preview_file(path, filename=upload.name)
+    preview = preview_once((upload.file_id, True), lambda: project.preview_file(path, filename=upload.name))
     columns = preview.columns
     with st.container(horizontal=True, vertical_alignment="bottom"):
         column = st.selectbox(
@@ -69,22 +71,22 @@ def batch_form(project: Project, model: Model) -> None:
             out = scratch(f".{kind}")
             name = upload.name
 
-            def work(report: Report) -> tuple[int, Path, str]:
-                rows = get_model(model.id).predict_file(
+            def work(report: Report) -> tuple[PredictedFile, Path, str]:
+                done = get_model(model.id).predict_file(
                     path, out, text=column, text_b=column_b, filename=name, progress=report
                 )
-                return rows, out, name
+                return done, out, name
 
             get_jobs().start(key, _("Predicting {name}").format(name=name), work)
             st.rerun()
 
 
-def _result(result: tuple[int, Path, str], key: str) -> None:
-    rows, out, name = result
+def _result(result: tuple[PredictedFile, Path, str], key: str) -> None:
+    done, out, name = result
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            ngettext("{n} text of {name} is done.", "{n} texts of {name} are done.", rows).format(
-                n=number(rows), name=escape(name)
+            ngettext("{n} text of {name} is done.", "{n} texts of {name} are done.", done.rows).format(
+                n=number(done.rows), name=escape(name)
             )
         )
         st.download_button(
@@ -95,3 +97,5 @@ def _result(result: tuple[int, Path, str], key: str) -> None:
             key=f"{key}_download",
             icon=":material/download:",
         )
+    if done.rejected:
+        rejected_rows(done.rejected, key)

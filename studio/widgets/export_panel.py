@@ -29,6 +29,13 @@ def export_panel(project: Project, chosen: ItemFilter, total: int) -> None:
             on_click="ignore",
             key=f"export_{project.id}",
         )
+        st.caption(
+            _("The label schema and the guidelines come along.")
+            if kind in ("parquet", "datasets")
+            else _(
+                "Without colours, keys and descriptions of labels, and guidelines: only Parquet and datasets hold them."
+            )
+        )
         st.caption(_("With annotator and time. Cells that a spreadsheet would run as a formula are made harmless."))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core.data.exchange import is_own_export
+from core.data.readers import WITH_HEADER
 from core.project import Project
 from core.project.data import OnDuplicate
 from core.records import ColumnMapping, ImportPreview, ImportReport
@@ -17,11 +19,11 @@ from studio.jobs import Report
 from studio.phrases import phrase
 from studio.services import get_jobs
 from studio.text import escape, line
-from studio.uploads import keep_upload, upload_label
+from studio.uploads import keep_upload, preview_once, upload_label
 from studio.widgets.import_result import import_result
 from studio.widgets.job_line import show_job
 
-Store = Callable[[ColumnMapping, OnDuplicate, Report], ImportReport]
+Store = Callable[[ColumnMapping, OnDuplicate | None, Report], ImportReport]
 
 
 def import_wizard(project: Project, user: str) -> None:
@@ -64,11 +66,23 @@ def _from_file(project: Project, user: str, key: str) -> None:
         st.caption(_("You see the first rows and say which column means what before anything is stored."))
         return
     path = keep_upload(upload)
-    preview = _remembered(f"{upload.file_id}", lambda: project.preview_file(path, filename=upload.name))
+    place = st.container()
+    header = not st.session_state.get(f"{key}_bare_{upload.file_id}")
+    preview = preview_once(
+        (upload.file_id, header), lambda: project.preview_file(path, filename=upload.name, header=header)
+    )
+    if preview.format in WITH_HEADER:
+        place.checkbox(_("The first line is a row, not the names of the columns"), key=f"{key}_bare_{upload.file_id}")
 
-    def store(columns: ColumnMapping, duplicates: OnDuplicate, report: Report) -> ImportReport:
+    def store(columns: ColumnMapping, duplicates: OnDuplicate | None, report: Report) -> ImportReport:
         return project.import_file(
-            path, **columns.model_dump(), on_duplicate=duplicates, filename=upload.name, user=user, progress=report
+            path,
+            **columns.model_dump(),
+            on_duplicate=duplicates,
+            filename=upload.name,
+            user=user,
+            progress=report,
+            header=header,
         )
 
     _map_and_store(preview, line(upload.name, 60), key, project.task.paired, store)
@@ -98,41 +112,23 @@ def _from_paste(project: Project, user: str, key: str) -> None:
 
 def _from_hub(project: Project, user: str, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(_("Name on the Hub"), key=f"{key}_hub", placeholder="mteb/banking77")
-        config = st.text_input(_("Configuration, if it has several"), key=f"{key}_config")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input(_("Text column"), value="text", key=f"{key}_hub_text")
-        text_b = st.text_input(_("Second text column"), key=f"{key}_hub_text_b") if project.task.paired else None
-        label = st.text_input(_("Label column"), value="label", key=f"{key}_hub_label")
+        name = (st.text_input(_("Name on the Hub"), key=f"{key}_hub", placeholder="mteb/banking77") or "").strip()
+        part = st.text_input(_("Configuration, if it has several"), key=f"{key}_config")
+        asked = st.button(_("Show the first rows"), disabled=not name, key=f"{key}_look")
     st.caption(_("All its splits are fetched; this needs the internet once."))
-    duplicates = _duplicates(key)
-    complete = bool(name and text and (text_b or not project.task.paired))
-    if st.button(_("Fetch and import"), type="primary", disabled=not complete, key=f"{key}_go"):
-        _start(
-            key,
-            name or "",
-            lambda report: project.import_dataset(
-                (name or "").strip(),
-                config=(config or "").strip() or None,
-                text=text or "text",
-                text_b=text_b or None,
-                label=label or None,
-                on_duplicate=duplicates,
-                user=user,
-                progress=report,
-            ),
+    config = (part or "").strip() or None
+    source = ("hub", name, config)
+    seen = st.session_state.get(session.PREVIEWS)
+    if not name or not (asked or (seen is not None and seen[0] == source)):
+        return
+    preview = preview_once(source, lambda: project.preview_dataset(name, config))
+
+    def store(columns: ColumnMapping, duplicates: OnDuplicate | None, report: Report) -> ImportReport:
+        return project.import_dataset(
+            name, config=config, **columns.model_dump(), on_duplicate=duplicates, user=user, progress=report
         )
 
-
-def _remembered(source: str, read: Callable[[], ImportPreview]) -> ImportPreview:
-    """The preview of this source, read once a session."""
-    known = st.session_state.get(session.PREVIEWS)
-    if known is None or known[0] != source:
-        with st.spinner(_("Reading the first rows")):
-            known = (source, read())
-        st.session_state[session.PREVIEWS] = known
-    preview: ImportPreview = known[1]
-    return preview
+    _map_and_store(preview, line(name, 60), key, project.task.paired, store)
 
 
 def _map_and_store(preview: ImportPreview, name: str, key: str, paired: bool, store: Store) -> None:
@@ -152,7 +148,7 @@ def _map_and_store(preview: ImportPreview, name: str, key: str, paired: bool, st
     for warning in preview.warnings:
         st.caption(f":material/info: {escape(phrase(warning))}")
     columns = _columns(preview, key, paired)
-    duplicates = _duplicates(key)
+    duplicates = _duplicates(key, is_own_export(preview.columns))
     incomplete = paired and columns.text_b is None
     if st.button(_("Import"), type="primary", icon=":material/download:", disabled=incomplete, key=f"{key}_go"):
         _start(key, name, lambda report: store(columns, duplicates, report))
@@ -185,13 +181,15 @@ def _columns(preview: ImportPreview, key: str, paired: bool) -> ColumnMapping:
     return ColumnMapping(**{name: column for name, column in chosen.items() if column is not None})
 
 
-def _duplicates(key: str) -> OnDuplicate:
+def _duplicates(key: str, own: bool = False) -> OnDuplicate | None:
     keep = st.checkbox(
         _("Keep texts that are there already"),
         key=f"{key}_keep",
         help=_("Off: a text that is in the project, or earlier in the file, is left out and counted."),
     )
-    return "keep" if keep else "skip"
+    if own and not keep:
+        st.caption(_("An export of Whetstone: texts that it holds more than once were kept on purpose and come back."))
+    return "keep" if keep else None
 
 
 def _start(key: str, name: str, work: Callable[[Report], ImportReport]) -> None:

@@ -39,23 +39,31 @@ def playground(model: Model) -> None:
         )
         asked = st.form_submit_button(_("Ask the model"), type="primary", icon=":material/bolt:")
     texts, texts_b = _lines(text), _lines(second) if paired else None
+    given = len(texts)
     if asked and texts_b is not None and len(texts_b) != len(texts):
         st.warning(_("Give as many second texts as first ones, one a line."))
     elif asked and texts:
+        texts, texts_b = texts[:MOST_TEXTS], None if texts_b is None else texts_b[:MOST_TEXTS]
         with st.spinner(_("Loading the model")):
             loaded = get_model(model.id)
             started = time.perf_counter()
             answers = loaded.predict(texts, texts_b)
         texts = texts if texts_b is None else [" ↔ ".join(pair) for pair in zip(texts, texts_b, strict=True)]
         milliseconds = (time.perf_counter() - started) * 1000
-        st.session_state[session.ANSWERS] = (model.id, texts, answers, milliseconds)
+        st.session_state[session.ANSWERS] = (model.id, texts, answers, milliseconds, given)
     last = st.session_state.get(session.ANSWERS)
     if last is not None and last[0] == model.id:
         _answers(last[1], last[2], last[3])
+        if last[4] > len(last[1]):
+            st.caption(
+                _("The first {n} of {total} texts; a file of them takes any number.").format(
+                    n=number(len(last[1])), total=number(last[4])
+                )
+            )
 
 
 def _lines(text: str | None) -> list[str]:
-    return [row.strip() for row in (text or "").splitlines() if row.strip()][:MOST_TEXTS]
+    return [row.strip() for row in (text or "").splitlines() if row.strip()]
 
 
 def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -> None:

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.project import Project
-from core.records import RejectedRow
+from core.records import ColumnMapping, ImportPreview, ImportReport, RejectedRow
 from core.workspace import Workspace
 from studio import session
 from studio.widgets.import_result import rejected_csv
@@ -250,8 +250,58 @@ def test_pairs_are_imported_with_both_texts(open_page: Open, workspace: Workspac
 def test_one_text_a_line_is_no_way_to_import_pairs(open_page: Open, workspace: Workspace) -> None:
     project = workspace.create_project("Pairs", task="pair")
     app = open_page("data", view="import")
-    assert "Second text column" not in [box.label for box in app.text_input]
-    app.session_state[f"import_{project.id}_from"] = "hub"
+    assert app.segmented_control(key=f"import_{project.id}_from").options == ["A file", "A Hugging Face dataset"]
+
+
+def test_a_dataset_is_looked_at_and_mapped_like_a_file(
+    open_page: Open, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = workspace.create_project("Hub")
+    shown = ImportPreview(
+        columns=["body", "intent", "split"],
+        rows=[{"body": "Hello", "intent": "greeting", "split": "train"}],
+        format="datasets",
+        guess=ColumnMapping(text="body", label="intent", split="split"),
+    )
+    looked: list[tuple[object, ...]] = []
+    asked: list[dict[str, object]] = []
+
+    def look(self: Project, *arguments: object) -> ImportPreview:
+        looked.append(arguments)
+        return shown
+
+    def fetch(self: Project, name: str, **options: object) -> ImportReport:
+        asked.append({"name": name, **options})
+        return ImportReport(added=1, duplicates=0)
+
+    monkeypatch.setattr(Project, "preview_dataset", look)
+    monkeypatch.setattr(Project, "import_dataset", fetch)
+    app = open_page("data", view="import")
+    key = f"import_{project.id}"
+    app.session_state[f"{key}_from"] = "hub"
     app.run()
-    assert "Second text column" in [box.label for box in app.text_input]
-    assert not app.exception
+    app.text_input(key=f"{key}_hub").set_value(" owner/name ").run()
+    assert not app.dataframe and not looked, "nothing is fetched before somebody asks"
+    app.button(key=f"{key}_look").click().run()
+    next(box for box in app.selectbox if box.label == "Label").select_index(0).run()
+    assert looked == [("owner/name", None)], "the first rows are read once"
+    app.button(key=f"{key}_go").click().run()
+    settle(app, project)
+    assert [(one["name"], one["text"], one["label"], one["split"]) for one in asked] == [
+        ("owner/name", "body", None, "split")
+    ]
+
+
+def test_a_first_line_that_is_a_row_is_kept(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("Bare")
+    app = open_page("data", view="import")
+    app.file_uploader[0].upload("bare.csv", b"money back,refund\nhand it back,refund\n").run()
+    assert "no header" in words(app)
+    next(box for box in app.checkbox if "first line" in box.label).check().run()
+    assert len(app.dataframe[0].value) == 2
+    app.button(key=f"import_{project.id}_go").click().run()
+    settle(app, project)
+    assert [(item.text, item.label) for item in project.items()] == [
+        ("money back", "refund"),
+        ("hand it back", "refund"),
+    ]

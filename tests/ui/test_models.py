@@ -45,6 +45,15 @@ def test_a_pasted_list_gets_one_row_a_line(open_trained: Open, trained: Project)
     assert app.dataframe[0].value["text"].tolist() == ["money back", ":red[screen] cracked"]
 
 
+def test_a_longer_list_says_what_was_left_out(open_trained: Open, trained: Project) -> None:
+    model = trained.models()[0]
+    app = open_trained("models")
+    app.text_area(key=f"try_text_{model.id}").set_value("\n".join(f"money back {i}" for i in range(203)))
+    next(b for b in app.button if b.label == "Ask the model").click().run(timeout=60)
+    assert len(app.dataframe[0].value) == 200
+    assert any("first 200 of 203" in caption.value for caption in app.caption)
+
+
 def test_the_program_snippet_names_this_model_and_the_route(open_trained: Open, trained: Project) -> None:
     from studio.api import create_api
 
@@ -57,7 +66,7 @@ def test_the_program_snippet_names_this_model_and_the_route(open_trained: Open, 
 def test_a_file_is_predicted_in_the_background(open_trained: Open, trained: Project) -> None:
     model = trained.models()[0]
     app = open_trained("models", show="batch")
-    app.file_uploader[0].upload("mails.csv", b"text\nmoney back now\nscreen cracked again\n").run()
+    app.file_uploader[0].upload("mails.csv", b"id,text\n1,money back now\n2,\n3,screen cracked again\n").run()
     app.button(key=f"batch_{model.id}_go").click().run()
     for _ in range(200):
         if any(b.key == f"batch_{model.id}_again" for b in app.button):
@@ -66,6 +75,7 @@ def test_a_file_is_predicted_in_the_background(open_trained: Open, trained: Proj
         app.run()
     assert not app.error and not app.exception
     assert any("2 texts" in m.value for m in app.markdown)
+    assert app.dataframe[0].value["row"].tolist() == [2], "the row without a text is named"
 
 
 def test_promoting_makes_the_model_live(open_trained: Open, trained: Project) -> None:

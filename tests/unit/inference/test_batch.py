@@ -1,11 +1,12 @@
 """A file of texts becomes a file of answers: every row kept, formulas neutralised, nothing half-written."""
 
 import csv
+import errno
 import json
 
 import pytest
 
-from core.errors import InputError, ModelError
+from core.errors import InputError, ModelError, StorageError
 from core.inference import batch
 from core.inference.batch import predict_file
 from core.methods.base import Stopped
@@ -28,7 +29,8 @@ def source(tmp_path):
 
 def test_csv_keeps_rows_and_columns_and_neutralises_formulas(source, tmp_path):
     out = tmp_path / "out.csv"
-    assert predict_file(shout, source, out, text="body") == 3
+    done = predict_file(shout, source, out, text="body")
+    assert done.rows == 3 and [(row.row, row.reason) for row in done.rejected] == [(2, "the text is empty")]
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {
@@ -72,6 +74,16 @@ def test_stopping_or_failing_leaves_the_old_file(source, tmp_path, monkeypatch):
     with pytest.raises(ModelError):
         predict_file(fail, source, out, text="body")
     assert out.read_text() == "old" and sorted(p.name for p in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+
+
+def test_a_full_disk_is_a_clear_error(source, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(batch._WRITERS, ".csv", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        predict_file(shout, source, tmp_path / "out.csv", text="body")
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_other_endings_and_missing_columns_are_refused(source, tmp_path):

@@ -155,7 +155,7 @@ def test_matches_only_train_evaluate_and_predict(load, pairs, tmp_path):
     assert {label for _, label in suggester.labelled(10)} == {"match"}
     source = tmp_path / "ask.csv"
     source.write_text("left,right,note\nmy parcel,the parcel,a\nmy parcel,good day,b\n")
-    assert run.model.predict_file(source, tmp_path / "answers.jsonl", text="left", text_b="right") == 2
+    assert run.model.predict_file(source, tmp_path / "answers.jsonl", text="left", text_b="right").rows == 2
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert [row["right"] for row in answers] == ["the parcel", "good day"] and answers[0]["note"] == "a"
     assert answers[0]["predicted_score"] == round(near.score, 4)
