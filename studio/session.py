@@ -13,9 +13,14 @@ ADDRESS = "_address"
 GOING = "_going"
 """(page, URL parameters) that a button leads to; the next run goes there."""
 
+LEFT = "_address_left"
+"""By parameter: the value that ``studio.address`` replaced last in the URL, and when (monotonic seconds)."""
+
 # Annotate
 SHOWN = "_annotate_shown"
 """(item id, monotonic seconds) of the item on screen, to measure how long it was read."""
+PRESSED = "_annotate_pressed"
+"""Presses of this script run that are not booked yet."""
 SAVED = "_annotate_saved"
 """What the last key press did, for the line that says 'saved'."""
 UNSAVED = "_annotate_unsaved"
