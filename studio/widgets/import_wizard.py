@@ -60,7 +60,8 @@ def import_wizard(project: Project, user: str) -> None:
 
 def _from_file(project: Project, user: str, key: str) -> None:
     upload = st.file_uploader(
-        upload_label(_("Drop a file here: CSV, TSV, JSON, JSONL, Parquet, Excel, plain lines, or a zipped dataset")), key=f"{key}_upload"
+        upload_label(_("Drop a file here: CSV, TSV, JSON, JSONL, Parquet, Excel, plain lines, or a zipped dataset")),
+        key=f"{key}_upload",
     )
     if upload is None:
         st.caption(_("You see the first rows and say which column means what before anything is stored."))
