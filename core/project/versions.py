@@ -116,18 +116,21 @@ class ProjectVersions(ProjectData):
             with self._database.snapshot():
                 rows = items.load_texts(self._database, self.id, where, self._filter_ids(where))
                 values = self._decoded([row[0] for row in rows])
+                # An import that commits right now may be in the one and not yet in the other (core.storage.database).
+                rows = [row for row in rows if row[0] in values]
                 schema = [label.name for label in self.labels]
-            assigned = self._assign(rows, values, test, dev, seed, split)
+            golds = [values[row[0]] for row in rows]
+            assigned = self._assign(rows, golds, test, dev, seed, split)
             options = {"test": test, "dev": dev, "seed": seed, "split": split or "random", "user": user}
-            return self._write_version(rows, values, schema, assigned, options)
+            return self._write_version(rows, golds, schema, assigned, options)
 
-    def _decoded(self, item_ids: Sequence[int]) -> list[Any]:
-        """Current values of labelled items in the task's own form."""
+    def _decoded(self, item_ids: Sequence[int]) -> dict[int, Any]:
+        """Current values of labelled items, by id, in the task's own form."""
         from core.storage import label_events
 
         current = label_events.current_of(self._database, self.id, item_ids)
         names = self._names_by_id()
-        return [self.task.decode(current[i][2], current[i][1], names) for i in item_ids]
+        return {i: self.task.decode(event[2], event[1], names) for i, event in current.items()}
 
     def _assign(
         self,

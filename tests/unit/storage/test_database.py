@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from core.errors import InputError, StorageError, WorkspaceBusyError
-from core.storage import label_events, projects
+from core.storage import items, label_events, projects
 from core.storage.database import Database
 from core.storage.migrations import MIGRATIONS
 
@@ -422,4 +422,33 @@ def test_a_transaction_does_not_go_on_in_a_reopened_database(tmp_path: Path) -> 
         with database.transaction():
             add_event(database)
     assert (item_count(database), count(database)) == (0, 0)
+    database.close()
+
+
+def test_readers_see_no_row_of_an_append_that_is_being_committed(tmp_path: Path) -> None:
+    """More rows than a row group are moved into the table before they count as committed."""
+    database = Database(tmp_path, memory_mb=512)
+    with database.transaction() as write:
+        write.execute("INSERT INTO items (id, project_id, position, source) SELECT range, 1, range, 'a' FROM range(50)")
+    wrong: list[int] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            ids = items.all_positions(database, 1)["id"].tolist()
+            if ids != list(range(50)):
+                wrong.append(len(ids))
+
+    for project in range(2, 10):
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        stop.clear()
+        with database.long_transaction() as write:
+            for table, key in (("items", "id"), ("item_texts", "item_id"), ("label_events", "item_id")):
+                write.execute(f"INSERT INTO {table} ({key}, project_id) SELECT range, {project} FROM range(150000)")
+            for thread in threads:
+                thread.start()
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong
     database.close()
