@@ -19,8 +19,6 @@ LEFT = "_address_left"
 # Annotate
 SHOWN = "_annotate_shown"
 """(item id, monotonic seconds) of the item on screen, to measure how long it was read."""
-PRESSED = "_annotate_pressed"
-"""Presses of this script run that are not booked yet."""
 SAVED = "_annotate_saved"
 """What the last key press did, for the line that says 'saved'."""
 UNSAVED = "_annotate_unsaved"
