@@ -22,6 +22,7 @@ from studio.widgets.job_line import show_job
 from studio.widgets.scenario_setup import presenter_switch, presenting, setup_picker
 
 NAME = CustomerService.name
+LONG = 1_000  # texts; fewer are read in the time in which a first message is typed
 
 
 def shown_setup(big: bool) -> Setup | None:
@@ -59,14 +60,16 @@ def models_line(scenario: CustomerService) -> bool:
 
 
 def warm_up(scenario: CustomerService) -> None:
-    """Load and index in the background, so that the first customer need not wait."""
+    """Load and index in the background, so that the first customer need not wait; shown only when it takes long."""
     key = f"service_warm_{scenario.setup.id}"
-    job = show_job(key)
-    if job is not None and job.state == "failed":
+    job = get_jobs().get(key)
+    if job is not None and job.state == "running":
+        if (job.progress.total or 0) >= LONG:
+            show_job(key)
+    elif job is not None and job.state == "failed":
         job.result()
-    elif not scenario.is_ready() and (job is None or job.state == "done"):
+    elif not scenario.is_ready():
         get_jobs().start(key, _("Reading the knowledge base"), scenario.warm_up)
-        st.rerun()
 
 
 big = presenting()

@@ -56,12 +56,19 @@ def pick(scenario: CustomerService, big: bool) -> Conversation | None:
     chosen = remember(session.SERVICE_TALK, NEW, lambda value: value == NEW or _number(value) in titles)
     if not big:
         with st.container(horizontal=True, vertical_alignment="bottom"):
+            options = [NEW, *map(str, titles)]
+            # A key of its own for each conversation: a browser that does not know yet that a first message has begun
+            # one still says "new", and must not be heard.
+            key = f"service_pick_{chosen}"
             st.selectbox(
                 _("Conversation"),
-                [NEW, *map(str, titles)],
+                options,
+                index=options.index(chosen),
                 # The number keeps two that begin alike apart: Streamlit tells options by what they read.
                 format_func=lambda value: _("New conversation") if value == NEW else _named(titles, value),
-                key=session.SERVICE_TALK,
+                key=key,
+                on_change=go_to,
+                args=(key,),
                 label_visibility="collapsed",
                 width=260,
             )
@@ -83,6 +90,11 @@ def _named(titles: dict[int, str], value: str) -> str:
 
 def _number(value: str) -> int:
     return int(value) if value.isdecimal() and len(value) < 18 else -1
+
+
+def go_to(key: str) -> None:
+    """Before the script runs: show the picked conversation."""
+    st.session_state[session.SERVICE_TALK] = st.session_state[key]
 
 
 def start_new() -> None:

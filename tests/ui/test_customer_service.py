@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.project import Project
 from core.scenarios.customer_service import agent as agent_module
+from core.scenarios.customer_service import scenario as scenario_module
+from core.scenarios.customer_service import search as search_module
 from core.scenarios.customer_service.config import CustomerServiceConfig
 from core.scenarios.customer_service.knowledge import Draft
 from core.scenarios.customer_service.scenario import CustomerService
@@ -43,7 +45,8 @@ def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Meanings are words here: no encoder is loaded."""
     embedder = WordEmbedder()
     monkeypatch.setattr(CustomerService, "embedder", lambda self: embedder)
-    monkeypatch.setattr(agent_module, "one_thread", nullcontext)
+    for module in (agent_module, search_module, scenario_module):
+        monkeypatch.setattr(module, "one_thread", nullcontext)
 
 
 @pytest.fixture
@@ -61,11 +64,11 @@ def sample(sample_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def ready(app: AppTest) -> AppTest:
     """Run until nothing is worked on in the background."""
-    for _ in range(200):
-        if not any((button.key or "").startswith("stop_") for button in app.button):
-            return app
+    for _ in range(400):
+        jobs = services.get_jobs()
+        if all(job.state != "running" for job in jobs._jobs.values()):
+            return app.run()
         time.sleep(0.05)
-        app.run()
     raise AssertionError("the work does not end")
 
 

@@ -21,7 +21,7 @@ from core.scenarios.customer_service.conversations import (
     check_message,
     past_conversation,
 )
-from core.scenarios.customer_service.embedder import BaseEmbedder, Embedder, ModelEmbedder
+from core.scenarios.customer_service.embedder import BaseEmbedder, Embedder, ModelEmbedder, one_thread
 from core.scenarios.customer_service.generator import make_writer
 from core.scenarios.customer_service.handover import Summary, summarise
 from core.scenarios.customer_service.knowledge import MOST_QUESTIONS, Draft, Entry, Knowledge, staged_rows
@@ -134,9 +134,10 @@ class CustomerService:
         if model is not None:
             known, foreign = model, config.out_of_scope
             stamp = (model.id, embedder.name, foreign)
-            scope = remembered(
-                self.workspace, ("scope", self.setup.id), stamp, lambda _before: Scope.of(known, embedder, foreign)
-            )
+            with one_thread():
+                scope = remembered(
+                    self.workspace, ("scope", self.setup.id), stamp, lambda _before: Scope.of(known, embedder, foreign)
+                )
         return Agent(config, index, embedder, model, scope, make_writer(self.workspace, config.generator))
 
     def is_ready(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from core.records import Record
 from core.scenarios.customer_service.conversations import Conversation
-from core.scenarios.customer_service.embedder import Embedder, Progress
+from core.scenarios.customer_service.embedder import Embedder, Progress, one_thread
 from core.scenarios.customer_service.entities import ORDER_PATTERN, find_entities
 from core.scenarios.customer_service.knowledge import Entry
 
@@ -29,6 +30,8 @@ CANDIDATES = 20
 """Passages that the fusion lets through."""
 WORD_SHARE = 0.1
 """What the best match of words adds to a cosine."""
+FEW = 500
+"""So many new texts are encoded on one thread: quick enough, and not slowed down by a training run."""
 PRIVATE = ("email", "order_number")
 LONGEST_UNIT = 1_000
 """Characters of one embedded text: more than the encoder reads."""
@@ -107,7 +110,8 @@ class Index:
         counts = np.array([len(passage.units) for passage in passages], dtype=np.int64)
         rows = before.known if before is not None and before.embedder.name == embedder.name else {}
         new = [unit for unit in dict.fromkeys(units) if unit not in rows]
-        fresh = dict(zip(new, embedder.many(new, progress), strict=True)) if new else {}
+        with one_thread() if 0 < len(new) <= FEW else nullcontext():
+            fresh = dict(zip(new, embedder.many(new, progress), strict=True)) if new else {}
         vectors = [fresh[unit] if unit in fresh else before.vectors[rows[unit]] for unit in units]  # type: ignore[union-attr]
         known = {unit: row for row, unit in enumerate(units)}
         stacked = np.stack(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)

@@ -31,6 +31,8 @@ PASSAGES = 10_000
 MESSAGES = 150
 ON_SCREEN = 12
 REJECTED = 0.05
+CAREFUL = 0.02
+"""Shares of normal messages that may be turned away: of the form, and where little is."""
 FAQ_QUESTIONS = 20
 Texts = list[dict[str, str]]
 
@@ -115,9 +117,9 @@ def on_screen(home: Path, test: Texts) -> Figure:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.set_default_timeout(120_000)
             open_chat(page, server)
+            say(page, "hello, is anybody there")  # what is loaded for the first message is not counted
             waits = []
-            for row in test[:ON_SCREEN]:
-                page.goto(f"{server.url}/customer_service?talk=new&lang=en&as=ann")
+            for row in test[:: len(test) // ON_SCREEN][:ON_SCREEN]:
                 open_chat(page, server, "&talk=new")
                 waits.append(say(page, row["text"]))
     finally:
@@ -163,18 +165,25 @@ def _edit(desk: CustomerService) -> float:
 
 
 def clinc(folder: Path) -> Iterator[Figure]:
-    """150 intents and what is none of them; the model has never seen a foreign text."""
+    """150 intents, and 100 foreign texts to learn from; the foreign texts of the test are about other things.
+
+    A text of ours that is turned away counts as wrong, so that both figures hold at once.
+    """
     train, dev, test = (_rows(folder / f"{split}.jsonl") for split in ("train", "dev", "test"))
-    foreign = [row | {"label": "out_of_scope"} for row in _rows(folder / "oos_test.jsonl")]
-    with tempfile.TemporaryDirectory() as home, _workspace(home) as workspace:
-        model = _train(workspace, "hybrid", train, dev, test)
-        found = _scope(workspace, model, [*test, *foreign])
-    note = (
-        f"{100 * found.turned_away:.1f} % turned away; {100 * found.kept_accuracy:.1f} % with those counted as wrong, "
-        f"{100 * found.accepted_accuracy:.1f} % of those let through; AUROC {found.area:.3f}"
+    ours, foreign = (
+        [row | {"label": "out_of_scope"} for row in _rows(folder / f"oos_{split}.jsonl")] for split in ("train", "test")
     )
-    yield Figure("CLINC150, in-scope accuracy", ">= 95 %", 100 * found.accuracy, "%", low=95, note=note)
-    yield Figure("CLINC150, out-of-scope recall at the same time", ">= 75 %", 100 * found.recall, "%", low=75)
+    with tempfile.TemporaryDirectory() as home, _workspace(home) as workspace:
+        model = _train(workspace, "hybrid", [*train, *ours], dev, test)
+        careful = _scope(workspace, model, [*test, *foreign], CAREFUL)
+        usual = _scope(workspace, model, [*test, *foreign], REJECTED)
+    note = f"{100 * careful.turned_away:.1f} % turned away count as wrong; {100 * careful.accuracy:.1f} % without them"
+    yield Figure("CLINC150, in-scope accuracy", ">= 95 %", 100 * careful.kept_accuracy, "%", low=95, note=note)
+    note = (
+        f"at the usual threshold {100 * usual.recall:.1f} %, then {100 * usual.turned_away:.1f} % of ours are turned "
+        f"away and {100 * usual.accepted_accuracy:.1f} % of the others are right; AUROC {usual.area:.3f}"
+    )
+    yield Figure("CLINC150, out-of-scope recall at once", ">= 75 %", 100 * careful.recall, "%", low=75, note=note)
 
 
 def curekart(folder: Path) -> Iterator[Figure]:
@@ -192,11 +201,11 @@ def curekart(folder: Path) -> Iterator[Figure]:
     yield Figure("HINT3 Curekart, mean of in-scope accuracy and out-of-scope recall", "", 100 * macro, "%", note=note)
 
 
-def _scope(workspace: Workspace, model: Model, rows: Texts) -> ScopeFigures:
+def _scope(workspace: Workspace, model: Model, rows: Texts, rejected: float = REJECTED) -> ScopeFigures:
     embedder = BaseEmbedder(workspace)
     scope = Scope.of(model, embedder, "out_of_scope")
     texts, gold = [row["text"] for row in rows], [row["label"] for row in rows]
-    return scope_figures(scope, model, embedder, REJECTED, "out_of_scope", texts, gold)
+    return scope_figures(scope, model, embedder, rejected, "out_of_scope", texts, gold)
 
 
 def _train(workspace: Workspace, method: str, train: Texts, dev: Texts, test: Texts) -> Model:

@@ -10,6 +10,8 @@ import pytest
 from fastapi.testclient import TestClient as Client
 
 from core.scenarios.customer_service import agent as agent_module
+from core.scenarios.customer_service import scenario as scenario_module
+from core.scenarios.customer_service import search as search_module
 from core.scenarios.customer_service.scenario import CustomerService
 from tests.ui.api.answers import assert_problem
 from tests.unit.scenarios.customer_service.conftest import WordEmbedder
@@ -24,7 +26,8 @@ def words() -> Iterator[None]:
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CustomerService, "embedder", lambda self: embedder)
-        patch.setattr(agent_module, "one_thread", nullcontext)
+        for module in (agent_module, search_module, scenario_module):
+            patch.setattr(module, "one_thread", nullcontext)
         yield
 
 

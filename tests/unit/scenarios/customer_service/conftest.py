@@ -13,6 +13,8 @@ import pytest
 
 from core.records import Prediction
 from core.scenarios.customer_service import agent as agent_module
+from core.scenarios.customer_service import scenario as scenario_module
+from core.scenarios.customer_service import search as search_module
 from core.scenarios.customer_service.agent import Agent
 from core.scenarios.customer_service.config import CustomerServiceConfig, Template
 from core.scenarios.customer_service.scenario import CustomerService
@@ -94,7 +96,8 @@ PASSAGES = [
 @pytest.fixture(autouse=True)
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here computes with torch, so it need not be imported to be told how many threads to use."""
-    monkeypatch.setattr(agent_module, "one_thread", nullcontext)
+    for module in (agent_module, search_module, scenario_module):
+        monkeypatch.setattr(module, "one_thread", nullcontext)
 
 
 @pytest.fixture
