@@ -13,12 +13,12 @@ from studio.i18n import _, ngettext, number
 from studio.services import get_workspace
 from studio.text import escape, guidelines
 from studio.widgets.basics import empty_state
-from studio.widgets.labeling import draw_card, go_to, undo
+from studio.widgets.labeling import DESK, draw_card, go_to, undo
 
 EVERYTHING = ItemFilter(excluded=None)
 
 
-@st.fragment(key="desk")
+@st.fragment(key=DESK)
 @guarded
 def desk(project_id: int) -> None:
     """The card and its edge; a key press reruns only this."""

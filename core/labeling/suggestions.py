@@ -32,6 +32,8 @@ LABELS_USED = 2_000
 BATCH = 64
 """Texts scored at a time: the page's newest wish waits no longer than one batch."""
 SHOWN = 3
+FEWEST_LABELS = 4
+"""Two labels with two examples each: before that the labels so far say nothing."""
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from core.errors import InputError, NotFoundError, RefusedError
-from core.labeling.suggestions import Suggester
+from core.labeling.suggestions import FEWEST_LABELS, Suggester
 from core.project.part import ProjectPart
 from core.records import BulkStep, Item, ItemFilter, LabelSource, Progress, Suggestion
 from core.storage import cleaning, label_events
@@ -298,7 +298,9 @@ class ProjectLabeling(ProjectPart):
 
     def thinking(self, item_id: int) -> bool:
         """Whether a suggestion for this item is being worked out, so that it is worth asking again soon."""
-        return self._suggester().thinking(item_id)
+        if not self._suggester().thinking(item_id):
+            return False
+        return self.progress().labelled >= FEWEST_LABELS or bool(self.workspace.models(self.id))
 
     def prepare_suggestions(self, user: str, count: int = 20) -> None:
         """Have suggestions worked out in the background for what this user will see next."""

@@ -31,9 +31,11 @@ SEARCH_FROM = 20
 """From this many labels on there is a search box as well."""
 FRAME_FROM = 29
 """More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
+DESK = "desk"
+"""Name of the fragment that a key press reruns."""
 FRAME_HEIGHT = 244
 """Pixels; cuts a row of buttons, so that one sees there are more."""
-WAIT_SECONDS = 0.6
+WAIT_SECONDS = 0.8
 """Between two looks for a suggestion that is being worked out."""
 
 
@@ -55,14 +57,8 @@ def draw_card(project: Project, item: Item) -> None:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
     draw_state(item)
     draw_text(item)
-    suggestion, awaited = current_suggestion(project, item)
-    if suggestion is not None:
-        draw_suggestion(project, item, suggestion)
-    elif awaited:
-        await_suggestion(project.id, item.id)
-    else:
-        draw_no_suggestion(item.id, _("No suggestion"))
-    draw_labels(project.id, item, project.labels, suggestion)
+    draw_suggestion(project, item.id)
+    draw_labels(project.id, item, project.labels)
     draw_actions(project, item)
 
 
@@ -106,41 +102,47 @@ def draw_text(item: Item) -> None:
                         st.markdown(f"##### {escape(paragraph)}", anchors=False)
 
 
-def draw_suggestion(project: Project, item: Item, suggestion: Suggestion) -> None:
-    """The first choice, faint, under the Enter key."""
+def draw_suggestion(project: Project, item_id: int) -> None:
+    """The first choice, faint, under the Enter key; while it is worked out, this line alone looks again."""
+    if st.session_state.get(session.SUGGESTIONS, True) and is_awaited(project, item_id):
+        await_suggestion(project.id, item_id)
+    else:
+        suggestion_line(project.id, item_id)
+
+
+def suggestion_line(project_id: int, item_id: int, missing: str = "") -> None:
+    """What is suggested, or that nothing is: always one line, so that the labels below stand still."""
+    suggestion = shown_suggestion(item_id)
+    if suggestion is None:
+        words = missing or _("No suggestion")
+        st.button(words, key=f"none_{item_id}", disabled=True, type="tertiary", icon=":material/lightbulb:")
+        return
     st.button(
         _("Suggested: {label} · {percent} %").format(
             label=escape(suggestion.label, 60),
             percent=min(99, round(suggestion.score * 100)),  # a model is never certain
         ),
-        key=f"accept_{item.id}",
+        key=f"accept_{item_id}",
         shortcut=ACTIONS["accept"],
-        on_click=give,
-        args=(project.id, item.id, suggestion.label, suggestion),
+        on_click=accept,
+        args=(project_id, item_id, suggestion.label),
         help=_("By {model}. Enter accepts it.").format(model=escape(suggestion.model, 60)),
         type="tertiary",
         icon=":material/lightbulb:",
     )
 
 
-def draw_no_suggestion(item_id: int, words: str) -> None:
-    """Holds the place, so that the labels stand still when a suggestion comes and from one text to the next."""
-    st.button(words, key=f"none_{item_id}", disabled=True, type="tertiary", icon=":material/lightbulb:")
-
-
 @st.fragment(run_every=WAIT_SECONDS)
 @guarded
 def await_suggestion(project_id: int, item_id: int) -> None:
-    """Looks again by itself; when the model has answered, the page is drawn anew. The buttons of the labels are the
-    same ones before and after, so no key press is lost.
+    """The line of a suggestion that is on its way. It draws nothing else: a run of the whole desk or page would be
+    long enough for two key presses to arrive together, in an order that nobody knows.
     """
-    draw_no_suggestion(item_id, _("Thinking of a suggestion …"))
-    project = get_workspace().project(project_id)
-    if project.suggest([item_id]) or not project.thinking(item_id):
-        st.rerun()
+    awaited = is_awaited(get_workspace().project(project_id), item_id)
+    suggestion_line(project_id, item_id, _("Thinking of a suggestion …") if awaited else "")
 
 
-def draw_labels(project_id: int, item: Item, labels: list[Label], suggestion: Suggestion | None) -> None:
+def draw_labels(project_id: int, item: Item, labels: list[Label]) -> None:
     """One button a label with its key; a search box where there are many."""
     keys = assign_keys(labels)
     if len(labels) >= SEARCH_FROM:
@@ -153,7 +155,7 @@ def draw_labels(project_id: int, item: Item, labels: list[Label], suggestion: Su
             placeholder=_("Type to find one of {n} labels").format(n=len(names)),
             key=f"find_{item.id}",
             on_change=give_found,
-            args=(project_id, item.id, suggestion),
+            args=(project_id, item.id),
             label_visibility="collapsed",
             width=TEXT_WIDTH,
         )
@@ -168,7 +170,7 @@ def draw_labels(project_id: int, item: Item, labels: list[Label], suggestion: Su
             key=f"label_{item.id}_{label.id}",
             shortcut=keys.get(label.id),
             on_click=give,
-            args=(project_id, item.id, label.name, suggestion),
+            args=(project_id, item.id, label.name),
             help=escape(about) if about else None,
             type="primary" if item.label == label.name else "secondary",
             width="stretch",
@@ -219,27 +221,33 @@ def draw_actions(project: Project, item: Item) -> None:
             st.button(_("Remove the flag"), key=f"unflag_{item.id}", on_click=unflag, args=(project.id, item.id))
 
 
-def current_suggestion(project: Project, item: Item) -> tuple[Suggestion | None, bool]:
-    """The first suggestion for the item, unless suggestions are hidden; and whether one is on its way.
+def is_awaited(project: Project, item_id: int) -> bool:
+    """Whether a suggestion is on its way; once there is one, or none will come, what is shown stays.
 
-    What was shown first stays: a better one that arrives while the person reads would move under the Enter key.
+    A better one that arrives while the person reads would move under the Enter key.
     """
-    if not st.session_state.get(session.SUGGESTIONS, True):
-        return None, False
     held: tuple[int, Suggestion | None] | None = st.session_state.get(session.SUGGESTED)
-    if held is None or held[0] != item.id:
-        best = project.suggest([item.id]).get(item.id) or []
-        if not best and project.thinking(item.id):
-            return None, True
-        held = (item.id, best[0] if best else None)
-        st.session_state[session.SUGGESTED] = held
-    return held[1], False
+    if held is not None and held[0] == item_id:
+        return False
+    best = project.suggest([item_id]).get(item_id) or []
+    if not best and project.thinking(item_id):
+        return True
+    st.session_state[session.SUGGESTED] = (item_id, best[0] if best else None)
+    return False
+
+
+def shown_suggestion(item_id: int) -> Suggestion | None:
+    """What is suggested on screen for this item."""
+    held: tuple[int, Suggestion | None] | None = st.session_state.get(session.SUGGESTED)
+    if not st.session_state.get(session.SUGGESTIONS, True) or held is None or held[0] != item_id:
+        return None
+    return held[1]
 
 
 # ------------------------------------------------------------------------------------------------ callbacks
 
 
-def give(project_id: int, item_id: int, label: str, suggestion: Suggestion | None) -> None:
+def give(project_id: int, item_id: int, label: str) -> None:
     """Book one label on the item whose button was pressed, if that item is still the one on screen."""
     shown_id, since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item_id:
@@ -248,7 +256,13 @@ def give(project_id: int, item_id: int, label: str, suggestion: Suggestion | Non
     elapsed_ms = round((time.monotonic() - since) * 1000) if since is not None else None
     # Emptied before the write: a second press that is already on its way finds nothing to answer.
     st.session_state[session.SHOWN] = None
-    write(Answer(project_id, item_id, label, suggestion, elapsed_ms))
+    write(Answer(project_id, item_id, label, shown_suggestion(item_id), elapsed_ms))
+
+
+def accept(project_id: int, item_id: int, label: str) -> None:
+    """Book the suggested label; the whole desk goes on, also where the button came later than the desk."""
+    give(project_id, item_id, label)
+    st.rerun(DESK)
 
 
 def write(answer: Answer) -> None:
@@ -271,11 +285,11 @@ def write(answer: Answer) -> None:
     st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(label=escape(answer.label, 60))
 
 
-def give_found(project_id: int, item_id: int, suggestion: Suggestion | None) -> None:
+def give_found(project_id: int, item_id: int) -> None:
     """The label chosen in the search box."""
     chosen = st.session_state.get(f"find_{item_id}")
     if chosen:
-        give(project_id, item_id, chosen, suggestion)
+        give(project_id, item_id, chosen)
 
 
 def give_again() -> None:

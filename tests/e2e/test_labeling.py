@@ -95,6 +95,32 @@ def test_the_next_text_comes_at_once(labeled: Server, page: Page) -> None:
     assert statistics.median(waits) <= SOON_MS
 
 
+def test_a_suggestion_that_comes_late_moves_nothing_and_costs_no_key(tmp_path: Path, page: Page) -> None:
+    home = tmp_path / "workspace"
+    with Workspace.open(home, Settings(home=home, offline=True)) as workspace:
+        project = workspace.create_project("P", labels=["refund", "delivery"], language="zh")
+        rows = [
+            {"text": f"{'退款' if n % 2 else '包裹'} {n}", "label": ["delivery", "refund"][n % 2]} for n in range(12)
+        ]
+        project.add_items([*rows, *({"text": f"退款 还没有到 {n}"} for n in range(9))], user="ann")
+    server = Server(tmp_path, demo="false", offline="true")
+    server.start()
+    try:
+        page.goto(f"{server.url}/annotate?as=ann&lang=en")
+        item = page.locator("[class*=st-key-label_]").first
+        expect(page.get_by_text("Thinking of a suggestion")).to_be_visible()
+        before = item.bounding_box()
+        page.keyboard.press("1")
+        expect(text_on_card(page)).to_have_text(re.compile("还没有到 1"))
+        expect(page.get_by_text("Saved: refund")).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("Suggested: refund"))).to_be_visible()
+        assert item.bounding_box() == before
+        page.keyboard.press("Enter")
+        expect(text_on_card(page)).to_have_text(re.compile("还没有到 2"))
+    finally:
+        server.stop()
+
+
 def test_a_second_server_says_who_has_the_workspace(labeled: Server, page: Page) -> None:
     second = Server(labeled.home, demo="false", offline="true")
     second.start()
