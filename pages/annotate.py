@@ -13,29 +13,36 @@ from studio.i18n import _, ngettext, number
 from studio.services import get_workspace
 from studio.text import escape, guidelines
 from studio.widgets.basics import empty_state
-from studio.widgets.labeling import DESK, draw_card, go_to, undo
+from studio.widgets.labeling import WAIT_SECONDS, draw_card, go_to, settle_suggestion, undo
 
 EVERYTHING = ItemFilter(excluded=None)
 
 
-@st.fragment(key=DESK)
 @guarded
-def desk(project_id: int) -> None:
-    """The card and its edge; a key press reruns only this."""
+def desk(project_id: int, patient: bool) -> None:
+    """The card and its edge; a key press reruns only this.
+
+    The patient desk runs by itself until the first suggestion is there, then the page is drawn anew without that. (A
+    smaller fragment for the suggestion alone would run between two runs of this one, and Streamlit would then keep
+    the buttons of the text before.)
+    """
     project = get_workspace().project(project_id)
     card, edge = st.columns([5, 2], gap="medium")
     item = project.next_item(user=annotator())
+    awaited = item is not None and settle_suggestion(project, item.id, patient)
     with card:
         if item is None:
             draw_end(project)
         else:
-            draw_card(project, item)
+            draw_card(project, item, awaited)
             project.prepare_suggestions(annotator())
     with edge:
         if st.session_state.get(session.GUIDELINES):
             with st.container(border=True, height=460):
                 st.markdown(guidelines(project.info.guidelines) or _("This project has no guidelines yet."))
         draw_edge(project)
+    if patient and not awaited:
+        st.rerun()
 
 
 def draw_end(project: Project) -> None:
@@ -124,4 +131,6 @@ elif not project.count(EVERYTHING):
         view="import",
     )
 else:
-    desk(project.id)
+    item = project.next_item(user=annotator())
+    patient = item is not None and settle_suggestion(project, item.id, patient=True)
+    st.fragment(desk, key="desk", run_every=WAIT_SECONDS if patient else None)(project.id, patient)

@@ -31,8 +31,6 @@ SEARCH_FROM = 20
 """From this many labels on there is a search box as well."""
 FRAME_FROM = 29
 """More labels than this outgrow the single keys; their buttons are wider, for 'Shift + A', and scroll."""
-DESK = "desk"
-"""Name of the fragment that a key press reruns."""
 FRAME_HEIGHT = 244
 """Pixels; cuts a row of buttons, so that one sees there are more."""
 WAIT_SECONDS = 0.8
@@ -50,14 +48,14 @@ class Answer:
     elapsed_ms: int | None
 
 
-def draw_card(project: Project, item: Item) -> None:
-    """The text, the suggestion, the labels and the actions of one item."""
+def draw_card(project: Project, item: Item, awaited: bool) -> None:
+    """The text, the suggestion (``awaited`` while it is on its way), the labels and the actions of one item."""
     shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
     draw_state(item)
     draw_text(item)
-    draw_suggestion(project, item.id)
+    draw_suggestion(project.id, item.id, _("Thinking of a suggestion …") if awaited else _("No suggestion"))
     draw_labels(project.id, item, project.labels)
     draw_actions(project, item)
 
@@ -102,20 +100,11 @@ def draw_text(item: Item) -> None:
                         st.markdown(f"##### {escape(paragraph)}", anchors=False)
 
 
-def draw_suggestion(project: Project, item_id: int) -> None:
-    """The first choice, faint, under the Enter key; while it is worked out, this line alone looks again."""
-    if st.session_state.get(session.SUGGESTIONS, True) and is_awaited(project, item_id):
-        await_suggestion(project.id, item_id)
-    else:
-        suggestion_line(project.id, item_id)
-
-
-def suggestion_line(project_id: int, item_id: int, missing: str = "") -> None:
-    """What is suggested, or that nothing is: always one line, so that the labels below stand still."""
+def draw_suggestion(project_id: int, item_id: int, missing: str) -> None:
+    """The first choice, faint, under the Enter key. Always one line, so that the labels below stand still."""
     suggestion = shown_suggestion(item_id)
     if suggestion is None:
-        words = missing or _("No suggestion")
-        st.button(words, key=f"none_{item_id}", disabled=True, type="tertiary", icon=":material/lightbulb:")
+        st.button(missing, key=f"none_{item_id}", disabled=True, type="tertiary", icon=":material/lightbulb:")
         return
     st.button(
         _("Suggested: {label} · {percent} %").format(
@@ -124,22 +113,12 @@ def suggestion_line(project_id: int, item_id: int, missing: str = "") -> None:
         ),
         key=f"accept_{item_id}",
         shortcut=ACTIONS["accept"],
-        on_click=accept,
+        on_click=give,
         args=(project_id, item_id, suggestion.label),
         help=_("By {model}. Enter accepts it.").format(model=escape(suggestion.model, 60)),
         type="tertiary",
         icon=":material/lightbulb:",
     )
-
-
-@st.fragment(run_every=WAIT_SECONDS)
-@guarded
-def await_suggestion(project_id: int, item_id: int) -> None:
-    """The line of a suggestion that is on its way. It draws nothing else: a run of the whole desk or page would be
-    long enough for two key presses to arrive together, in an order that nobody knows.
-    """
-    awaited = is_awaited(get_workspace().project(project_id), item_id)
-    suggestion_line(project_id, item_id, _("Thinking of a suggestion …") if awaited else "")
 
 
 def draw_labels(project_id: int, item: Item, labels: list[Label]) -> None:
@@ -221,16 +200,17 @@ def draw_actions(project: Project, item: Item) -> None:
             st.button(_("Remove the flag"), key=f"unflag_{item.id}", on_click=unflag, args=(project.id, item.id))
 
 
-def is_awaited(project: Project, item_id: int) -> bool:
-    """Whether a suggestion is on its way; once there is one, or none will come, what is shown stays.
+def settle_suggestion(project: Project, item_id: int, patient: bool) -> bool:
+    """Decide what is suggested for an item; True while that is still open and the ``patient`` desk looks again.
 
-    A better one that arrives while the person reads would move under the Enter key.
+    Once there is a suggestion, or none will come, what is shown stays: a better one that arrives while the person
+    reads would move under the Enter key.
     """
     held: tuple[int, Suggestion | None] | None = st.session_state.get(session.SUGGESTED)
-    if held is not None and held[0] == item_id:
+    if not st.session_state.get(session.SUGGESTIONS, True) or (held is not None and held[0] == item_id):
         return False
     best = project.suggest([item_id]).get(item_id) or []
-    if not best and project.thinking(item_id):
+    if not best and patient and project.thinking(item_id):
         return True
     st.session_state[session.SUGGESTED] = (item_id, best[0] if best else None)
     return False
@@ -257,12 +237,6 @@ def give(project_id: int, item_id: int, label: str) -> None:
     # Emptied before the write: a second press that is already on its way finds nothing to answer.
     st.session_state[session.SHOWN] = None
     write(Answer(project_id, item_id, label, shown_suggestion(item_id), elapsed_ms))
-
-
-def accept(project_id: int, item_id: int, label: str) -> None:
-    """Book the suggested label; the whole desk goes on, also where the button came later than the desk."""
-    give(project_id, item_id, label)
-    st.rerun(DESK)
 
 
 def write(answer: Answer) -> None:
