@@ -57,9 +57,9 @@ def pick(scenario: CustomerService, big: bool) -> Conversation | None:
     if not big:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             options = [NEW, *map(str, titles)]
-            # A key of its own for each conversation: a browser that does not know yet that a first message has begun
-            # one still says "new", and must not be heard.
-            key = f"service_pick_{chosen}"
+            # A key of its own for each conversation and title: a browser that does not know yet what a first message
+            # has changed names an option that is gone, and must not be heard.
+            key = f"service_pick_{chosen if chosen == NEW else _named(titles, chosen)}"
             st.selectbox(
                 _("Conversation"),
                 options,
@@ -94,7 +94,9 @@ def _number(value: str) -> int:
 
 def go_to(key: str) -> None:
     """Before the script runs: show the picked conversation."""
-    st.session_state[session.SERVICE_TALK] = st.session_state[key]
+    picked = str(st.session_state[key])
+    if picked == NEW or _number(picked) > 0:
+        st.session_state[session.SERVICE_TALK] = picked
 
 
 def start_new() -> None:

@@ -104,8 +104,8 @@ def _shown(scenario: CustomerService, replays: list[Replay]) -> None:
         for name in FIRST:
             if name in summary.shares:
                 _metric(name, summary.shares[name].value, before)
-        st.metric(_("Half of the answers within"), f"{number(summary.milliseconds['p50'])} ms")
-        st.metric(_("95 % of the answers within"), f"{number(summary.milliseconds['p95'])} ms")
+        st.metric(_("Median answer"), f"{number(summary.milliseconds['p50'])} ms")
+        st.metric(_("95 % within"), f"{number(summary.milliseconds['p95'])} ms")
     st.caption(
         ngettext("{n} conversation", "{n} conversations", summary.cases).format(n=number(summary.cases))
         + " · "
@@ -118,6 +118,7 @@ def _shown(scenario: CustomerService, replays: list[Replay]) -> None:
     with right:
         if summary.flow:
             show_figure(plots.flow(summary, palette(), translator()), key="service_flow")
+            st.caption(_("On the left who should answer, in colour who did."))
         if len(replays) > 1:
             show_figure(plots.over_time(replays, palette(), translator()), key="service_over_time")
     result = scenario.replay_result(chosen.id)

@@ -110,9 +110,9 @@ def flow(summary: ReplaySummary, palette: Palette = LIGHT, translate: Translate 
         title = translate("{n} of {all} conversations for a person were kept by the assistant")
         title = title.format(n=kept, all=sum(lost.values()))
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(title=translate("Conversations, by what answered"), gridcolor=palette.line, zeroline=False)
-    figure.update_yaxes(title=translate("Should be answered by"), showgrid=False)
-    return finish(figure, title, palette, 190 + 44 * max(1, len(rows)))
+    figure.update_xaxes(gridcolor=palette.line, zeroline=False)
+    figure.update_yaxes(showgrid=False)
+    return finish(figure, title, palette, 170 + 44 * max(1, len(rows)))
 
 
 def over_time(replays: Sequence[Replay], palette: Palette = LIGHT, translate: Translate = identity) -> go.Figure:
