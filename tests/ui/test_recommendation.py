@@ -31,7 +31,6 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
         return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-6)
 
     monkeypatch.setattr(shops, "read", read)
-    monkeypatch.setattr("core.scenarios.recommendation.cold.read", read)
     monkeypatch.setattr(
         "core.scenarios.recommendation.cold.read_sentence",
         lambda workspace, model, text: read(workspace, None, [text])[0],

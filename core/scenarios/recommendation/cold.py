@@ -9,7 +9,7 @@ import numpy as np
 from core.errors import InputError, NotFoundError, RefusedError
 from core.scenarios.recommendation.features import Profile
 from core.scenarios.recommendation.records import LONGEST_SENTENCE, Close, Placed, Wish
-from core.scenarios.recommendation.shop import Shop, history_text, read, read_sentence, silent
+from core.scenarios.recommendation.shop import Shop, read_sentence
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
@@ -44,11 +44,8 @@ def profile_of(workspace: Workspace, shop: Shop, wish: Wish, memory: float) -> t
     hidden = np.array([item_row(shop, key) for key in wish.hidden], np.int64)
     if wish.person is not None:
         number = person_number(shop, wish.person)
-        vector = None
-        if shop.model is not None and shop.reads and len(rows):
-            vector = read(workspace, shop.model, [history_text(shop.catalog, rows)], silent)[0]
         disliked = shop.histories.disliked[number].indices
-        return Profile.of(shop.histories, number, memory, vector), np.concatenate([rows, disliked, hidden])
+        return Profile.of(shop.histories, number, memory), np.concatenate([rows, disliked, hidden])
     sentence = " ".join(wish.sentence.split())[:LONGEST_SENTENCE]
     vector = read_sentence(workspace, shop.model, sentence) if sentence and shop.reads else None
     return Profile.chosen(rows.tolist(), memory, vector), np.concatenate([rows, hidden])

@@ -1,7 +1,7 @@
 """What speaks for an item: six features between 0 and 1 for one person and every item of the catalogue.
 
 - text: cosines of the item's text with the newest liked ones, sharpened so that one close match counts more than many
-  vague ones; or with what the person wrote, or with the history as a tuned model reads it;
+  vague ones; or with what the person wrote;
 - behaviour: item-to-item cosine over people with shrinkage (Sarwar et al. 2001; Deshpande & Karypis 2004);
 - popularity, newness: halved after some days; price: distance from the usual price on a logarithmic scale;
 - category: how often the person chooses the item's categories.

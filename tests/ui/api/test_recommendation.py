@@ -25,8 +25,7 @@ def letters() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shops, "read", read)
-        for name in ("scenario", "cold"):
-            patch.setattr(f"core.scenarios.recommendation.{name}.read", read)
+        patch.setattr("core.scenarios.recommendation.scenario.read", read)
         one = lambda workspace, model, text: read(workspace, model, [text])[0]  # noqa: E731
         patch.setattr("core.scenarios.recommendation.cold.read_sentence", one)
         yield

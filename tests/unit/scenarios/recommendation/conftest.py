@@ -82,8 +82,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> None:
         return letters(texts)
 
     monkeypatch.setattr(shops, "read", read)
-    for name in ("scenario", "cold"):
-        monkeypatch.setattr(f"core.scenarios.recommendation.{name}.read", read)
+    monkeypatch.setattr("core.scenarios.recommendation.scenario.read", read)
     monkeypatch.setattr(
         "core.scenarios.recommendation.cold.read_sentence", lambda workspace, model, text: letters([text])[0]
     )
