@@ -45,7 +45,7 @@ def quality(summary: ReplaySummary, palette: Palette = LIGHT, translate: Transla
     title = translate("Nothing was measured")
     if "right" in summary.shares:
         title = translate(
-            "{share} of the conversations were answered right, {wrong} wrong, the others went to a person"
+            "{share} of the conversations went right, {wrong} were answered wrong, the others got a person without need"
         )
         wrong = summary.shares["false_confident"].value
         title = title.format(share=percent(summary.shares["right"].value), wrong=percent(wrong))

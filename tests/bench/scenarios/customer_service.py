@@ -91,7 +91,8 @@ def many_passages(folder: Path) -> Iterator[Figure]:
 
 def on_server(desk: CustomerService, test: Texts) -> Figure:
     """Milliseconds of one message through everything, both messages on disk."""
-    texts = [row["text"] for row in test[:: len(test) // MESSAGES]][:MESSAGES]
+    own = [case.messages[0] for case in desk.sample_cases()]
+    texts = [*own, *(row["text"] for row in test[:: len(test) // MESSAGES])][:MESSAGES]
     waits, decisions = [], set()
     for text in texts:
         talk = desk.conversations.start("api")
