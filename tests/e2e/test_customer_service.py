@@ -149,9 +149,7 @@ def test_an_entry_is_found_by_the_next_message(desk: Server, page: Page) -> None
 def test_a_replay_says_how_good_it_is(desk: Server, page: Page) -> None:
     open_page(page, desk, "&tab=numbers")
     page.get_by_role("button", name="Run the sample conversations").click()
-    expect(page.get_by_text(re.compile(r"of the conversations went right")).first).to_be_visible(
-        timeout=180_000
-    )
+    expect(page.get_by_text(re.compile(r"of the conversations went right")).first).to_be_visible(timeout=180_000)
     expect(page.get_by_test_id("stMetric").filter(has_text="Handed over").first).to_be_visible()
     settled(page)
     assert page.get_by_test_id("stAlertContentError").count() == 0

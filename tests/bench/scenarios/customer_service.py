@@ -216,7 +216,7 @@ def _train(workspace: Workspace, method: str, train: Texts, dev: Texts, test: Te
     path = workspace.scratch / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     project.import_file(path, text="text", label="label", split="split" if dev else None)
-    version = project.freeze(split="imported", seed=0) if dev else project.freeze(test=0.0, dev=0.15, seed=0)
+    version = project.freeze(split="imported", seed=0) if dev else project.freeze(test=0.01, dev=0.15, seed=0)
     model = project.train(version, method=method).wait().model
     if model is None:
         raise RuntimeError(f"{method} did not finish")
