@@ -31,7 +31,7 @@ PASSAGES = 10_000
 MESSAGES = 150
 ON_SCREEN = 12
 REJECTED = 0.05
-CAREFUL = 0.02
+CAREFUL = 0.025
 """Shares of normal messages that may be turned away: of the form, and where little is."""
 FAQ_QUESTIONS = 20
 Texts = list[dict[str, str]]
