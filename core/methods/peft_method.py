@@ -7,6 +7,7 @@ prompts) is handed out as the base model and the adapter, which peft puts togeth
 from __future__ import annotations
 
 import shutil
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,16 +20,16 @@ ADAPTER = "adapter"
 BASE = "base"
 
 
-class PeftMethod(TunedEncoder):
+class PeftMethod(TunedEncoder, ABC):
     """Base of the methods; a new one says how peft is configured and whether the result can be merged."""
 
     merges: ClassVar[bool] = True
     only: ClassVar[frozenset[str] | None] = None
     """Model types that the method works with; None: all."""
 
+    @abstractmethod
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """peft's config without task type and modules to save."""
-        raise NotImplementedError
 
     def prepare(self, model: Any, options: Any, steps: int) -> Any:
         """Wrap the classifier. Raises TrainingError for a type of model that the method does not work with."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -22,33 +21,8 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from core.errors import InputError, StorageError, WorkspaceBusyError
-from core.storage.migrations import MIGRATIONS
-
-NUMBERED = (
-    "items",
-    "label_events",
-    "projects",
-    "labels",
-    "schema_events",
-    "imports",
-    "cleaning_batches",
-    "versions",
-    "tokens",
-    "setup_events",
-    "service_entries",
-    "service_conversations",
-    "service_messages",
-    "service_replays",
-    "recommendation_items",
-    "recommendation_events",
-    "recommendation_reports",
-    "feed_items",
-    "feed_alerts",
-    "feed_alert_events",
-)
-"""Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
-open pages still speak of them. So the highest id of each never goes down, unless the database lost something."""
-
+from core.storage.backups import bring, check_backup
+from core.storage.migrations import NUMBERED, migrate
 
 MARKS_BYTES = 4096
 """Size of the file of marks; what is not needed is blank."""
@@ -66,31 +40,6 @@ def _unbound(error: RuntimeError) -> Exception:
 def quoted(value: str | Path) -> str:
     """A SQL string literal, for the few statements that take no bound value."""
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring a database file to the newest schema. Raises StorageError for one that a newer Whetstone wrote."""
-    connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, happened_at TIMESTAMP)")
-    done = {number for (number,) in connection.execute("SELECT number FROM migrations").fetchall()}
-    newest = MIGRATIONS[-1][0]
-    if done and max(done) > newest:
-        raise StorageError(
-            f"This workspace was written by a newer Whetstone (schema {max(done)}, this one knows {newest}).",
-            "Update Whetstone.",
-        )
-    for number, sql in MIGRATIONS:
-        if number in done:
-            continue
-        connection.execute("BEGIN TRANSACTION")
-        try:
-            connection.execute(sql)
-            connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, datetime.now()])
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(duckdb.Error):
-                connection.execute("ROLLBACK")
-            raise
-        connection.execute("CHECKPOINT")
 
 
 class Database:
@@ -405,12 +354,12 @@ class Database:
 
     def restore(self, source: Path) -> Path:
         """Replace the database by a backup; return where the replaced one was kept."""
-        self._check_backup(source)
+        check_backup(source, self.file)
         with self._long_lock, self._write_lock:
             kept = self.backup(self.home / "backups" / f"replaced-{datetime.now():%Y%m%d-%H%M%S-%f}.duckdb")
             incoming = self.file.with_name("incoming.duckdb")
             highest = {table: self._highest(table) for table in NUMBERED}
-            self._bring(source, incoming)
+            bring(source, incoming)
             self._disconnect()
             try:
                 self.file.with_name(self.file.name + ".wal").unlink(missing_ok=True)
@@ -427,35 +376,3 @@ class Database:
                     write.execute("INSERT INTO counters VALUES (?, ?)", [table, top])
             self._check_marks(accept_loss=True)
         return kept
-
-    def _bring(self, source: Path, incoming: Path) -> None:
-        """Copy a backup here and bring it to the newest schema, so that what takes the place is known to be whole."""
-        try:
-            shutil.copyfile(source, incoming)
-            with closing(duckdb.connect(str(incoming))) as copy:
-                migrate(copy)
-                for table in NUMBERED:
-                    copy.execute(f"SELECT max(id) FROM {table}")
-        except (OSError, duckdb.Error) as error:
-            for file in (incoming, incoming.with_name(incoming.name + ".wal")):
-                file.unlink(missing_ok=True)
-            reason = str(error).splitlines()[0]
-            raise StorageError(f"{source.name} cannot be restored: {reason}", "Nothing was changed.") from error
-
-    def _check_backup(self, source: Path) -> None:
-        if not source.is_file():
-            raise InputError(f"There is no backup {source}.")
-        if source.resolve() == self.file.resolve():
-            raise InputError("This is the open database itself.", "Choose a file from the backups folder.")
-        try:
-            probe = duckdb.connect(str(source), read_only=True)
-        except duckdb.Error as error:
-            raise InputError(f"{source.name} is not a DuckDB database: {str(error).splitlines()[0]}") from error
-        try:
-            row = probe.execute("SELECT max(number) FROM migrations").fetchone()
-        except duckdb.Error:
-            raise InputError(f"{source.name} is not a Whetstone backup.") from None
-        finally:
-            probe.close()
-        if row and row[0] and row[0] > MIGRATIONS[-1][0]:
-            raise InputError(f"{source.name} was written by a newer Whetstone.", "Update Whetstone first.")

@@ -7,6 +7,13 @@ lists and counters scan.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
+
+import duckdb
+
+from core.errors import StorageError
+
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (
         1,
@@ -119,3 +126,53 @@ MIGRATIONS: tuple[tuple[int, str], ...] = (
     ),
 )
 """(number, SQL); never edit a step that was released, add the next one."""
+
+NUMBERED = (
+    "items",
+    "label_events",
+    "projects",
+    "labels",
+    "schema_events",
+    "imports",
+    "cleaning_batches",
+    "versions",
+    "tokens",
+    "setup_events",
+    "service_entries",
+    "service_conversations",
+    "service_messages",
+    "service_replays",
+    "recommendation_items",
+    "recommendation_events",
+    "recommendation_reports",
+    "feed_items",
+    "feed_alerts",
+    "feed_alert_events",
+)
+"""Tables with ids that are never given twice, not even after an older state was restored: run folders, exports and
+open pages still speak of them. So the highest id of each never goes down, unless the database lost something."""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring a database file to the newest schema. Raises StorageError for one that a newer Whetstone wrote."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, happened_at TIMESTAMP)")
+    done = {number for (number,) in connection.execute("SELECT number FROM migrations").fetchall()}
+    newest = MIGRATIONS[-1][0]
+    if done and max(done) > newest:
+        raise StorageError(
+            f"This workspace was written by a newer Whetstone (schema {max(done)}, this one knows {newest}).",
+            "Update Whetstone.",
+        )
+    for number, sql in MIGRATIONS:
+        if number in done:
+            continue
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            connection.execute(sql)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", [number, datetime.now()])
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("CHECKPOINT")

@@ -8,7 +8,8 @@ from typing import Any
 
 from core.errors import NotFoundError
 from core.records import Label, ProjectInfo, SchemaEvent
-from core.storage.database import NUMBERED, Database
+from core.storage.database import Database
+from core.storage.migrations import NUMBERED
 
 _OWNED = (
     "labels",
