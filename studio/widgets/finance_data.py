@@ -17,7 +17,7 @@ from studio.i18n import _, translator
 from studio.services import get_jobs, get_workspace
 from studio.text import escape, line
 from studio.uploads import keep_upload
-from studio.widgets.import_result import import_counts
+from studio.widgets.import_result import import_counts, import_job
 from studio.widgets.job_line import show_job
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
 
@@ -54,18 +54,7 @@ def data_panel(scenario: FinanceSentiment) -> None:
 def import_panel(scenario: FinanceSentiment) -> None:
     """Upload, map, add; the items are scored right after."""
     key = f"finance_import_{scenario.setup.id}"
-    job = show_job(key)
-    if job is not None:
-        if job.state == "running":
-            return
-        if job.state == "stopped":
-            st.info(_("The import was stopped. Nothing of it was stored."))
-        else:
-            with guard():
-                import_counts(job.result(), key)
-        if st.button(_("Another file"), key=f"{key}_again"):
-            get_jobs().dismiss(key)
-            st.rerun()
+    if import_job(key, import_counts):
         return
     upload = st.file_uploader(_("CSV, JSONL, Parquet, Excel, RSS or Atom"), key=f"{key}_upload")
     if upload is None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.records import ImportReport, RejectedRow
+from studio.guard import guard
 from studio.i18n import _, duration, ngettext, number
 from studio.navigation import open_page
 from studio.phrases import phrase
+from studio.services import get_jobs
 from studio.text import escape
 from studio.widgets.basics import label_chips
+from studio.widgets.job_line import show_job
 
 SHOWN_REJECTED = 200
 
@@ -88,3 +93,21 @@ def rejected_csv(rows: list[RejectedRow]) -> str:
 
 def _inert(cell: str) -> str:
     return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def import_job(key: str, draw: Callable[[Any, str], None]) -> bool:
+    """The import of this key, running or over, with ``draw`` for what it brought; False when a file may be chosen."""
+    job = show_job(key)
+    if job is None:
+        return False
+    if job.state == "running":
+        return True
+    if job.state == "stopped":
+        st.info(_("The import was stopped. Nothing of it was stored."))
+    else:
+        with guard():
+            draw(job.result(), key)
+    if st.button(_("Another file"), key=f"{key}_again"):
+        get_jobs().dismiss(key)
+        st.rerun()
+    return True

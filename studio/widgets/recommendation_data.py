@@ -22,8 +22,7 @@ from studio.phrases import phrase
 from studio.services import get_jobs, get_workspace
 from studio.text import escape, line
 from studio.uploads import keep_upload
-from studio.widgets.import_result import rejected_rows
-from studio.widgets.job_line import show_job
+from studio.widgets.import_result import import_job, rejected_rows
 from studio.widgets.options_form import field_title
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
 
@@ -124,18 +123,7 @@ def standing(scenario: Recommendation) -> None:
 def importing(scenario: Recommendation, kind: str, record: type[Any], store: Store) -> None:
     """Upload, map, add, in the background."""
     key = f"shop_{kind}_{scenario.setup.id}"
-    job = show_job(key)
-    if job is not None:
-        if job.state == "running":
-            return
-        if job.state == "stopped":
-            st.info(_("The import was stopped. Nothing of it was stored."))
-        else:
-            with guard():
-                _counts(job.result(), key)
-        if st.button(_("Another file"), key=f"{key}_again"):
-            get_jobs().dismiss(key)
-            st.rerun()
+    if import_job(key, _counts):
         return
     upload = st.file_uploader(_("CSV, JSONL, Parquet or Excel"), key=f"{key}_upload")
     if upload is None:
