@@ -100,12 +100,14 @@ def go_to(key: str) -> None:
 
 
 def start_new() -> None:
-    """Before the script runs: leave the conversation."""
-    st.session_state[session.SERVICE_TALK] = NEW
+    """Before the script runs: leave the conversation, unless a message came in the same moment and waits in it."""
+    talk = st.session_state.get(session.SERVICE_TALK, NEW)
+    if st.session_state.get(session.SERVICE_ASKED, (None,))[0] != talk:
+        st.session_state[session.SERVICE_TALK] = NEW
 
 
 def ask(setup_id: int, key: str) -> None:
-    """Before the script runs: note the message. A first one needs a conversation to stand in.
+    """Before the script runs: note the message. A first one, or one after a resolved conversation, opens a new one.
 
     Streamlit may hand in the same message twice when a script run was cut off; the second one comes at once.
     """
@@ -116,7 +118,7 @@ def ask(setup_id: int, key: str) -> None:
         return
     with guard():
         scenario = CustomerService(get_workspace(), get_setup(get_workspace(), setup_id))
-        if talk == NEW:
+        if talk == NEW or scenario.conversations.get(int(talk)).state == "resolved":
             talk = str(scenario.conversations.start("chat", annotator()).id)
             st.session_state[session.SERVICE_TALK] = talk
         before = len(scenario.conversations.get(int(talk)).messages)

@@ -117,7 +117,7 @@ def test_the_demo(desk: Server, page: Page) -> None:
     expect(page.get_by_text("Resolved. Later questions can find how.")).to_be_visible()
     # 5. What one colleague solved the next customer gets at once.
     page.get_by_role("button", name="New conversation").click()
-    settled(page)
+    expect(bubbles(page)).to_have_count(0)
     say(page, "how many sheep live in wales?")
     expect(bubbles(page).last).to_contain_text("nine million sheep")
     # 6. The message that went back is the first to label.

@@ -122,6 +122,10 @@ def test_a_person_takes_over_and_what_solved_it_is_found(sample: CustomerService
     next(b for b in app.button if b.label == "Send").click().run()
     assert sample.conversations.recent()[0].state == "resolved"
     assert sample.agent().answer("purple monkeys xylophone").text == "Xylophone monkeys are purple."
+    say(app, "xylophone, purple monkeys")
+    now, before = sample.conversations.recent()[:2]
+    assert [len(talk.messages) for talk in (now, before)] == [2, 3], "what comes after the end opens a new conversation"
+    assert now.messages[-1].text == "Xylophone monkeys are purple."
 
 
 def test_hostile_text_is_only_text(sample: CustomerService) -> None:
