@@ -29,7 +29,9 @@ def versions_panel(project: Project, user: str) -> None:
             "annotate",
         )
         return
-    with st.expander(_("Freeze a new version"), expanded=not versions, icon=":material/ac_unit:"):
+    # Labels given since the newest version are what one comes here for.
+    more = not versions or progress.labelled > sum(versions[0].info.rows(split) for split in SPLITS)
+    with st.expander(_("Freeze a new version"), expanded=more, icon=":material/ac_unit:"):
         _freeze(project, user, progress.labelled, first=not versions)
     for version in versions:
         version_card(version.info, newest=version.id == versions[0].id)

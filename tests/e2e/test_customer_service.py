@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import statistics
 from collections.abc import Iterator
@@ -57,6 +58,40 @@ def desk_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def desk(desk_home: Path) -> Iterator[Server]:
     """The app on it."""
     server = Server(desk_home, demo="false", offline="true")
+    server.start()
+    yield server
+    server.stop()
+    server.stop_workers()
+
+
+NEW_WISH = "discount_code"
+"""A wish that the model of the loop has never seen; these are how customers word it."""
+WISHES = [
+    "my voucher SPRING-4 is refused at the checkout",
+    "is there a discount for teachers",
+    "can two promo codes go on one basket",
+    "the newsletter code for 10% off never came",
+    "loyalty points: how do I spend them on this order",
+    "coupon from the parcel, where do I type it in",
+    "the gift voucher says already used, I never used it",
+    "price dropped 20% a day after I bought it, can I get the offer",
+]
+
+
+@pytest.fixture
+def unlearned(tmp_path: Path) -> Iterator[Server]:
+    """The app on the sample, whose intent model has never seen a ``NEW_WISH``."""
+    with (FOLDER / "customer_service_intents.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"] not in ("", NEW_WISH)]
+    home = tmp_path / "workspace"
+    with Workspace.open(home, Settings(home=home, offline=True)) as workspace:
+        project = workspace.create_project("Intents", labels=[*sorted({row["label"] for row in rows}), NEW_WISH])
+        project.add_items([{"text": row["text"], "label": row["label"]} for row in rows])
+        workspace.set_preference(PROJECT.format("customer_service_intents"), project.id)
+        run = project.train(project.freeze(test=0.2, dev=0.1, seed=0), method="features").wait(timeout=300)
+        assert run.model is not None, run.error
+        CustomerService.install_sample(workspace)
+    server = Server(tmp_path, demo="false", offline="true")
     server.start()
     yield server
     server.stop()
@@ -153,6 +188,45 @@ def test_a_replay_says_how_good_it_is(desk: Server, page: Page) -> None:
     expect(page.get_by_test_id("stMetric").filter(has_text="Handed over").first).to_be_visible()
     settled(page)
     assert page.get_by_test_id("stAlertContentError").count() == 0
+
+
+def replay(page: Page, server: Server, button: str) -> None:
+    """Run the sample conversations and wait for their figures."""
+    open_page(page, server, "&tab=numbers")
+    page.get_by_role("button", name=button, exact=True).click()
+    expect(page.get_by_role("button", name="Run the sample conversations again")).to_be_visible(timeout=180_000)
+    expect(page.get_by_text(re.compile(r"of the conversations went right")).first).to_be_visible(timeout=180_000)
+
+
+@pytest.mark.timeout(600)
+def test_what_it_got_wrong_is_labelled_and_learned(unlearned: Server, page: Page) -> None:
+    """Feedback, labeling queue, frozen version, new model, and the numbers say so: the loop, by hand."""
+    replay(page, unlearned, "Run the sample conversations")
+    for wish in WISHES:
+        open_chat(page, unlearned, "&tab=chat&talk=new")
+        say(page, wish)
+        bubbles(page).last.get_by_role("button", name="Wrong intent").click()
+        expect(page.get_by_text(re.compile("First in the labeling queue"))).to_be_visible()
+    page.goto(f"{unlearned.url}/annotate?as=ann&lang=en")
+    card = page.get_by_test_id("stMain").locator("h5").first
+    for wish in WISHES:
+        expect(card).to_have_text(re.compile(re.escape(wish[:12])))
+        button = page.locator("[class*=st-key-label_]").filter(has_text=NEW_WISH)
+        expect(button).to_have_count(1)
+        page.keyboard.press(button.inner_text().split()[-1].lower())
+        expect(card.filter(has_text=wish[:12])).to_have_count(0)
+    page.goto(f"{unlearned.url}/data?view=versions&as=ann&lang=en")
+    page.get_by_role("button", name="Freeze", exact=True).click()
+    page.get_by_role("button", name="Train on it").click()
+    page.goto(f"{unlearned.url}/train?method=features&as=ann&lang=en")
+    page.get_by_role("button", name="Start training").click()
+    run = page.locator("[class*=st-key-run_]").first
+    expect(run.get_by_text("finished")).to_be_visible(timeout=180_000)
+    replay(page, unlearned, "Run the sample conversations again")
+    said = page.get_by_text(re.compile("Since the replay before, [1-9][0-9]* conversations became right")).first
+    expect(said).to_be_visible()
+    assert page.get_by_test_id("stAlertContentError").count() == 0
+    assert "Traceback" not in unlearned.log()
 
 
 def test_a_setup_of_ones_own_in_a_few_clicks(desk: Server, page: Page, tmp_path: Path) -> None:
