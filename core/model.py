@@ -63,16 +63,15 @@ class Model:
                 )
         if not texts:
             return []
-        scores = self.workspace.predictors.scores(self.path, texts, texts_b)
-        labels = self.info.labels
-        values = get_task(self.info.task).predictions(scores, labels)
+        found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b)
+        labels = self.info.labels if found.scores.shape[1] else []
         return [
             Prediction(
                 label=value,
-                score=float(row.max()),
-                scores={name: float(score) for name, score in zip(labels, row, strict=True)},
+                score=float(score),
+                scores={name: float(part) for name, part in zip(labels, row, strict=True)},
             )
-            for value, row in zip(values, scores, strict=True)
+            for value, score, row in zip(found.values, found.confidence, found.scores, strict=True)
         ]
 
     def embed(self, texts: Sequence[str], keep: bool = False) -> np.ndarray:
@@ -140,6 +139,7 @@ class Model:
         ranked = RunFolder(self.path.parent).ranking(split)
         found = evaluate(
             gold=[json.loads(value) for value in table.column("gold").to_pylist()],
+            predicted=[json.loads(value) for value in table.column("predicted").to_pylist()],
             scores=scores,
             labels=self.info.labels,
             ids=ids,

@@ -88,6 +88,10 @@ class Evaluation(Record):
     mistakes: list[Mistake] = Field(default_factory=list, description="Most confident mistakes first.")
     calibration: Calibration | None = None
     warnings: list[Message] = Field(default_factory=list, description="What a reader must know before trusting this.")
+    figures: dict[str, float] = Field(
+        default_factory=dict,
+        description="Other main figures of the task by name, the headline first, e.g. entity_f1; 0 to 1 unless named.",
+    )
     agreement: Agreement | None = Field(default=None, description="For graded pairs.")
     retrieval: Retrieval | None = Field(
         default=None,
@@ -102,6 +106,11 @@ class Evaluation(Record):
         default=None,
         description="The same base model before fine-tuning: frozen, with a logistic regression on top.",
     )
+
+    @property
+    def entity_f1(self) -> float:
+        """Micro F1 of whole entities, for tagging; 0 for other tasks."""
+        return self.figures.get("entity_f1", 0.0)
 
     def items(self, gold: str, predicted: str) -> list[int]:
         """Ids of the items with this gold and this predicted label: one cell of the confusion matrix."""

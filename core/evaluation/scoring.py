@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from core.errors import RefusedError
 from core.evaluation.bootstrap import Outcomes, correlation_interval, interval, lowest_plausible
 from core.evaluation.bootstrap import scores as resampled_scores
+from core.evaluation.judged import Judged
 from core.evaluation.messages import Message
 from core.evaluation.records import (
     Agreement,
@@ -23,6 +24,8 @@ from core.evaluation.records import (
 from core.tasks.base import Task
 from core.tasks.pair import MATCH, correlations, grades, is_graded
 
+BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {}
+"""Measures of the tasks that are not one label a row, by task name."""
 MISTAKES = 500
 """Mistakes kept with their texts; all of them are found through ``Evaluation.items``."""
 TEXT_LIMIT = 2000
@@ -40,20 +43,23 @@ def evaluate(
     split: str = "test",
     name: str = "",
     seed: int = 0,
+    predicted: Sequence[Any] | None = None,
 ) -> Evaluation:
     """Measure predictions on one split.
 
-    ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids`` and ``texts`` have n entries. Gold labels that the
-    model does not know count as mistakes and are named in ``warnings``. Raises RefusedError for an empty split or a
-    task whose values are neither labels nor grades.
+    ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids``, ``texts`` and ``predicted`` have n entries. Tasks
+    with one label a row are judged by their scores alone. Gold labels that the model does not know count as mistakes
+    and are named in ``warnings``. Raises RefusedError for an empty split and for predictions that do not fit it.
     """
-    if task.name not in ("classification", "pair"):
-        raise RefusedError(f"There is no evaluation for the task '{task.name}' yet.")
     if len(gold) == 0:
         raise RefusedError(
             f"The {split} split is empty, there is nothing to measure.",
             "Freeze a version that sets some labelled items aside for it.",
         )
+    if (measure := BY_VALUES.get(task.name)) is not None:
+        if predicted is None or not len(gold) == len(predicted) == len(ids) == len(texts):
+            raise RefusedError(f"The predictions do not fit the {split} split.", "Train the model again.")
+        return measure(Judged(gold, predicted, scores, labels, ids, texts, split, name, seed))
     scores = np.asarray(scores, dtype=np.float64)
     if not len(gold) == len(scores) == len(ids) == len(texts) or scores.shape[1:] != (len(labels),):
         raise RefusedError(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import RefusedError
-from core.methods.base import Predictor
+from core.methods.base import Answering, Answers, Predictor, answers_of
+from core.tasks import get_task
 
 MOST_LOADED = 3
 """Models kept in memory; the one used longest ago makes room."""
@@ -22,7 +23,7 @@ class Predictors:
 
     def __init__(self, most: int = MOST_LOADED) -> None:
         self._most = most
-        self._loaded: OrderedDict[Path, Predictor] = OrderedDict()
+        self._loaded: OrderedDict[Path, Predictor | Answering] = OrderedDict()
         self._lock = threading.RLock()
 
     def scores(
@@ -38,7 +39,15 @@ class Predictors:
         without it nothing of the texts stays behind.
         """
         with self._lock:
-            return self._get(directory, embeddings).scores(texts, texts_b)
+            predictor: Any = self._get(directory, embeddings)
+            if not hasattr(predictor, "scores"):
+                raise RefusedError("This model gives no score to each label.", "Ask it for answers instead.")
+            return np.asarray(predictor.scores(texts, texts_b))
+
+    def answers(self, directory: Path, task: str, texts: Sequence[str], texts_b: Sequence[str] | None) -> Answers:
+        """What the model in ``directory`` says about each text, or pair of texts. Raises ModelError."""
+        with self._lock:
+            return answers_of(self._get(directory, None), get_task(task), texts, texts_b)
 
     def embed(self, directory: Path, texts: Sequence[str], embeddings: Path | None = None) -> np.ndarray:
         """Unit vectors (len(texts), d) float32 by the model in ``directory``. Raises RefusedError, ModelError."""
@@ -48,7 +57,7 @@ class Predictors:
                 raise RefusedError("This model makes no vectors of texts.", "Use one that was trained on pairs.")
             return np.asarray(predictor.embed(texts))
 
-    def _get(self, directory: Path, embeddings: Path | None) -> Predictor:
+    def _get(self, directory: Path, embeddings: Path | None) -> Predictor | Answering:
         from core.inference.predictor import load_predictor
 
         if directory not in self._loaded:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from core.durable import verify
 from core.methods import get_method
-from core.methods.base import Predictor
+from core.methods.base import Answering, Predictor
 
 
-def load_predictor(directory: Path, device: str = "cpu") -> Predictor:
+def load_predictor(directory: Path, device: str = "cpu") -> Predictor | Answering:
     """The model in ``directory``, ready to score texts.
 
     Raises ModelError when a file is missing or altered, or when the folder holds a pickle.
     """
     facts = verify(directory)
-    return get_method(facts["method"]).load(directory, list(facts["labels"]), device)
+    return get_method(facts["method"]).load(directory, list(facts["labels"]), device, facts["task"])

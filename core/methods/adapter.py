@@ -68,7 +68,9 @@ class Adapter(TunedEncoder):
         """A predictor that saves base and adapter apart."""
         return AdapterPredictor(predictor.model, predictor.tokenizer, predictor.labels, predictor.device, base)
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> EncoderPredictor:
         """Put base and adapter together. Raises ModelError."""
         return AdapterPredictor.load(directory, labels, device)
 

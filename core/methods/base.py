@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,6 +76,18 @@ class Stopped(Exception):
     """Raised by a method that saved its state because the run was asked to stop."""
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a model says about n rows."""
+
+    values: list[Any]
+    """Predicted value of each row, in the task's own form."""
+    confidence: np.ndarray
+    """(n,) float32: how sure the model is of each value, 0 to 1."""
+    scores: np.ndarray
+    """(n, len(labels)) float32 probability of every label; (n, 0) where a task has no score a label and row."""
+
+
 class Predictor(Protocol):
     """A model in memory that scores texts."""
 
@@ -86,6 +98,31 @@ class Predictor(Protocol):
 
     def save(self, directory: Path) -> None:
         """Write the model without pickle: safetensors, skops, JSON."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A model in memory whose answers are more than a score for each label: spans, text."""
+
+    labels: list[str]
+
+    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
+        """What it says about each text, or pair of texts."""
+
+    def save(self, directory: Path) -> None:
+        """Write the model without pickle: safetensors, skops, JSON."""
+
+
+def answers_of(
+    predictor: Predictor | Answering, task: Task, texts: Sequence[str], texts_b: Sequence[str] | None = None
+) -> Answers:
+    """What a model of either kind says about each text, or pair of texts."""
+    if isinstance(predictor, Answering):
+        return predictor.answers(texts, texts_b)
+    scores = predictor.scores(texts, texts_b)
+    if not len(texts):
+        return Answers([], np.zeros(0, np.float32), scores)
+    return Answers(task.predictions(scores, predictor.labels), scores.max(axis=1), scores)
 
 
 @dataclass(frozen=True)
@@ -115,11 +152,15 @@ class Method(Protocol):
     """True when the method writes checkpoints."""
     Options: ClassVar[type[MethodOptions]]
 
-    def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
+    def fit(
+        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
+    ) -> Predictor | Answering:
         """Train on data.train, choose on data.dev, and return the predictor. Raises TrainingError, Stopped."""
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> Predictor:
-        """Load what ``Predictor.save`` wrote."""
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> Predictor | Answering:
+        """Load what ``save`` wrote for ``task``."""
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None

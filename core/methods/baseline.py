@@ -71,7 +71,9 @@ class Baseline:
             return train_pairs(data, features, [checked.C], context, checked.seed, checked.class_weights)
         return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> LinearPredictor:
         """Load what the predictor's ``save`` wrote."""
         return load_linear(directory, labels, device)
 

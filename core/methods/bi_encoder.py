@@ -116,7 +116,9 @@ class BiEncoder:
         encoder.model.eval()
         return BiEncoderPredictor(data.labels, encoder, _calibrate(encoder, data, checked, context))
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> BiEncoderPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> BiEncoderPredictor:
         """Load what the predictor's ``save`` wrote."""
         return BiEncoderPredictor.load(directory, labels, device)
 

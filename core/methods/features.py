@@ -82,7 +82,9 @@ class Features:
             return train_pairs(data, features, choices, context, checked.seed, checked.class_weights)
         return train_linear(data, features, make, [checked.C] if checked.C else CHOICES, context, checked.seed)
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> LinearPredictor:
         """Load what the predictor's ``save`` wrote."""
         return load_linear(directory, labels, device)
 

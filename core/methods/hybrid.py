@@ -49,7 +49,9 @@ class Hybrid:
         features.weight = checked.embedding_weight
         return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> LinearPredictor:
         """Load what the predictor's ``save`` wrote."""
         return LinearPredictor.load(directory, labels, device)
 

@@ -56,7 +56,9 @@ class PeftMethod(TunedEncoder, ABC):
             return merged(predictor)
         return AdaptedPredictor(predictor.model, predictor.tokenizer, predictor.labels, predictor.device, base)
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> EncoderPredictor:
         """Load a saved model. Raises ModelError."""
         return (
             super().load(directory, labels, device) if self.merges else AdaptedPredictor.load(directory, labels, device)

@@ -69,7 +69,9 @@ class TunedEncoder:
         )
         return self.finish(predictor, Path(base or ""))
 
-    def load(self, directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> EncoderPredictor:
         """Load a saved model. Raises ModelError."""
         return load_encoder(directory, labels, device)
 

@@ -30,7 +30,7 @@ from core.durable import clear_leftovers, new_folder, read_json, seal, write_jso
 from core.errors import StudioError, TrainingError
 from core.inference.predictor import load_predictor
 from core.methods import get_method
-from core.methods.base import MethodOptions, Stopped, TrainingData
+from core.methods.base import MethodOptions, Stopped, TrainingData, answers_of
 from core.methods.embeddings import file_hash
 from core.tasks.pair import MATCH
 from core.training.imports import import_ahead, import_without_pandas
@@ -266,10 +266,9 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
         context.progress(0, 1, f"scoring the {split} split")
         if context.should_stop():
             raise Stopped
-        scores = predictor.scores(rows.texts, rows.texts_b)
-        predicted = data.task.predictions(scores, config.labels) if len(rows) else []
-        folder.write_predictions(split, rows, predicted, scores)
-        metrics[split] = data.task.metrics(rows.values, predicted, config.labels, scores) if len(rows) else {}
+        said = answers_of(predictor, data.task, rows.texts, rows.texts_b)
+        folder.write_predictions(split, rows, said.values, said.scores)
+        metrics[split] = data.task.metrics(rows.values, said.values, config.labels, said.scores) if len(rows) else {}
         if hasattr(predictor, "similarities") and any(data.task.names(value) == (MATCH,) for value in rows.values):
             metrics[split] |= _rank(folder, split, data, predictor)
     return metrics
