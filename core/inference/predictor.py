@@ -15,4 +15,4 @@ def load_predictor(directory: Path, device: str = "cpu") -> Predictor | Answerin
     Raises ModelError when a file is missing or altered, or when the folder holds a pickle.
     """
     facts = verify(directory)
-    return get_method(facts["method"]).load(directory, list(facts["labels"]), device, facts["task"])
+    return get_method(facts["method"]).load(directory, list(facts["labels"]), device, facts.get("task", "classification"))
