@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import RefusedError
-from core.methods.base import Answering, Answers, Predictor, answers_of
+from core.methods.base import Answers, Predictor, answers_of
 from core.tasks import get_task
 
 MOST_LOADED = 3
@@ -23,7 +23,7 @@ class Predictors:
 
     def __init__(self, most: int = MOST_LOADED) -> None:
         self._most = most
-        self._loaded: OrderedDict[Path, Predictor | Answering] = OrderedDict()
+        self._loaded: OrderedDict[Path, Predictor] = OrderedDict()
         self._lock = threading.RLock()
 
     def scores(
@@ -40,9 +40,10 @@ class Predictors:
         """
         with self._lock:
             predictor: Any = self._get(directory, embeddings)
-            if not hasattr(predictor, "scores"):
-                raise RefusedError("This model gives no score to each label.", "Ask it for answers instead.")
-            return np.asarray(predictor.scores(texts, texts_b))
+            scores = np.asarray(predictor.scores(texts, texts_b)) if hasattr(predictor, "scores") else np.zeros((1, 0))
+        if not scores.shape[1]:
+            raise RefusedError("This model gives no score to each label.", "Ask it for answers instead.")
+        return scores
 
     def answers(self, directory: Path, task: str, texts: Sequence[str], texts_b: Sequence[str] | None) -> Answers:
         """What the model in ``directory`` says about each text, or pair of texts. Raises ModelError."""
@@ -57,7 +58,7 @@ class Predictors:
                 raise RefusedError("This model makes no vectors of texts.", "Use one that was trained on pairs.")
             return np.asarray(predictor.embed(texts))
 
-    def _get(self, directory: Path, embeddings: Path | None) -> Predictor | Answering:
+    def _get(self, directory: Path, embeddings: Path | None) -> Predictor:
         from core.inference.predictor import load_predictor
 
         if directory not in self._loaded:

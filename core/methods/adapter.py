@@ -13,7 +13,8 @@ from pydantic import Field
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.encoders import is_head, layers, load_tokenizer, new_classifier
+from core.methods.encoders import is_head, layers, load_tokenizer, new_model
+from core.methods.heads import Head, head_for
 from core.methods.neural import EncoderPredictor, NeuralOptions
 from core.methods.peft_method import BASE, copy_base
 from core.methods.tuned import TunedEncoder
@@ -53,7 +54,7 @@ class Adapter(TunedEncoder):
     )
     Options: ClassVar[type[NeuralOptions]] = AdapterOptions
 
-    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+    def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and put the bottlenecks in. Raises TrainingError."""
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(is_head(name))
@@ -66,20 +67,20 @@ class Adapter(TunedEncoder):
 
     def finish(self, predictor: EncoderPredictor, base: Path) -> EncoderPredictor:
         """A predictor that saves base and adapter apart."""
-        return AdapterPredictor(predictor.model, predictor.tokenizer, predictor.labels, predictor.device, base)
+        return AdapterPredictor(predictor.model, predictor.tokenizer, predictor.head, predictor.device, base)
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
     ) -> EncoderPredictor:
         """Put base and adapter together. Raises ModelError."""
-        return AdapterPredictor.load(directory, labels, device)
+        return AdapterPredictor.load(directory, head_for(task, labels), device)
 
 
 class AdapterPredictor(EncoderPredictor):
     """A base model with bottlenecks."""
 
-    def __init__(self, model: Any, tokenizer: Any, labels: list[str], device: str, base: Path) -> None:
-        super().__init__(model, tokenizer, labels, device)
+    def __init__(self, model: Any, tokenizer: Any, head: Head, device: str, base: Path) -> None:
+        super().__init__(model, tokenizer, head, device)
         self.base = base
 
     def save(self, directory: Path) -> None:
@@ -94,12 +95,12 @@ class AdapterPredictor(EncoderPredictor):
         write_json(directory / FACTS, {"width": width})
 
     @classmethod
-    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> AdapterPredictor:
+    def load(cls, directory: Path, head: Head, device: str = "cpu") -> AdapterPredictor:
         """Load what ``save`` wrote. Raises ModelError when a weight is missing."""
         import torch
         from safetensors.torch import load_file
 
-        model = new_classifier(directory / BASE, labels, 0.0)
+        model = new_model(directory / BASE, head, 0.0)
         try:
             insert(model, int((read_json(directory / FACTS) or {})["width"]))
             state = load_file(directory / WEIGHTS)
@@ -111,7 +112,7 @@ class AdapterPredictor(EncoderPredictor):
         with torch.no_grad():
             for name, parameter in wanted.items():
                 parameter.copy_(state[name])
-        return cls(model, load_tokenizer(directory), labels, device, directory / BASE)
+        return cls(model, load_tokenizer(directory), head, device, directory / BASE)
 
 
 def insert(model: Any, width: int) -> None:

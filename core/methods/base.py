@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import ModelError
 from core.tasks.base import Task
 
 
@@ -101,23 +102,18 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
-class Answering(Protocol):
-    """A model in memory whose answers are more than a score for each label: spans, text."""
-
-    labels: list[str]
+class Answering(Predictor, Protocol):
+    """A model in memory whose answers are more than a score for each label: spans, text. Its scores are (n, 0)."""
 
     def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
         """What it says about each text, or pair of texts."""
 
-    def save(self, directory: Path) -> None:
-        """Write the model without pickle: safetensors, skops, JSON."""
 
-
-def answers_of(
-    predictor: Predictor | Answering, task: Task, texts: Sequence[str], texts_b: Sequence[str] | None = None
-) -> Answers:
-    """What a model of either kind says about each text, or pair of texts."""
-    if isinstance(predictor, Answering):
+def answers_of(predictor: Predictor, task: Task, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
+    """What a model of either kind says about each text, or pair of texts. Raises ModelError."""
+    if not task.scored:
+        if not isinstance(predictor, Answering):
+            raise ModelError("This model gives scores where answers are wanted.", "Train it again.")
         return predictor.answers(texts, texts_b)
     scores = predictor.scores(texts, texts_b)
     if not len(texts):
@@ -152,14 +148,10 @@ class Method(Protocol):
     """True when the method writes checkpoints."""
     Options: ClassVar[type[MethodOptions]]
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> Predictor | Answering:
+    def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Train on data.train, choose on data.dev, and return the predictor. Raises TrainingError, Stopped."""
 
-    def load(
-        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
-    ) -> Predictor | Answering:
+    def load(self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification") -> Predictor:
         """Load what ``save`` wrote for ``task``."""
 
     def estimate(

@@ -18,6 +18,7 @@ from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.embeddings import Encoder, encode, forward_all, read_encoder
 from core.methods.encoders import freeze_word_embeddings
+from core.methods.heads import Targets
 from core.methods.neural import LoopOptions, estimate_neural
 from core.methods.pairs import LEAST_ROWS, PairBatches, Pairs, cosine_line, line_up, rank_pairs
 from core.tasks.pair import MATCH, correlations, is_graded
@@ -107,7 +108,7 @@ class BiEncoder:
         Loop(
             model=model,
             data=batches,
-            targets=torch.arange(len(batches)),
+            targets=Targets(torch.arange(len(batches))),
             loss=loss,
             evaluate=_dev_metrics(encoder, data, checked) if len(data.dev) else None,
             options=checked,

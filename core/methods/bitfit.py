@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from core.methods.encoders import is_head
+from core.methods.heads import Head
 from core.methods.neural import NeuralOptions
 from core.methods.tuned import TunedEncoder
 
@@ -40,7 +41,7 @@ class BitFit(TunedEncoder):
     )
     Options: ClassVar[type[NeuralOptions]] = BitFitOptions
 
-    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+    def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but biases and head."""
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(is_head(name) or name.endswith(".bias"))

@@ -1,15 +1,18 @@
-"""Pre-trained encoders, bare or with a classification head: loaded safely, with names for their parts."""
+"""Pre-trained encoders, bare or with a head: loaded safely, with names for their parts."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base_models import clean_config
 from core.errors import ModelError
 
-HEAD_NAMES = ("classifier", "pooler", "score", "pre_classifier", "head.", "out_proj", "sequence_summary")
+if TYPE_CHECKING:
+    from core.methods.heads import Head
+
+HEAD_NAMES = ("classifier", "pooler", "score", "pre_classifier", "head.", "out_proj", "sequence_summary", "qa_outputs")
 """Parts of parameter names that belong to the head in the architectures of transformers."""
 LORA_TARGETS = {
     "bert": ["query", "value"],
@@ -46,19 +49,20 @@ def new_encoder(folder: Path, dropout: float | None = None) -> Any:
     return _load(folder, "AutoModel", ("pooler",), dropout=dropout).eval()
 
 
-def new_classifier(folder: Path, labels: list[str], dropout: float) -> Any:
-    """A sequence classifier on the base model in ``folder`` with an untrained head, in 32-bit floats on the CPU.
+def new_model(folder: Path, head: Head, dropout: float) -> Any:
+    """The base model in ``folder`` with an untrained head, in 32-bit floats on the CPU.
 
     Raises ModelError when weights beside the head are missing from the file.
     """
-    model = _load(folder, "AutoModelForSequenceClassification", HEAD_NAMES, labels, dropout)
-    _renew_pooler(model)
+    model = _load(folder, head.architecture, HEAD_NAMES, head, dropout)
+    if not head.by_token:
+        _renew_pooler(model)
     return model
 
 
-def saved_classifier(folder: Path) -> Any:
-    """A tuned sequence classifier as it was saved. Raises ModelError when a single weight is missing."""
-    return _load(folder, "AutoModelForSequenceClassification", ()).eval()
+def saved_model(folder: Path, head: Head) -> Any:
+    """A tuned model as it was saved. Raises ModelError when a single weight is missing."""
+    return _load(folder, head.architecture, ()).eval()
 
 
 def layers(model: Any) -> list[Any]:
@@ -98,18 +102,18 @@ def is_head(name: str) -> bool:
 def head_modules(model: Any) -> list[str]:
     """Names of the modules that make up the head, as peft's ``modules_to_save`` wants them."""
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    return sorted(names & {"classifier", "pooler", "score", "pre_classifier", "head"})
+    return sorted(names & {"classifier", "pooler", "score", "pre_classifier", "head", "qa_outputs"})
 
 
-def _config(folder: Path, labels: list[str] | None, dropout: float | None) -> Any:
+def _config(folder: Path, head: Head | None, dropout: float | None) -> Any:
     from transformers import AutoConfig
 
     facts = clean_config(folder)
     kind = str(facts.pop("model_type"))
-    if labels is not None:
-        facts["id2label"] = dict(enumerate(labels))
-        facts["label2id"] = {label: index for index, label in enumerate(labels)}
-        facts["problem_type"] = "single_label_classification"
+    if head is not None:
+        facts["id2label"] = dict(enumerate(head.outputs))
+        facts["label2id"] = {name: index for index, name in enumerate(head.outputs)}
+        facts["problem_type"] = head.problem
         facts.pop("num_labels", None)
         facts.pop("architectures", None)
         if kind == "modernbert":
@@ -130,9 +134,7 @@ def _set_dropout(config: Any, share: float) -> None:
             setattr(config, name, 0.0)  # a quarter of the time on a CPU, which has no fused kernel for it
 
 
-def _load(
-    folder: Path, kind: str, new: tuple[str, ...], labels: list[str] | None = None, dropout: float | None = None
-) -> Any:
+def _load(folder: Path, kind: str, new: tuple[str, ...], head: Head | None = None, dropout: float | None = None) -> Any:
     """The model of the transformers class ``kind`` in a folder: safetensors only, no code, from this machine.
 
     Raises ModelError for a folder that is none, and when the file lacks weights without a part of ``new`` in their
@@ -147,7 +149,7 @@ def _load(
     try:
         model, info = getattr(transformers, kind).from_pretrained(
             folder,
-            config=_config(folder, labels, dropout),
+            config=_config(folder, head, dropout),
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,

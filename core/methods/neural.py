@@ -1,4 +1,4 @@
-"""What full fine-tuning, top layers and LoRA share: options, the way from texts to a tuned model, and its predictor."""
+"""What the methods that tune an encoder share: options, the way from rows to a tuned model, and its predictor."""
 
 from __future__ import annotations
 
@@ -11,27 +11,22 @@ import numpy as np
 from pydantic import Field
 
 from core.errors import TrainingError
-from core.methods.base import Estimate, MethodOptions, RunContext, Stopped, TrainingData
+from core.methods.base import Answers, Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.encoders import (
     HEAD_NAMES,
     encoder_weights,
     freeze_word_embeddings,
     load_tokenizer,
-    new_classifier,
-    saved_classifier,
+    new_model,
+    saved_model,
 )
 from core.methods.features import matrix_speed
-from core.methods.tokens import Encoded, encode, sorted_batches
+from core.methods.heads import Head, Reading, head_for
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    import torch
-
     from core.training.loop import Companion
 
-SCORING_TOKENS = 4_096
-"""Padded tokens of one batch when scoring."""
-SCORING_ROWS = 64
 SMALL_DATA_STEPS = 1_000
 """With automatic epochs, small data is repeated until about this many steps are done ..."""
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 20
@@ -118,7 +113,7 @@ class LoopOptions(MethodOptions):
 
 
 class NeuralOptions(LoopOptions):
-    """Options of every method that trains an encoder with a new classification head."""
+    """Options of every method that trains an encoder with a new head."""
 
     head_factor: float = Field(
         default=5.0,
@@ -134,18 +129,23 @@ class NeuralOptions(LoopOptions):
 class EncoderPredictor:
     """A tuned encoder in memory."""
 
-    def __init__(self, model: Any, tokenizer: Any, labels: list[str], device: str = "cpu") -> None:
+    def __init__(self, model: Any, tokenizer: Any, head: Head, device: str = "cpu") -> None:
         self.model = model.to(device).eval()
         self.tokenizer = tokenizer
-        self.labels = labels
+        self.head = head
+        self.labels = head.labels
         self.device = device
         self.adapter: Any = None
         """What LoRA saves beside the merged weights."""
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
-        """Probabilities, (len(texts), len(labels)) float32, rows summing to 1."""
-        encoded = encode(self.tokenizer, texts, texts_b, self.tokenizer.model_max_length)
-        return logits_of(self.model, encoded, self.device, len(self.labels)).softmax(-1).numpy()
+        """Probabilities, (len(texts), len(labels)) float32. Raises RefusedError for a task without a score a label."""
+        return self.answers(texts, texts_b).scores
+
+    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
+        """What it says about each text, or pair of texts."""
+        reading = self.head.read(self.tokenizer, texts, texts_b, self.tokenizer.model_max_length)
+        return self.head.answers(self.head.run(self.model, reading, self.device), reading)
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), config and tokenizer as plain transformers reads them."""
@@ -155,29 +155,9 @@ class EncoderPredictor:
             self.adapter.save_pretrained(directory / "adapter")
 
 
-def load_encoder(directory: Path, labels: list[str], device: str = "cpu") -> EncoderPredictor:
+def load_encoder(directory: Path, head: Head, device: str = "cpu") -> EncoderPredictor:
     """Load what ``EncoderPredictor.save`` wrote."""
-    return EncoderPredictor(saved_classifier(directory), load_tokenizer(directory), labels, device)
-
-
-def logits_of(
-    model: Any,
-    encoded: Encoded,
-    device: str,
-    width: int,
-    should_stop: Callable[[], bool] | None = None,
-) -> torch.Tensor:
-    """Logits of every text, (n, width) float32 on the CPU, in the order of the texts. Raises Stopped."""
-    import torch
-
-    logits = torch.empty(len(encoded), width)
-    with torch.inference_mode():
-        for rows in sorted_batches(encoded.lengths, SCORING_TOKENS, SCORING_ROWS):
-            if should_stop is not None and should_stop():
-                raise Stopped
-            inputs = {name: torch.from_numpy(array).to(device) for name, array in encoded.batch(rows).items()}
-            logits[torch.from_numpy(rows)] = model(**inputs).logits.float().cpu()
-    return logits
+    return EncoderPredictor(saved_model(directory, head), load_tokenizer(directory), head, device)
 
 
 def fine_tune(
@@ -185,13 +165,13 @@ def fine_tune(
     options: NeuralOptions,
     base: Path | None,
     context: RunContext,
-    prepare: Callable[[Any], Any],
+    prepare: Callable[[Any, Head], Any],
     companion: Callable[[Any], Companion | None] = lambda model: None,
     reserved: int = 0,
 ) -> EncoderPredictor:
     """Tune the base model on data.train, choosing the epoch on data.dev.
 
-    ``prepare`` receives the fresh classifier and returns the model whose trainable weights the loop changes;
+    ``prepare`` receives the fresh model with its head and returns the model whose trainable weights the loop changes;
     ``companion`` makes what takes part in each step; ``reserved`` positions are not for the text.
     """
     import torch
@@ -202,73 +182,54 @@ def fine_tune(
         raise TrainingError("This method needs a base model.", "Choose a base model.")
     context.progress(0, 1, "reading texts")
     torch.manual_seed(options.seed)
+    head = head_for(data.task.name, list(data.labels))
     tokenizer = load_tokenizer(base)
-    model = new_classifier(base, data.labels, options.dropout)
+    model = new_model(base, head, options.dropout)
     positions = getattr(model.config, "max_position_embeddings", options.max_length + reserved)
     limit = max(8, min(options.max_length, positions - reserved))
     tokenizer.model_max_length = limit
-    train = encode(tokenizer, data.train.texts, data.train.texts_b, limit)
-    dev = encode(tokenizer, data.dev.texts, data.dev.texts_b, limit)
+    train = head.read(tokenizer, data.train.texts, data.train.texts_b, limit)
     report_data(context, train, limit)
     if not options.train_word_embeddings:
         freeze_word_embeddings(model)
-    model = prepare(model)
-    targets = torch.from_numpy(data.task.targets(data.train.values, data.labels))
-    loss = torch.nn.CrossEntropyLoss(weight=_class_weights(targets, len(data.labels), options).to(context.device))
+    model = prepare(model, head)
+    targets = head.targets(data.train, train)
     loop = Loop(
         model=model,
-        data=train,
+        data=train.encoded,
         targets=targets,
-        loss=loss,
-        evaluate=_dev_metrics(model, dev, data, context) if len(dev) else None,
+        loss=head.loss(targets, options.class_weights, context.device),
+        evaluate=_dev_metrics(model, tokenizer, head, data, context) if len(data.dev) else None,
         options=options,
         context=context,
         head_names=HEAD_NAMES,
         companion=companion(model),
+        logits=head.logits,
     )
     loop.run()
-    return EncoderPredictor(model, tokenizer, list(data.labels), context.device)
+    return EncoderPredictor(model, tokenizer, head, context.device)
 
 
-def report_data(context: RunContext, encoded: Encoded, limit: int) -> None:
+def _dev_metrics(
+    model: Any, tokenizer: Any, head: Head, data: TrainingData, context: RunContext
+) -> Callable[[], dict[str, float]]:
+    reading = head.read(tokenizer, data.dev.texts, data.dev.texts_b, tokenizer.model_max_length)
+    targets = head.targets(data.dev, reading)
+    return lambda: head.measure(model, reading, data.dev, targets, context.device)
+
+
+def report_data(context: RunContext, reading: Reading, limit: int) -> None:
     """Say how long the texts are and how many were cut."""
-    share = encoded.truncated / max(1, len(encoded))
+    lengths, cut = reading.encoded.lengths, reading.truncated
     context.report(
         "data",
-        rows=len(encoded),
-        mean_tokens=round(float(encoded.lengths.mean()), 1) if len(encoded) else 0.0,
-        truncated=round(share, 4),
+        rows=len(lengths),
+        mean_tokens=round(float(lengths.mean()), 1) if len(lengths) else 0.0,
+        truncated=round(cut / max(1, len(lengths)), 4),
     )
-    if encoded.truncated:
-        context.report("note", message=f"{share:.1%} of the texts are longer than {limit} tokens and were cut")
-
-
-def _dev_metrics(model: Any, dev: Encoded, data: TrainingData, context: RunContext) -> Callable[[], dict[str, float]]:
-    import torch
-
-    targets = torch.from_numpy(data.task.targets(data.dev.values, data.labels))
-
-    def evaluate() -> dict[str, float]:
-        model.eval()
-        logits = logits_of(model, dev, context.device, len(data.labels))
-        predicted = data.task.predictions(logits.softmax(-1).numpy(), data.labels)
-        metrics = data.task.metrics(data.dev.values, predicted, data.labels)
-        return {**metrics, "loss": float(torch.nn.functional.cross_entropy(logits, targets))}
-
-    return evaluate
-
-
-def _class_weights(targets: torch.Tensor, classes: int, options: NeuralOptions) -> torch.Tensor:
-    """(classes,) weights: all 1, or in inverse proportion to the rows of each class (scikit-learn's "balanced")."""
-    import torch
-
-    if not options.class_weights:
-        return torch.ones(classes)
-    counts = torch.bincount(targets, minlength=classes).float()
-    present = counts > 0
-    weights = torch.ones(classes)
-    weights[present] = counts.sum() / (present.sum() * counts[present])
-    return weights
+    if cut:
+        share = f"{cut / len(lengths):.1%}"
+        context.report("note", message=f"{share} of the texts are longer than {limit} tokens and were cut")
 
 
 def epochs_for(asked: int | None, steps_per_epoch: int) -> int:

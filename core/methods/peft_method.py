@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from core.errors import ModelError, TrainingError
-from core.methods.encoders import head_modules, load_tokenizer, new_classifier
+from core.methods.encoders import head_modules, load_tokenizer, new_model
+from core.methods.heads import Head, head_for
 from core.methods.neural import EncoderPredictor
 from core.methods.tuned import TunedEncoder
 
@@ -31,8 +32,8 @@ class PeftMethod(TunedEncoder, ABC):
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """peft's config without task type and modules to save."""
 
-    def prepare(self, model: Any, options: Any, steps: int) -> Any:
-        """Wrap the classifier. Raises TrainingError for a type of model that the method does not work with."""
+    def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
+        """Wrap the model. Raises TrainingError for a type of model that the method does not work with."""
         from peft import TaskType, get_peft_model
 
         kind = model.config.model_type
@@ -42,7 +43,7 @@ class PeftMethod(TunedEncoder, ABC):
                 f"Choose a base of the type {', '.join(sorted(self.only))}, or LoRA.",
             )
         config = self.config(model, options, steps)
-        config.task_type = TaskType.SEQ_CLS
+        config.task_type = getattr(TaskType, head.peft_task)
         config.modules_to_save = head_modules(model)
         return get_peft_model(model, config)
 
@@ -54,22 +55,22 @@ class PeftMethod(TunedEncoder, ABC):
         """Fold the adapter in where that is possible."""
         if self.merges:
             return merged(predictor)
-        return AdaptedPredictor(predictor.model, predictor.tokenizer, predictor.labels, predictor.device, base)
+        return AdaptedPredictor(predictor.model, predictor.tokenizer, predictor.head, predictor.device, base)
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
     ) -> EncoderPredictor:
         """Load a saved model. Raises ModelError."""
-        return (
-            super().load(directory, labels, device) if self.merges else AdaptedPredictor.load(directory, labels, device)
-        )
+        if self.merges:
+            return super().load(directory, labels, device, task)
+        return AdaptedPredictor.load(directory, head_for(task, labels), device)
 
 
 class AdaptedPredictor(EncoderPredictor):
     """A base model with an adapter that cannot be folded into it."""
 
-    def __init__(self, model: Any, tokenizer: Any, labels: list[str], device: str, base: Path) -> None:
-        super().__init__(model, tokenizer, labels, device)
+    def __init__(self, model: Any, tokenizer: Any, head: Head, device: str, base: Path) -> None:
+        super().__init__(model, tokenizer, head, device)
         self.base = base
 
     def save(self, directory: Path) -> None:
@@ -80,12 +81,12 @@ class AdaptedPredictor(EncoderPredictor):
         (directory / ADAPTER / "README.md").unlink(missing_ok=True)  # peft's empty card; ours comes with the download
 
     @classmethod
-    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> AdaptedPredictor:
+    def load(cls, directory: Path, head: Head, device: str = "cpu") -> AdaptedPredictor:
         """Put base and adapter together. Raises ModelError when a weight of the adapter is missing."""
         from peft import PeftModel, get_peft_model_state_dict
         from safetensors import safe_open
 
-        model = PeftModel.from_pretrained(new_classifier(directory / BASE, labels, 0.0), directory / ADAPTER)
+        model = PeftModel.from_pretrained(new_model(directory / BASE, head, 0.0), directory / ADAPTER)
         try:
             with safe_open(directory / ADAPTER / "adapter_model.safetensors", "pt") as tensors:
                 missing = set(get_peft_model_state_dict(model)) - set(tensors.keys())
@@ -93,7 +94,7 @@ class AdaptedPredictor(EncoderPredictor):
             raise ModelError(f"The adapter of {directory.name} cannot be read.", "Repeat the run.") from error
         if missing:
             raise ModelError(f"The adapter lacks the weights {', '.join(sorted(missing)[:3])}.", "Repeat the run.")
-        return cls(model, load_tokenizer(directory), labels, device, directory / BASE)
+        return cls(model, load_tokenizer(directory), head, device, directory / BASE)
 
 
 def copy_base(base: Path, target: Path) -> None:
@@ -112,7 +113,7 @@ def merged(predictor: EncoderPredictor) -> EncoderPredictor:
     state = {name: tensor.detach().to("cpu").clone() for name, tensor in get_peft_model_state_dict(adapter).items()}
     config = adapter.peft_config["default"]
     _unwrap_heads(adapter.get_base_model())
-    plain = EncoderPredictor(adapter.merge_and_unload(), predictor.tokenizer, predictor.labels, predictor.device)
+    plain = EncoderPredictor(adapter.merge_and_unload(), predictor.tokenizer, predictor.head, predictor.device)
     if getattr(config, "init_lora_weights", None) != "pissa":  # its matrices belong to a changed base
         plain.adapter = SavedAdapter(state, config)
     return plain

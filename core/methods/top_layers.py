@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from core.methods.encoders import is_head, layers
+from core.methods.heads import Head
 from core.methods.neural import NeuralOptions
 from core.methods.tuned import TunedEncoder
 
@@ -32,7 +33,7 @@ class TopLayers(TunedEncoder):
     )
     Options: ClassVar[type[NeuralOptions]] = TopLayersOptions
 
-    def prepare(self, model: Any, options: Any, steps: int) -> Any:
+    def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and the last layers."""
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(is_head(name))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.heads import Head, head_for
 from core.methods.neural import (
     EncoderPredictor,
     NeuralOptions,
@@ -31,8 +32,8 @@ class TunedEncoder:
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions
 
-    def prepare(self, model: Any, options: Any, steps: int) -> Any:
-        """From the fresh classifier to the model whose trainable weights learn in ``steps`` steps at most."""
+    def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
+        """From the fresh model to the model whose trainable weights learn in ``steps`` steps at most."""
         return model
 
     def companion(self, model: Any) -> Companion | None:
@@ -63,7 +64,7 @@ class TunedEncoder:
             checked,
             base,
             context,
-            lambda model: self.prepare(model, checked, steps),
+            lambda model, head: self.prepare(model, checked, steps, head),
             self.companion,
             self.reserved(checked),
         )
@@ -73,7 +74,7 @@ class TunedEncoder:
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
     ) -> EncoderPredictor:
         """Load a saved model. Raises ModelError."""
-        return load_encoder(directory, labels, device)
+        return load_encoder(directory, head_for(task, labels), device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None

@@ -28,6 +28,8 @@ class Task(Protocol):
     """True when every row has two texts."""
     fixed_labels: tuple[str, ...]
     """The label schema where the task sets it; empty where people make their own."""
+    scored: bool
+    """True when a probability for each label is the whole answer; False where the answer is spans or text."""
     implied: Any
     """Value of every row of a file that has no label column; None: the rows are to be labelled."""
 

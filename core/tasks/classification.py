@@ -19,6 +19,7 @@ class Classification:
     needs_labels = True
     paired = False
     fixed_labels: tuple[str, ...] = ()
+    scored = True
     implied: Any = None
     minimum_per_class = 3
     """Fewest labelled examples a class needs before a version is frozen: one for each split."""

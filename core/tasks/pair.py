@@ -42,6 +42,7 @@ class Pair:
     needs_labels = True
     paired = True
     fixed_labels: tuple[str, ...] = (MATCH, NO_MATCH)
+    scored = True
     implied: Any = MATCH
     minimum_per_class = 3
     """Fewest rows of a kind before a version is frozen: one for each split."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +29,7 @@ from core.training.dropout import Masks, quick_dropout
 from core.training.precision import attention_in_32_bits, half_precision
 
 if TYPE_CHECKING:
+    from core.methods.heads import Targets
     from core.methods.neural import LoopOptions
     from core.methods.tokens import Batches
 
@@ -77,8 +79,8 @@ class Loop:
 
     model: torch.nn.Module
     data: Batches
-    targets: torch.Tensor
-    """(n, ...) on the CPU; row i belongs to text i."""
+    targets: Targets
+    """Row i belongs to row i of the data."""
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """From logits and targets to a scalar."""
     evaluate: Callable[[], Metrics] | None
@@ -88,6 +90,8 @@ class Loop:
     head_names: tuple[str, ...] = ()
     """Parameters whose name contains one of these are new and learn faster."""
     companion: Companion | None = None
+    logits: Callable[[Any], torch.Tensor] = attrgetter("logits")
+    """From what the model returns to what the loss takes."""
     state: State = field(default_factory=State)
     best_weights: Tensors | None = None
 
@@ -153,8 +157,8 @@ class Loop:
         inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
         self.masks.start(self.state.step)
         with torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None):
-            logits = self.model(**inputs).logits
-        loss = self.loss(logits.float(), self.targets[rows].to(self.device))
+            logits = self.logits(self.model(**inputs))
+        loss = self.loss(logits.float(), self.targets.take(rows).to(self.device))
         if self.companion is not None:
             loss = loss + self.companion.penalty()
         value = float(loss.detach())

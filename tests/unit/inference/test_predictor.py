@@ -8,7 +8,8 @@ import pytest
 from core.durable import seal
 from core.errors import ModelError
 from core.inference.predictor import load_predictor
-from core.methods.encoders import load_tokenizer, new_classifier
+from core.methods.encoders import load_tokenizer, new_model
+from core.methods.heads import head_for
 from core.methods.neural import EncoderPredictor
 
 LABELS = ["refund", "delivery", "greeting"]
@@ -19,8 +20,8 @@ def model(tiny_bases: Path, tmp_path: Path) -> Path:
     """A sealed model folder as the worker writes it."""
     folder = tmp_path / "model"
     base = tiny_bases / "tiny"
-    tokenizer = load_tokenizer(base)
-    EncoderPredictor(new_classifier(base, LABELS, 0.1), tokenizer, LABELS).save(folder)
+    tokenizer, head = load_tokenizer(base), head_for("classification", LABELS)
+    EncoderPredictor(new_model(base, head, 0.1), tokenizer, head).save(folder)
     seal(folder, {"method": "full", "labels": LABELS})
     return folder
 

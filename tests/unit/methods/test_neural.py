@@ -14,8 +14,10 @@ from safetensors.torch import load_file
 from core.errors import ModelError, TrainingError
 from core.methods import all_methods, get_method
 from core.methods.base import TrainingData
-from core.methods.encoders import load_tokenizer, new_classifier
-from core.methods.neural import NeuralOptions, _class_weights, epochs_for
+from core.methods.encoders import load_tokenizer, new_model
+from core.methods.heads import head_for
+from core.methods.heads.labels import class_weights
+from core.methods.neural import NeuralOptions, epochs_for
 
 TEXTS = ["money back please", "hello there", "where is the parcel it arrives very late today", "", "unheard words"]
 QUICK = {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3}
@@ -147,7 +149,7 @@ def test_bitfit_moves_only_biases_and_the_head(tune, tiny_bases):
 def test_adapters_start_as_the_base_model_learn_and_come_back_equal(tune, tiny_bases, tmp_path):
     from core.methods.adapter import insert
 
-    model = new_classifier(tiny_bases / "tiny", ["a", "b"], 0.0).eval()
+    model = new_model(tiny_bases / "tiny", head_for("classification", ["a", "b"]), 0.0).eval()
     ids = torch.tensor([[2, 5, 6, 3]])
     before = model(ids).logits
     insert(model, 4)
@@ -201,7 +203,7 @@ def test_a_base_with_missing_weights_is_refused(tiny_bases, tmp_path):
     del tensors["encoder.layer.1.attention.self.query.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"encoder\.layer\.1\.attention"):
-        new_classifier(folder, ["a", "b"], 0.1)
+        new_model(folder, head_for("classification", ["a", "b"]), 0.1)
 
 
 def test_keys_that_point_to_code_are_not_followed(tiny_bases, tmp_path):
@@ -214,7 +216,9 @@ def test_keys_that_point_to_code_are_not_followed(tiny_bases, tmp_path):
     facts["auto_map"] = {"AutoModelForSequenceClassification": "evil.Model"}
     (folder / "config.json").write_text(json.dumps(facts))
     (folder / "evil.py").write_text("raise SystemExit('code of a repository was run')")
-    assert type(new_classifier(folder, ["a", "b"], 0.1)).__name__ == "BertForSequenceClassification"
+    assert (
+        type(new_model(folder, head_for("classification", ["a", "b"]), 0.1)).__name__ == "BertForSequenceClassification"
+    )
 
 
 def test_without_a_base_it_says_so(toy_data, tmp_path):
@@ -227,9 +231,8 @@ def test_class_weights_are_those_of_scikit_learn():
 
     targets = torch.tensor([0, 0, 0, 0, 0, 1, 1, 3])
     expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=targets.numpy())
-    weights = _class_weights(targets, 4, NeuralOptions(class_weights=True))
+    weights = class_weights(targets, 4)
     assert weights[[0, 1, 3]].tolist() == pytest.approx(expected.tolist()) and weights[2] == 1
-    assert _class_weights(targets, 4, NeuralOptions()).tolist() == [1, 1, 1, 1]
 
 
 def test_estimates_grow_with_the_work(monkeypatch, tmp_path):

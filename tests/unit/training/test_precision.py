@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from core.methods.encoders import new_classifier
+from core.methods.encoders import new_model
 from core.methods.full import FullFineTuning, FullOptions
+from core.methods.heads import head_for
 from core.training import hardware
 from core.training.precision import ATTENTION, attention_in_32_bits, half_precision
 
@@ -47,7 +48,7 @@ def test_the_option_switches_it_off_and_the_run_says_when_it_is_on(make_context,
 
 
 def test_attention_keeps_32_bits_inside_autocast_and_is_as_before_afterwards(tiny_bases):
-    model = new_classifier(tiny_bases / "tiny", ["a", "b"], dropout=0.0).eval()
+    model = new_model(tiny_bases / "tiny", head_for("classification", ["a", "b"]), dropout=0.0).eval()
     ids, mask = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     exact = model(ids, attention_mask=mask).logits
     with attention_in_32_bits(model):

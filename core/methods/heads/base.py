@@ -1,0 +1,136 @@
+"""The Head protocol: what a task asks of an encoder. It sits between a task, which knows values, and a method, which
+knows weights: which head goes on the encoder, what the model reads and learns from, and what its outputs mean.
+
+A new task of neural methods is one class here and one line in ``core.methods.heads``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from core.methods.base import Answers, Rows, Stopped
+from core.methods.tokens import Encoded, encode, sorted_batches
+from core.tasks.base import Task
+
+if TYPE_CHECKING:
+    import torch
+
+SCORING_TOKENS = 4_096
+"""Padded tokens of one batch when scoring."""
+SCORING_ROWS = 64
+ShouldStop = Callable[[], bool]
+Loss = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Rows as a model reads them."""
+
+    encoded: Encoded
+
+    @property
+    def truncated(self) -> int:
+        """Rows of which a part was cut off."""
+        return self.encoded.truncated
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is learned from, on the CPU: one entry a row of the reading, in the shape of the head's outputs."""
+
+    every: torch.Tensor
+    """(n, ...); or (tokens in all, ...) one after the other where ``offsets`` is set."""
+    offsets: np.ndarray | None = None
+    """(n + 1,) where the targets of each row begin; None where a row has one."""
+    filler: int = -100
+    """Target of padding, which no loss counts."""
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        """Targets of a batch: (len(rows), ...), padded to the longest row where rows have several."""
+        import torch
+
+        if self.offsets is None:
+            return self.every[rows]
+        starts, ends = self.offsets[rows], self.offsets[rows + 1]
+        width = int((ends - starts).max()) if len(rows) else 0
+        padded = torch.full((len(rows), width, *self.every.shape[1:]), self.filler, dtype=self.every.dtype)
+        for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            padded[row, : end - start] = self.every[start:end]
+        return padded
+
+
+class Head(ABC):
+    """Base of the heads: one for a task and its labels."""
+
+    architecture: ClassVar[str] = "AutoModelForSequenceClassification"
+    """The class of transformers whose model has this head."""
+    peft_task: ClassVar[str] = "SEQ_CLS"
+    """Name in peft's ``TaskType``."""
+    problem: ClassVar[str | None] = None
+    """What config.json calls it, so that plain transformers reads the outputs the same way."""
+    by_token: ClassVar[bool] = False
+    """True when there is an output for each token, not one for the whole text."""
+
+    def __init__(self, task: Task, labels: list[str]) -> None:
+        self.task = task
+        self.labels = labels
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the model's outputs in their order, for config.json."""
+        return self.labels
+
+    def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Reading:
+        """Tokens of each row, at most ``limit`` of them."""
+        return Reading(encode(tokenizer, texts, texts_b, limit))
+
+    @abstractmethod
+    def targets(self, rows: Rows, reading: Reading) -> Targets:
+        """What is learned from the gold values of the rows."""
+
+    @abstractmethod
+    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+        """From the logits and targets of a batch to a scalar; ``balanced`` counts rare classes more."""
+
+    @abstractmethod
+    def answers(self, logits: torch.Tensor, reading: Reading) -> Answers:
+        """What the outputs of ``run`` say about each row."""
+
+    def logits(self, output: Any) -> torch.Tensor:
+        """The outputs of one batch in what the model returns."""
+        found: torch.Tensor = output.logits
+        return found
+
+    def run(self, model: Any, reading: Reading, device: str, should_stop: ShouldStop | None = None) -> torch.Tensor:
+        """Outputs of every row in order, float32 on the CPU: (n, k), or (tokens in all, k) by token. Raises Stopped."""
+        import torch
+
+        encoded = reading.encoded
+        size = int(encoded.offsets[-1]) if self.by_token else len(encoded)
+        found = torch.empty(size, max(1, len(self.outputs)))
+        with torch.inference_mode():
+            for rows in sorted_batches(encoded.lengths, SCORING_TOKENS, SCORING_ROWS):
+                if should_stop is not None and should_stop():
+                    raise Stopped
+                inputs = {name: torch.from_numpy(array).to(device) for name, array in encoded.batch(rows).items()}
+                logits = self.logits(model(**inputs)).float().cpu()
+                if not self.by_token:
+                    found[torch.from_numpy(rows)] = logits
+                    continue
+                for row, values in zip(rows, logits, strict=True):
+                    start, end = encoded.offsets[row], encoded.offsets[row + 1]
+                    found[start:end] = values[: end - start]
+        return found
+
+    def measure(self, model: Any, reading: Reading, rows: Rows, targets: Targets, device: str) -> dict[str, float]:
+        """Dev metrics, the headline first, with ``loss``."""
+        model.eval()
+        logits = self.run(model, reading, device)
+        said = self.answers(logits, reading)
+        metrics = self.task.metrics(rows.values, said.values, self.labels)
+        return {**metrics, "loss": float(self.loss(targets, False, "cpu")(logits, targets.every))}

@@ -1,0 +1,79 @@
+"""Heads with a score for each label of a text or a pair of texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from core.methods.base import Answers, Rows
+from core.methods.heads.base import Head, Loss, Reading, Targets
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LabelHead(Head):
+    """Exactly one label a row."""
+
+    problem: ClassVar[str | None] = "single_label_classification"
+
+    def targets(self, rows: Rows, reading: Reading) -> Targets:
+        """Label indices, (n,) int64."""
+        import torch
+
+        return Targets(torch.from_numpy(self.task.targets(rows.values, self.labels)))
+
+    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+        """Cross entropy."""
+        import torch
+
+        weights = class_weights(targets.every, len(self.labels)) if balanced else torch.ones(len(self.labels))
+        return torch.nn.CrossEntropyLoss(weight=weights.to(device))
+
+    def scores(self, logits: torch.Tensor) -> np.ndarray:
+        """Probabilities, (n, len(labels)) float32."""
+        found: np.ndarray = logits.softmax(-1).numpy()
+        return found
+
+    def answers(self, logits: torch.Tensor, reading: Reading) -> Answers:
+        """The most probable label."""
+        scores = self.scores(logits)
+        values = self.task.predictions(scores, self.labels) if len(scores) else []
+        return Answers(values, scores.max(axis=1, initial=0.0), scores)
+
+
+class MultiLabelHead(LabelHead):
+    """Any number of labels a row."""
+
+    problem: ClassVar[str | None] = "multi_label_classification"
+
+    def targets(self, rows: Rows, reading: Reading) -> Targets:
+        """(n, len(labels)) float32, 1 where a row has the label."""
+        import torch
+
+        return Targets(torch.from_numpy(self.task.targets(rows.values, self.labels)).float())
+
+    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+        """Binary cross entropy; balanced, a label's positive rows count as much as its negative ones."""
+        import torch
+
+        weights = None
+        if balanced:
+            positive = targets.every.sum(0).clamp(min=1)
+            weights = ((len(targets.every) - positive).clamp(min=1) / positive).to(device)
+        return torch.nn.BCEWithLogitsLoss(pos_weight=weights)
+
+    def scores(self, logits: torch.Tensor) -> np.ndarray:
+        """Probability of each label by itself, (n, len(labels)) float32."""
+        found: np.ndarray = logits.sigmoid().numpy()
+        return found
+
+
+def class_weights(targets: torch.Tensor, classes: int) -> torch.Tensor:
+    """(classes,) weights in inverse proportion to the rows of each class (scikit-learn's "balanced")."""
+    import torch
+
+    counts = torch.bincount(targets[targets >= 0], minlength=classes).float()
+    weights = counts.sum() / ((counts > 0).sum() * counts.clamp(min=1))
+    return torch.where(counts > 0, weights, torch.ones(()))
