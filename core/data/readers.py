@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from core.data.conll import looks_like_conll, open_conll
 from core.data.delimited import open_delimited
 from core.data.json_rows import open_json
 from core.data.lines import open_lines
 from core.data.table import Table
 from core.errors import InputError
 
-FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "excel", "lines")
-"""Formats of files; ``datasets`` is the eighth source, by name instead of path."""
+FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "excel", "lines", "conll")
+"""Formats of files; ``datasets`` is the ninth source, by name instead of path."""
 
 WITH_HEADER = ("csv", "tsv", "excel")
 """Formats whose first line names the columns, or does not."""
@@ -31,6 +32,11 @@ _ENDINGS = {
     ".xls": "excel",
     ".ods": "excel",
     ".txt": "lines",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bioes": "conll",
 }
 _NOT_TEXT = {
     b"\x7fELF": "a program",
@@ -80,6 +86,8 @@ def find_format(path: Path, shown: str) -> str:
         raise InputError(f"'{shown}' is not {name} inside.", "Was it cut off or renamed? Export it once more.")
     if _looks_binary(start):
         raise _no_rows(shown, "binary data")
+    if known in (None, "lines") and looks_like_conll(start.decode("utf-8", "replace")):
+        return "conll"
     return known or _by_content(start)
 
 
@@ -97,6 +105,8 @@ def open_table(path: Path, shown: str, format: str | None = None, preview: bool 
         return open_json(path, format, preview)
     if format == "lines":
         return open_lines(path, preview)
+    if format == "conll":
+        return open_conll(path, preview)
     # The rest brings libraries that a CSV import need not wait for.
     if format == "parquet":
         from core.data.columnar import open_parquet

@@ -30,7 +30,7 @@ from core.data.table import MOST_ROWS, Batch, Table
 from core.data.text import hash_normalised, join_pair, normalise
 from core.errors import InputError
 from core.records import ColumnMapping, RejectedRow
-from core.tasks.base import Task
+from core.tasks.base import Joining, Task
 
 LONGEST_CELL = 1_000_000
 """Characters of one cell."""
@@ -152,6 +152,9 @@ class Staging:
         refused: dict[int, str] = {}
         for name, cells in columns.items():
             _check_cells(name, cells, refused)
+        named = columns.get(self.mapping.label or "", empty)
+        if isinstance(self.task, Joining):
+            texts, named = self._joined(self.task, texts, columns.get(self.mapping.text_b or "", empty), named, refused)
         pure = [normalise(text) if text else "" for text in texts]
         if not all(pure):
             for index in compress(range(count), (not text for text in pure)):
@@ -162,7 +165,7 @@ class Staging:
             for index in compress(range(count), (not text for text in pure_b)):
                 refused.setdefault(index, "the second text is empty")
             pure = list(map(join_pair, pure, pure_b))
-        labels = self._labels(columns.get(self.mapping.label or "", empty), refused)
+        labels = self._labels(named, refused)
         splits = self._each(columns.get(self.mapping.split or "", empty), split_name, refused)
         staged: dict[str, Sequence[Any] | None] = {
             "row": batch.rows,
@@ -187,6 +190,24 @@ class Staging:
         if not pure:
             return None, rejected
         return self._finish(staged, pure), rejected
+
+    def _joined(
+        self,
+        task: Joining,
+        texts: Sequence[str | None],
+        texts_b: Sequence[str | None],
+        cells: Sequence[str | None],
+        refused: dict[int, str],
+    ) -> tuple[list[str | None], list[str | None]]:
+        """Text and label cell of each row, read together; what does not fit refuses its row."""
+        read: list[tuple[str | None, str | None]] = []
+        for index, (text, second, cell) in enumerate(zip(texts, texts_b, cells, strict=True)):
+            try:
+                read.append(task.join(text, second, cell) if text and index not in refused else (text, None))
+            except InputError as error:
+                refused.setdefault(index, error.message)
+                read.append((text, None))
+        return [text for text, _ in read], [cell for _, cell in read]
 
     def _own_columns(self, columns: Mapping[str, Sequence[str | None]]) -> dict[str, Sequence[str | None]]:
         """The cells of an export as they were before it protected spreadsheets from formulas."""

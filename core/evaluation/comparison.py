@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import Field
 
 from core.errors import RefusedError
-from core.evaluation.bootstrap import Outcomes, interval, scores
+from core.evaluation.bootstrap import DRAWS, Outcomes, interval, scores
 from core.evaluation.messages import Message, points
 from core.evaluation.records import Evaluation
 from core.records import Record
 
-Metric = Literal["accuracy", "macro_f1", "weighted_f1"]
+Metric = Literal["accuracy", "macro_f1", "weighted_f1", "row_score"]
 
 
 class Comparison(Record):
@@ -56,6 +56,8 @@ def compare(first: Evaluation, second: Evaluation, metric: Metric = "accuracy", 
 
     Raises RefusedError when they share no item, or disagree about the gold label of one.
     """
+    if first.row_scores and second.row_scores:
+        return _compare_rows(first, second, seed)
     names = list(dict.fromkeys([*first.labels, *second.labels]))
     gold, a, b = _paired(first, second, names)
     outcomes = Outcomes.of(gold, a, b)
@@ -81,6 +83,37 @@ def compare(first: Evaluation, second: Evaluation, metric: Metric = "accuracy", 
     )
 
 
+def _compare_rows(first: Evaluation, second: Evaluation, seed: int) -> Comparison:
+    """Paired bootstrap of the mean row score; the test is the sign test on rows that one of them answered better."""
+    i, j = _shared(first, second)
+    difference = np.array(first.row_scores)[i] - np.array(second.row_scores)[j]
+    random = np.random.default_rng(seed)
+    means = [random.choice(difference, len(difference)).mean() for _ in range(DRAWS)]
+    low, high = interval(np.array(means))
+    better, worse = int((difference > 0).sum()), int((difference < 0).sum())
+    return Comparison(
+        metric="row_score",
+        rows=len(difference),
+        difference=float(difference.mean()),
+        low=low,
+        high=high,
+        only_first_right=better,
+        only_second_right=worse,
+        p_value=_mcnemar(better, worse),
+    )
+
+
+def _shared(first: Evaluation, second: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the shared items in both, (rows,) each. Raises RefusedError when there is none."""
+    ids, i, j = np.intersect1d(first.item_ids, second.item_ids, return_indices=True)
+    if not len(ids):
+        raise RefusedError(
+            "These two results were measured on different texts and cannot be compared.",
+            "Compare models that were trained on the same version.",
+        )
+    return i, j
+
+
 def _mcnemar(only_first: int, only_second: int) -> float:
     """Exact McNemar test: the rows that only one model got right fall to either side like a coin."""
     from scipy.stats import binomtest
@@ -93,12 +126,7 @@ def _paired(first: Evaluation, second: Evaluation, names: list[str]) -> tuple[np
     index = {name: i for i, name in enumerate(names)}
     first_place = np.array([index[name] for name in first.labels])
     second_place = np.array([index[name] for name in second.labels])
-    ids, i, j = np.intersect1d(first.item_ids, second.item_ids, return_indices=True)
-    if not len(ids):
-        raise RefusedError(
-            "These two results were measured on different texts and cannot be compared.",
-            "Compare models that were trained on the same version.",
-        )
+    i, j = _shared(first, second)
     gold = first_place[np.array(first.gold)[i]]
     if not np.array_equal(gold, second_place[np.array(second.gold)[j]]):
         raise RefusedError(

@@ -92,6 +92,11 @@ class Evaluation(Record):
         default_factory=dict,
         description="Other main figures of the task by name, the headline first, e.g. entity_f1; 0 to 1 unless named.",
     )
+    row_scores: list[float] = Field(
+        default_factory=list,
+        description="How well each row was answered, 0 to 1, where right or wrong says too little; models are then "
+        "compared by their mean.",
+    )
     agreement: Agreement | None = Field(default=None, description="For graded pairs.")
     retrieval: Retrieval | None = Field(
         default=None,
@@ -99,7 +104,10 @@ class Evaluation(Record):
         "its matches, and texts linked to it by a chain of matches.",
     )
     item_ids: list[int] = Field(default_factory=list, description="Items of the split in row order.")
-    gold: list[int] = Field(default_factory=list, description="Index of each row's gold label in ``labels``.")
+    gold: list[int] = Field(
+        default_factory=list,
+        description="Index of each row's gold label in ``labels``; empty where rows have no single label.",
+    )
     predicted: list[int] = Field(default_factory=list, description="Index of each row's predicted label.")
     baseline: Evaluation | None = Field(default=None, description="TF-IDF and linear SVC on the same split.")
     before: Evaluation | None = Field(
@@ -108,13 +116,23 @@ class Evaluation(Record):
     )
 
     @property
+    def headline(self) -> tuple[str, float]:
+        """Name and value of the figure that a reader asks for first."""
+        return next(iter(self.figures.items()), ("accuracy", self.accuracy))
+
+    def figure(self, name: str) -> float:
+        """A main figure by its name; 0 when this evaluation has none of that name."""
+        value: float = self.figures.get(name, getattr(self, name, 0.0))
+        return value
+
+    @property
     def entity_f1(self) -> float:
         """Micro F1 of whole entities, for tagging; 0 for other tasks."""
         return self.figures.get("entity_f1", 0.0)
 
     def items(self, gold: str, predicted: str) -> list[int]:
         """Ids of the items with this gold and this predicted label: one cell of the confusion matrix."""
-        if gold not in self.labels or predicted not in self.labels:
+        if gold not in self.labels or predicted not in self.labels or not self.gold:
             return []
         row, column = self.labels.index(gold), self.labels.index(predicted)
         cells = zip(self.item_ids, self.gold, self.predicted, strict=True)

@@ -16,6 +16,19 @@ MATRIX_LABELS = 30
 
 _FIGURES = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "weighted_f1": "Weighted F1"}
 
+
+def figure_titles(translate: Translate) -> dict[str, str]:
+    """What the figures of ``Evaluation.figures`` are called."""
+    _ = translate
+    return {
+        "entity_f1": _("Span F1"),
+        "entity_precision": _("Span precision"),
+        "entity_recall": _("Span recall"),
+        "texts_right": _("Texts without a mistake"),
+        "word_macro_f1": _("Word macro F1"),
+    }
+
+
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1F2328;background:#FBFAF8;max-width:60rem;margin:2rem auto;
 padding:0 1rem}
@@ -102,12 +115,16 @@ def _figures(evaluation: Evaluation, translate: Translate) -> Table:
     ]
     columns = [(title, other) for title, other in beside if other is not None]
     table: Table = [["", *(title for title, _ in columns)]]
-    for figure, title in _FIGURES.items():
+    titles = {name: translate(title) for name, title in _FIGURES.items()}
+    if evaluation.figures:
+        titles = {name: title for name, title in figure_titles(translate).items() if name in evaluation.figures}
+    for figure, title in titles.items():
         cells = []
         for _, other in columns:
-            low, high = other.intervals.get(figure, (getattr(other, figure),) * 2)
-            cells.append(f"{percent(getattr(other, figure))} ({percent(low)} - {percent(high)})")
-        table.append([translate(title), *cells])
+            value = other.figure(figure)
+            low, high = other.intervals.get(figure, (value, value))
+            cells.append(f"{percent(value)} ({percent(low)} - {percent(high)})" if low < high else percent(value))
+        table.append([title, *cells])
     return table
 
 

@@ -21,10 +21,11 @@ from core.evaluation.records import (
     Evaluation,
     Mistake,
 )
+from core.evaluation.spans import evaluate_spans
 from core.tasks.base import Task
 from core.tasks.pair import MATCH, correlations, grades, is_graded
 
-BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {}
+BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {"tagging": evaluate_spans}
 """Measures of the tasks that are not one label a row, by task name."""
 MISTAKES = 500
 """Mistakes kept with their texts; all of them are found through ``Evaluation.items``."""

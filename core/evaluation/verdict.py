@@ -14,18 +14,7 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
     The first says how often the model is right, the second how it stands beside the baseline, then, where they apply,
     beside the champion, and where it is wrong most often. All are plain words with their interval.
     """
-    low, high = evaluation.intervals.get("accuracy", (evaluation.accuracy, evaluation.accuracy))
-    sentences = [
-        Message(
-            key="Right in {accuracy} of {rows} texts (95 % interval {low} to {high}).",
-            values={
-                "accuracy": percent(evaluation.accuracy),
-                "rows": f"{evaluation.rows:,}",
-                "low": percent(low),
-                "high": percent(high),
-            },
-        )
-    ]
+    sentences = [headline(evaluation)]
     if evaluation.retrieval is not None:
         sentences.append(first_places(evaluation.retrieval))
     if evaluation.agreement is not None:
@@ -36,6 +25,22 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
         sentences.append(beside_champion(evaluation, champion))
     sentences.extend(weak_spot(evaluation))
     return sentences
+
+
+def headline(evaluation: Evaluation) -> Message:
+    """How good it is, in one sentence."""
+    name, value = evaluation.headline
+    low, high = evaluation.intervals.get(name, (value, value))
+    values = {"rows": f"{evaluation.rows:,}", "low": percent(low), "high": percent(high)}
+    if name == "entity_f1":
+        return Message(
+            key="Finds spans with an F1 of {f1} in {rows} texts (95 % interval {low} to {high}).",
+            values=values | {"f1": percent(value)},
+        )
+    return Message(
+        key="Right in {accuracy} of {rows} texts (95 % interval {low} to {high}).",
+        values=values | {"accuracy": percent(value)},
+    )
 
 
 def first_places(retrieval: Retrieval) -> Message:

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
-from core.methods.linear import LinearPredictor, TextFeatures, tfidf_vectorizers, train_linear
+from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData
+from core.methods.crf import CrfPredictor, crf_cost, train_crf
+from core.methods.linear import TextFeatures, tfidf_vectorizers, train_linear
 from core.methods.pair_linear import load_linear, train_pairs
 
 
@@ -56,31 +57,33 @@ class Baseline:
         "Counts words and parts of words; trained in seconds, in any language, without a base model. Every other "
         "model has to beat it."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "pair"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "pair", "tagging"})
     needs_base: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = TfidfOptions
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> LinearPredictor:
+    def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Fit on data.train, calibrate on data.dev. Raises TrainingError, Stopped."""
+        if data.task.name == "tagging":
+            return train_crf(data, context)
         checked = TfidfOptions.model_validate(options.model_dump())
         features = TextFeatures(tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams))
         if data.task.paired:
             return train_pairs(data, features, [checked.C], context, checked.seed, checked.class_weights)
         return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
 
-    def load(
-        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
-    ) -> LinearPredictor:
+    def load(self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification") -> Predictor:
         """Load what the predictor's ``save`` wrote."""
+        if task == "tagging":
+            return CrfPredictor.load(directory, labels)
         return load_linear(directory, labels, device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
         """Seconds and memory, from the run on Banking77 (10,000 rows of 16 tokens, 77 labels, 5 s on one core)."""
+        if data is not None and data.task.name == "tagging":
+            return Estimate(*crf_cost(rows, mean_tokens, len(data.labels)))
         return Estimate(*tfidf_cost(rows, mean_tokens, len(data.labels) if data else 10))
 
 

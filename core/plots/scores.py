@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from core.evaluation.messages import Translate, identity, percent
 from core.evaluation.records import Evaluation
+from core.evaluation.report import figure_titles
 from core.plots.look import LIGHT, Palette, bars, finish, finish_bars, plain
 
 CELL_TEXT_LABELS = 15
@@ -162,11 +163,16 @@ def score_comparison(
     evaluations: Mapping[str, Evaluation],
     palette: Palette = LIGHT,
     translate: Translate = identity,
-    metric: str = "accuracy",
+    metric: str | None = None,
 ) -> go.Figure:
-    """One figure of several models with its 95 % interval, best on top; whiskers that overlap may be chance."""
-    order = sorted(evaluations.items(), key=lambda pair: getattr(pair[1], metric))
-    values = [getattr(evaluation, metric) for _, evaluation in order]
+    """One figure of several models with its 95 % interval, best on top; whiskers that overlap may be chance.
+
+    Without ``metric`` it is the headline of the first one.
+    """
+    if metric is None:
+        metric = next((evaluation.headline[0] for evaluation in evaluations.values()), "accuracy")
+    order = sorted(evaluations.items(), key=lambda pair: pair[1].figure(metric))
+    values = [evaluation.figure(metric) for _, evaluation in order]
     ends = [
         evaluation.intervals.get(metric, (value, value)) for (_, evaluation), value in zip(order, values, strict=True)
     ]
@@ -174,6 +180,7 @@ def score_comparison(
         "accuracy": translate("Accuracy"),
         "macro_f1": translate("Macro F1"),
         "weighted_f1": translate("Weighted F1"),
+        **figure_titles(translate),
     }
     title = translate("Nothing was measured")
     if order:

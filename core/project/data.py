@@ -31,6 +31,7 @@ from core.records import (
     Record,
 )
 from core.storage import imports, items, label_events, projects
+from core.tasks.base import Joining
 
 OnDuplicate = Literal["skip", "keep"]
 """What happens to texts that are in the project, or earlier in the file, already."""
@@ -64,11 +65,21 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
     ) -> ImportPreview:
         """The first rows of a file as they would be imported; ``header`` as in ``import_file``. Raises InputError."""
         settings = self.workspace.settings
-        return importing.preview(Path(path), filename=filename, format=format, settings=settings, header=header)
+        found = importing.preview(Path(path), filename=filename, format=format, settings=settings, header=header)
+        return self._guessed(found)
 
     def preview_dataset(self, name: str, config: str | None = None, dataset_split: str | None = None) -> ImportPreview:
         """The first rows of a Hugging Face dataset as they would be imported. Raises OfflineError, InputError."""
-        return importing.preview_dataset(name, config, dataset_split, settings=self.workspace.settings)
+        return self._guessed(importing.preview_dataset(name, config, dataset_split, settings=self.workspace.settings))
+
+    def _guessed(self, preview: ImportPreview) -> ImportPreview:
+        """The same preview with the columns that this task knows by name."""
+        known = self.task.columns if isinstance(self.task, Joining) else ()
+        for text, label in known:
+            if {text, label} <= set(preview.columns):
+                guess = preview.guess.model_copy(update={"text": text, "label": label})
+                return preview.model_copy(update={"guess": guess})
+        return preview
 
     def import_file(
         self,

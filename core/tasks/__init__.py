@@ -4,8 +4,9 @@ from core.errors import NotFoundError
 from core.tasks.base import Task
 from core.tasks.classification import Classification
 from core.tasks.pair import Pair
+from core.tasks.tagging import Tagging
 
-_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Pair())}
+_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Pair(), Tagging())}
 
 
 def get_task(name: str) -> Task:

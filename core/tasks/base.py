@@ -8,7 +8,7 @@ rename touches no label.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -70,3 +70,14 @@ class Task(Protocol):
 
         ``scores`` (n, len(labels)) are the probabilities behind the predictions, for figures that need them.
         """
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A task whose label cell can only be read beside the text of its row."""
+
+    columns: tuple[tuple[str, str], ...]
+    """Usual names of its columns of texts and labels, the surest first."""
+
+    def join(self, text: str, text_b: str | None, cell: str | None) -> tuple[str, str | None]:
+        """The text of a row as it is stored, and its label cell as ``parse`` reads it. Raises InputError."""

@@ -11,9 +11,10 @@ import streamlit as st
 from core import plots
 from core.errors import RefusedError
 from core.evaluation import Comparison, Evaluation, Message
+from core.evaluation.report import figure_titles
 from core.project import Project
 from core.records import ItemFilter
-from studio.i18n import N_, _, ngettext, number, percent
+from studio.i18n import N_, _, ngettext, number, percent, translator
 from studio.text import escape
 from studio.theme import palette
 from studio.widgets.basics import stat
@@ -43,6 +44,9 @@ def show_verdict(sentences: list[Message], warnings: list[Message]) -> None:
 def show_figures(result: Evaluation) -> None:
     """Four numbers with their intervals, beside the baseline where there is one."""
     beside = result.baseline
+    if result.figures:
+        _own_figures(result)
+        return
     figures = {
         "accuracy": (_("Right answers"), _("Accuracy: share of texts whose label was predicted.")),
         "macro_f1": (
@@ -76,6 +80,17 @@ def show_figures(result: Evaluation) -> None:
         st.caption(_("Below each figure its 95 % interval."))
 
 
+def _own_figures(result: Evaluation) -> None:
+    """The figures of a task that has its own, the headline first."""
+    titles = figure_titles(translator())
+    with st.grid(4, min_column_width=150):
+        for name, value in result.figures.items():
+            other = result.baseline.figures.get(name) if result.baseline else None
+            stat(titles.get(name, name), value, result.intervals.get(name), other)
+    if result.baseline is not None:
+        st.caption(_("The badge is the difference to the baseline, in points."))
+
+
 def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Comparison | RefusedError]) -> None:
     """Every model side by side; ``results`` maps names to evaluations, the model looked at first."""
     if len(results) > 1:
@@ -86,7 +101,7 @@ def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Com
         rows.append(
             {
                 "model": name,
-                "accuracy": 100 * result.accuracy,
+                "accuracy": 100 * result.headline[1],
                 "macro": 100 * result.macro_f1,
                 "weighted": 100 * result.weighted_f1,
                 "difference": _difference(found),
@@ -98,13 +113,19 @@ def show_beside(results: Mapping[str, Evaluation], differences: Mapping[str, Com
         hide_index=True,
         column_config={
             "model": st.column_config.TextColumn(_("Model"), width=250),
-            "accuracy": share(_("Accuracy"), format="%.1f %%", width=90),
+            "accuracy": share(_first_figure(results), format="%.1f %%", width=90),
             "macro": share(_("Macro F1"), format="%.1f %%", width=90),
             "weighted": share(_("Weighted F1"), format="%.1f %%", width=100),
             "difference": st.column_config.TextColumn(_("This model against it"), width=270),
         },
         alt=_("Scores side by side"),
     )
+
+
+def _first_figure(results: Mapping[str, Evaluation]) -> str:
+    """Head of the column with the figure that is asked for first."""
+    name, _value = next(iter(results.values())).headline
+    return figure_titles(translator()).get(name, _("Accuracy"))
 
 
 def _difference(found: Comparison | RefusedError | None) -> str:

@@ -3,15 +3,17 @@
 from core.errors import RefusedError
 from core.methods.heads.base import Head, Reading, Targets
 from core.methods.heads.labels import LabelHead, MultiLabelHead
+from core.methods.heads.spans import TagHead
 from core.tasks import get_task
 
 _HEADS: dict[str, type[Head]] = {
     "classification": LabelHead,
     "relation": LabelHead,
     "multilabel": MultiLabelHead,
+    "tagging": TagHead,
 }
 
-__all__ = ["Head", "LabelHead", "MultiLabelHead", "Reading", "Targets", "head_for"]
+__all__ = ["Head", "LabelHead", "MultiLabelHead", "Reading", "TagHead", "Targets", "head_for"]
 
 
 def head_for(task: str, labels: list[str]) -> Head:

@@ -1,0 +1,168 @@
+"""The head of tagging: a tag for each word, on the first of its tokens; long texts are read in overlapping windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from core.methods.base import Answers, Rows
+from core.methods.heads.base import Head, Loss, Reading, Targets
+from core.methods.heads.labels import class_weights
+from core.methods.tokens import CHUNK, Encoded
+from core.tasks.spans import OUTSIDE, Span, from_tags, to_tags, words
+
+if TYPE_CHECKING:
+    import torch
+
+OVERLAP = 4
+"""A window shares one part in so many with the one before."""
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Words(Reading):
+    """Windows of texts, and where the words of each text are found in them."""
+
+    pieces: list[list[tuple[int, int]]]
+    """(start, end) of the words of each text."""
+    places: list[np.ndarray]
+    """For each text (words,) int64: the flat token that stands for each word, -1 for a word without one."""
+
+
+class TagHead(Head):
+    """A tag for each word, IOB2 (Ramshaw and Marcus 1995)."""
+
+    architecture: ClassVar[str] = "AutoModelForTokenClassification"
+    peft_task: ClassVar[str] = "TOKEN_CLS"
+    by_token: ClassVar[bool] = True
+
+    @property
+    def outputs(self) -> list[str]:
+        """O, then B- and I- of every label."""
+        return [OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in "BI")]
+
+    def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Words:
+        """Windows of at most ``limit`` tokens; of a word in several windows the one with most around it counts."""
+        ids: list[np.ndarray] = []
+        pieces = [words(text) for text in texts]
+        places = [np.full(len(piece), -1, np.int64) for piece in pieces]
+        size = 0
+        for start in range(0, len(texts), CHUNK):
+            part = list(texts[start : start + CHUNK])
+            out = tokenizer(
+                part,
+                truncation=True,
+                max_length=limit,
+                stride=max(0, (limit - tokenizer.num_special_tokens_to_add()) // OVERLAP),
+                return_overflowing_tokens=True,
+                return_offsets_mapping=True,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+            )
+            room = [np.full(len(piece), -1.0) for piece in pieces[start : start + CHUNK]]
+            for window, row in enumerate(out["overflow_to_sample_mapping"]):
+                tokens = np.asarray(out["input_ids"][window], dtype=np.int32)
+                offsets = np.asarray(out["offset_mapping"][window], dtype=np.int64).reshape(-1, 2)
+                spots = np.asarray(pieces[start + row], dtype=np.int64).reshape(-1, 2)
+                _place(offsets, spots, size, places[start + row], room[row])
+                ids.append(tokens)
+                size += len(tokens)
+        lengths = [len(window) for window in ids]
+        encoded = Encoded(
+            ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
+            types=None,
+            offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            pad_id=int(tokenizer.pad_token_id or 0),
+            truncated=0,
+        )
+        return Words(encoded, pieces, places)
+
+    def targets(self, rows: Rows, reading: Reading) -> Targets:
+        """The tag of each word on its token, nothing on the others: (tokens in all,) int64."""
+        import torch
+
+        read = _words(reading)
+        index = {tag: i for i, tag in enumerate(self.outputs)}
+        flat = np.full(int(read.encoded.offsets[-1]), IGNORED, np.int64)
+        for spans, pieces, places in zip(rows.values, read.pieces, read.places, strict=True):
+            tags = np.array([index.get(tag, 0) for tag in to_tags(pieces, spans)], np.int64)
+            flat[places[places >= 0]] = tags[places >= 0]
+        return Targets(torch.from_numpy(flat), read.encoded.offsets, IGNORED)
+
+    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+        """Cross entropy over the words."""
+        import torch
+
+        weights = class_weights(targets.every, len(self.outputs)).to(device) if balanced else None
+        measure = torch.nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORED)
+        width = len(self.outputs)
+        return lambda logits, wanted: measure(logits.reshape(-1, width), wanted.reshape(-1))
+
+    def answers(self, logits: torch.Tensor, reading: Reading) -> Answers:
+        """The best sequence of tags that is one; as sure as of its least sure word."""
+        read = _words(reading)
+        scores = logits.log_softmax(-1).numpy()  # (tokens in all, tags)
+        values: list[list[Span]] = []
+        sure = np.ones(len(read.pieces), np.float32)
+        for row, (pieces, places) in enumerate(zip(read.pieces, read.places, strict=True)):
+            seen = places >= 0
+            shown = [piece for piece, there in zip(pieces, seen, strict=True) if there]
+            if not shown:
+                values.append([])
+                continue
+            words_scores = scores[places[seen]]
+            path = best_path(words_scores)
+            sure[row] = float(np.exp(words_scores[np.arange(len(path)), path]).min())
+            values.append(from_tags(shown, [self.outputs[tag] for tag in path]))
+        return Answers(values, sure, np.zeros((len(values), 0), np.float32))
+
+
+def best_path(scores: np.ndarray) -> np.ndarray:
+    """The most probable sequence of tags, (words,) int64, in which I- follows only B- or I- of its label (Viterbi).
+
+    ``scores`` is (words, 1 + 2 labels) log-probabilities in the order of ``TagHead.outputs``.
+    """
+    count, width = scores.shape
+    inner = np.arange(2, width, 2)
+    total = scores[0].copy()
+    total[inner] = -np.inf
+    back = np.zeros((count, width), np.int64)
+    for word in range(1, count):
+        best = int(total.argmax())
+        back[word] = best
+        reach = np.full(width, total[best])
+        before = np.where(total[inner - 1] >= total[inner], inner - 1, inner)
+        back[word, inner], reach[inner] = before, total[before]
+        total = reach + scores[word]
+    path = np.zeros(count, np.int64)
+    path[-1] = int(total.argmax())
+    for word in range(count - 1, 0, -1):
+        path[word - 1] = back[word, path[word]]
+    return path
+
+
+def _place(offsets: np.ndarray, pieces: np.ndarray, first: int, places: np.ndarray, room: np.ndarray) -> None:
+    """Note for each word the token of this window in which it begins, where that has more around it than before.
+
+    ``offsets`` (tokens, 2) are characters, ``pieces`` (words, 2) too; ``first`` is the flat place of the first token.
+    """
+    real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])  # special tokens stand for no character
+    if not len(real) or not len(pieces):
+        return
+    found = np.searchsorted(offsets[real, 1], pieces[:, 0], side="right")
+    there = found < len(real)
+    token = real[np.minimum(found, len(real) - 1)]
+    there &= offsets[token, 0] < pieces[:, 1]
+    around = np.minimum(token, len(offsets) - 1 - token).astype(float)
+    around[offsets[token, 0] > pieces[:, 0]] = -0.5  # the window begins inside the word
+    better = there & (around > room)
+    places[better], room[better] = first + token[better], around[better]
+
+
+def _words(reading: Reading) -> Words:
+    if not isinstance(reading, Words):
+        raise TypeError("the reading of another head")
+    return reading
