@@ -211,6 +211,9 @@ class Workspace:
         return run_id
 
     def _known(self, config: RunConfig, method: str, base: str | None) -> bool:
+        """True where there is nothing to add: such a run is there, or cannot be for this task."""
+        if config.task not in get_method(method).tasks:
+            return True
         return any(
             (run.version_id, run.method, run.base) == (config.version_id, method, base)
             and (run.active or run.state == "finished")

@@ -14,6 +14,7 @@ from core.records import BulkStep, Item, ItemFilter, LabelSource, Progress, Sugg
 from core.storage import cleaning, label_events
 from core.storage import items as item_store
 from core.storage.label_events import LabelEvent
+from core.tasks.base import Joining
 
 RECENT = 10
 """Items listed as labelled last."""
@@ -98,6 +99,7 @@ class ProjectLabeling(ProjectPart):
         project does not have, or for an item that was taken out by cleaning.
         """
         with self._held():
+            value = self._fitting(value, [item_id])
             payload, label_ids = self.task.encode(value, self._ids_by_name())
             self._check_open(item_id)
             self._sit_down(user)
@@ -120,6 +122,13 @@ class ProjectLabeling(ProjectPart):
             self._board().answered(item_id, user)
             self._changed()
         return event
+
+    def _fitting(self, value: Any, item_ids: Sequence[int]) -> Any:
+        """The value as it is stored, where a task's values must fit the text. Raises InputError."""
+        if isinstance(self.task, Joining):
+            for row in item_store.load_items(self._database, self.id, item_ids):
+                value = self.task.fit(value, row.text, row.text_b)
+        return value
 
     def skip(self, item_id: int, user: str) -> None:
         """Put an item aside for this user; others may still get it."""
@@ -148,6 +157,7 @@ class ProjectLabeling(ProjectPart):
     def bulk_label(self, item_ids: Sequence[int], value: Any, user: str) -> int:
         """Give many items the same label in one step; returns how many. ``bulk_steps`` has it, to undo it."""
         with self._held():
+            value = self._fitting(value, item_ids)
             payload, label_ids = self.task.encode(value, self._ids_by_name())
             for item_id in item_ids:
                 self._check_open(item_id)

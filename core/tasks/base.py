@@ -81,3 +81,6 @@ class Joining(Protocol):
 
     def join(self, text: str, text_b: str | None, cell: str | None) -> tuple[str, str | None]:
         """The text of a row as it is stored, and its label cell as ``parse`` reads it. Raises InputError."""
+
+    def fit(self, value: Any, text: str, text_b: str | None) -> Any:
+        """A value as it is stored for this text. Raises InputError when it does not fit."""

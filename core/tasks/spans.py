@@ -19,6 +19,7 @@ _SOLO = (
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f"
 )
 _UNSEEN = "\u200b-\u200f\u2060\ufeff"
+_HIDDEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _WORD = re.compile(rf"[{_SOLO}]|(?:(?![{_SOLO}])\w)+|[^\w\s{_UNSEEN}]")
 _TAG = re.compile(r"([BIESLUM])[-_](.+)")
 _BEGIN, _END = frozenset("BSU"), frozenset("ESLU")
@@ -32,7 +33,7 @@ def words(text: str) -> list[tuple[int, int]]:
 
 def checked_spans(spans: Iterable[Any], text: str) -> list[Span]:
     """Spans in order, each named, within the text, on the edges of words and apart. Raises InputError for others."""
-    found = sorted({_span(one) for one in spans})
+    found = sorted({_trimmed(_span(one), text) for one in spans})
     pieces = words(text)
     starts, ends = {start for start, _ in pieces}, {end for _, end in pieces}
     for start, end, name in found:
@@ -57,6 +58,15 @@ def _span(one: Any) -> Span:
         return int(start), int(end), str(name).strip() or _fail()
     except (TypeError, ValueError):
         raise InputError(f"a span is (start, end, label), not {str(one)[:60]}") from None
+
+
+def _trimmed(span: Span, text: str) -> Span:
+    """The span without signs at its edges that nobody sees; files carry them along."""
+    start, end, name = span
+    if 0 <= start < end <= len(text):
+        end -= len(text[start:end]) - len(text[start:end].rstrip(_HIDDEN))
+        start += len(text[start:end]) - len(text[start:end].lstrip(_HIDDEN))
+    return start, end, name
 
 
 def _fail() -> str:

@@ -39,7 +39,8 @@ class Tagging:
         if tokens is None:
             given = _list(cell)
             if given is None:
-                return text, _nothing_else(cell)
+                _check_empty(cell)
+                return text, None
             return text, json.dumps(checked_spans(given, text), ensure_ascii=False)
         words = [" ".join(str(token).split()) for token in tokens]
         if not all(words):
@@ -47,9 +48,17 @@ class Tagging:
         text, places = joined(words)
         tags = _list(cell)
         if tags is None:
-            return text, _nothing_else(cell)
+            _check_empty(cell)
+            return text, None
         spans = checked_spans(from_tags(places, [str(tag).strip() for tag in tags]), text)
         return text, json.dumps(spans, ensure_ascii=False)
+
+    def fit(self, value: Any, text: str, text_b: str | None) -> list[Span]:
+        """Spans in order. Raises InputError for those that do not fit the text."""
+        try:
+            return checked_spans(value, text)
+        except (TypeError, InputError) as error:
+            raise InputError(f"These are no spans of the text: {error}", "Mark whole words, one label each.") from error
 
     def parse(self, cell: Any) -> list[Span] | None:
         """Spans as ``join`` wrote them; None for an empty cell."""
@@ -151,6 +160,6 @@ def _list(cell: str | None) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
-def _nothing_else(cell: str | None) -> None:
+def _check_empty(cell: str | None) -> None:
     if cell and cell.strip():
         raise InputError(f"'{cell[:40]}' is no list of spans or tags")

@@ -246,7 +246,7 @@ class RunFolder:
 
         flat = np.ascontiguousarray(scores, dtype=np.float32)
         width = flat.shape[1] if flat.ndim == 2 else 0
-        offsets = np.arange(0, (len(rows) + 1) * width, width, dtype=np.int32) if width else np.zeros(1, np.int32)
+        offsets = np.arange(len(rows) + 1, dtype=np.int32) * width
         table = pa.table(
             {
                 "item_id": pa.array(rows.ids, pa.int64()),

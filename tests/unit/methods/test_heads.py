@@ -11,6 +11,7 @@ import pytest
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, answers_of
 from core.methods.encoders import load_tokenizer
+from core.methods.full import FullOptions
 from core.methods.heads import head_for
 from core.methods.heads.spans import IGNORED, best_path
 from core.tasks import get_task
@@ -115,7 +116,7 @@ def test_plain_transformers_loads_the_tags(data: TrainingData, context: Any, tin
     from transformers import AutoModelForTokenClassification
 
     method = get_method("full")
-    method.fit(data, method.Options(epochs=1), tiny_bases / "tiny", context).save(tmp_path / "model")
+    method.fit(data, FullOptions(epochs=1), tiny_bases / "tiny", context).save(tmp_path / "model")
     model = AutoModelForTokenClassification.from_pretrained(tmp_path / "model")
     assert list(model.config.id2label.values()) == ["O", "B-item", "I-item", "B-greeting", "I-greeting"]
 
@@ -123,6 +124,6 @@ def test_plain_transformers_loads_the_tags(data: TrainingData, context: Any, tin
 def test_a_text_without_words_has_no_spans(data: TrainingData, context: Any, tiny_bases: Path) -> None:
     for name in ("full", "baseline"):
         method = get_method(name)
-        options = method.Options(epochs=1) if name == "full" else method.Options()
+        options = FullOptions(epochs=1) if name == "full" else method.Options()
         predictor = method.fit(data, options, tiny_bases / "tiny", context)
         assert answers_of(predictor, data.task, ["", " \u200b ", "hello there"]).values[:2] == [[], []]

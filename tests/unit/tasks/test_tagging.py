@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ TASK = get_task("tagging")
 TEXT = "Ada Lovelace met Babbage in London."
 
 
-def read(text: str, cell: object) -> tuple[str, object]:
+def read(text: str, cell: object) -> tuple[str, Any]:
     stored, value = TASK.join(text, None, None if cell is None else json.dumps(cell))  # type: ignore[attr-defined]
     return stored, TASK.parse(value)
 
@@ -95,6 +96,10 @@ def test_spans_that_do_not_fit_are_refused(cell, reason):
 def test_tags_that_do_not_fit_are_refused(tokens, tags, reason):
     with pytest.raises(InputError, match=reason):
         read(json.dumps(tokens), tags)
+
+
+def test_signs_that_nobody_sees_belong_to_no_span():
+    assert read("Dubbz\ufeff won", [[0, 6, "who"]])[1] == [(0, 5, "who")]
 
 
 def test_a_label_cell_that_is_no_list_is_refused():

@@ -1,0 +1,121 @@
+"""Tagging through the front door: from a column file to a report, and an export that comes back the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import InputError
+from core.project import Project
+from core.settings import Settings
+from core.workspace import Workspace
+from tests.unit.conftest import save_tiny_bert
+
+FIRST = ["Anna", "Ben", "Carla", "David", "Eva", "Felix"]
+PLACES = ["Turin", "Lyon", "Oslo", "Kiel", "Bern"]
+
+
+def conll() -> str:
+    """30 texts in columns: a name travels to a place."""
+    texts = []
+    for name in FIRST:
+        for place in PLACES:
+            words = [(name, "B-who"), ("goes", "O"), ("to", "O"), (place, "B-where"), ("today", "O")]
+            texts.append("\n".join(f"{word} NN {tag}" for word, tag in words))
+    return "-DOCSTART- -X- O\n\n" + "\n\n".join(texts) + "\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    home = tmp_path / "home"
+    save_tiny_bert(home / "bases" / "tiny")
+    with Workspace.open(home, Settings(home=home, offline=True)) as workspace:
+        yield workspace.create_project("Travel", task="tagging")
+
+
+def imported(project: Project, folder: Path, text: str, name: str = "travel.conll") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_from_a_column_file_to_a_report(project: Project, tmp_path: Path) -> None:
+    path = imported(project, tmp_path, conll(), "travel.txt")
+    preview = project.preview_file(path)
+    assert (preview.format, preview.guess.text, preview.guess.label) == ("conll", "tokens", "tags")
+    report = project.import_file(path, text="tokens", label="tags")
+    assert (report.added, report.labelled, report.new_labels) == (30, 30, ["who", "where"])
+    item = project.items(limit=1)[0]
+    assert item.text == "Anna goes to Turin today" and item.label == [(0, 4, "who"), (13, 18, "where")]
+    assert project.label_counts() == {"where": 30, "who": 30}
+    version = project.freeze(test=0.3, dev=0.2, seed=0)
+    run = project.train(version, method="baseline").wait(timeout=120)
+    assert run.model is not None, run.error
+    model = run.model
+    result = model.evaluate()
+    assert result.entity_f1 > 0.8 and set(result.per_class) == {"who", "where"}
+    assert result.labels == ["O", "who", "where"] and sum(map(sum, result.confusion)) == 5 * result.rows
+    assert result.headline[0] == "entity_f1" and "Finds spans with an F1" in result.to_markdown()
+    said = model.predict(["Carla goes to Oslo today"])[0]
+    assert [("Carla goes to Oslo today"[a:b], name) for a, b, name in said.label] == [
+        ("Carla", "who"),
+        ("Oslo", "where"),
+    ]
+    tuned = project.train(version, method="full", base="local:tiny", epochs=2).wait(timeout=240)
+    assert tuned.model is not None, tuned.error
+    assert tuned.model.evaluate().baseline is not None
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_an_export_comes_back_to_the_same_spans(project: Project, tmp_path: Path, format: str) -> None:
+    project.add_items(
+        [
+            {"text": "Anna goes to Turin 😀 now", "label": [[0, 4, "who"], [13, 18, "where"]]},
+            {"text": "nothing here", "label": []},
+            {"text": "still to label"},
+        ]
+    )
+    project.rename_label("who", "person")
+    project.export(tmp_path / f"out.{format}", format)
+    other = project.workspace.create_project("Back", task="tagging")
+    other.import_file(tmp_path / f"out.{format}", text="text", label="label")
+    assert [item.label for item in other.items()] == [[(0, 4, "person"), (13, 18, "where")], [], None]
+    assert [item.label for item in project.items()] == [item.label for item in other.items()]
+
+
+def test_rows_that_do_not_fit_are_named_and_the_rest_comes_in(project: Project, tmp_path: Path) -> None:
+    rows = [
+        {"tokens": ["Anna", "goes"], "tags": ["B-who", "O"]},
+        {"tokens": ["Ben", "goes"], "tags": ["B-who"]},
+        {"tokens": ["Eva"], "tags": ["who"]},
+        {"tokens": ["", "x"], "tags": ["O", "O"]},
+    ]
+    path = imported(project, tmp_path, "\n".join(map(json.dumps, rows)), "rows.jsonl")
+    report = project.import_file(path, text="tokens", label="tags")
+    assert report.added == 1
+    assert [(row.row, row.reason) for row in report.rejected] == [
+        (2, "there are 2 tokens and 1 tags"),
+        (3, "'who' is no tag: tags are O, or like B-place, I-place"),
+        (4, "token 1 is empty"),
+    ]
+    broken = imported(project, tmp_path, "Anna B-who\ngoes O\n\nBen\ngoes O\n", "broken.conll")
+    assert [(row.row, row.reason) for row in project.import_file(broken, text="tokens", label="tags").rejected] == [
+        (4, "line 4 has a token without a tag")
+    ]
+
+
+def test_a_label_is_spans_and_nothing_else(project: Project) -> None:
+    project.add_items([{"text": "Anna goes"}])
+    project.add_labels(["who"])
+    item = project.items()[0]
+    project.label(item.id, [(0, 4, "who")], user="ann")
+    assert project.items()[0].label == [(0, 4, "who")]
+    for wrong in ([(0, 3, "who")], [(0, 99, "who")], [(0, 4, "why")]):
+        with pytest.raises(InputError):
+            project.label(item.id, wrong, user="ann")
+    assert project.items()[0].label == [(0, 4, "who")]
+    project.label(item.id, [], user="ann")
+    assert project.items()[0].label == [] and project.progress().labelled == 1
