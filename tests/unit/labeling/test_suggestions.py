@@ -158,7 +158,7 @@ def test_unknown_items_and_a_closed_suggester_are_quiet(suggester, source):
 
 
 def test_thinking_ends_when_nobody_can_answer(suggester, source):
-    assert suggester.get([0]) == {} and suggester.thinking(0)
+    assert suggester.get([0]) == {}
     assert suggester.wait(10) and not suggester.thinking(0)
     assert suggester.get([0]) == {} and not suggester.thinking(0), "asked in vain already"
     source.model = "slow"
