@@ -63,7 +63,7 @@ class SchemaEvent(Record):
 class Suggestion(Record):
     """A label that a model proposes for an item."""
 
-    label: str
+    label: Any = Field(description="In the task's own form: a name, or a list of names.")
     score: float = Field(description="Probability of the label, 0 to 1.")
     model: str = Field(description="Id of the model, or 'labels so far' for the one fitted on cached embeddings.")
 
@@ -218,14 +218,17 @@ class VersionInfo(Record):
     labels: list[str] = Field(description="Label names in index order; index i is column i of every score array.")
     counts: dict[str, dict[str, int]] = Field(description="Rows by split, then by label.")
     hash: str = Field(description="sha256 over ids, texts, labels and splits.")
-    options: dict[str, Any] = Field(default_factory=dict, description="How the split was made: shares, seed, source.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="How the split was made: shares, seed, source; rows by split."
+    )
     warnings: list[str] = Field(default_factory=list)
     path: str = Field(description="Folder with train.parquet, dev.parquet, test.parquet and version.json.")
     created_at: datetime
 
     def rows(self, split: str) -> int:
         """Number of rows in one split."""
-        return sum(self.counts.get(split, {}).values())
+        rows = self.options.get("rows", {}).get(split)  # a row with several labels is counted under each of them
+        return sum(self.counts.get(split, {}).values()) if rows is None else int(rows)
 
 
 class ModelInfo(Record):
@@ -249,8 +252,10 @@ class ModelInfo(Record):
 class Prediction(Record):
     """What a model says about one text."""
 
-    label: Any = Field(description="The predicted label in the task's own form (a name for classification).")
-    score: float = Field(description="Probability of the predicted label, 0 to 1.")
+    label: Any = Field(description="The predicted label in the task's own form: a name, or a list of names.")
+    score: float = Field(
+        description="Probability of the predicted label, 0 to 1; of several labels, that of the least sure decision."
+    )
     scores: dict[str, float] = Field(default_factory=dict, description="Probability of every label.")
 
 

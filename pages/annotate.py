@@ -12,8 +12,9 @@ from studio.guard import guarded
 from studio.i18n import _, ngettext, number
 from studio.services import get_workspace
 from studio.text import escape, guidelines
+from studio.values import value_text
 from studio.widgets.basics import empty_state
-from studio.widgets.labeling import WAIT_SECONDS, draw_card, go_to, settle_suggestion, undo
+from studio.widgets.labeling import WAIT_SECONDS, draw_card, go_to, save_confirmed, settle_suggestion, undo
 
 EVERYTHING = ItemFilter(excluded=None)
 
@@ -26,6 +27,7 @@ def desk(project_id: int, patient: bool) -> None:
     smaller fragment for the suggestion alone would run between two runs of this one, and Streamlit would then keep
     the buttons of the text before.)
     """
+    save_confirmed()
     project = get_workspace().project(project_id)
     card, edge = st.columns([5, 2], gap="medium")
     item = project.next_item(user=annotator())
@@ -78,7 +80,7 @@ def draw_edge(project: Project) -> None:
     if recent:
         with st.expander(_("Your last {n}").format(n=len(recent)), expanded=True), st.container(gap=None):
             for item in recent:
-                label = escape(item.label, 24) if item.label is not None else _("no label")
+                label = escape(value_text(item.label), 24) if item.label is not None else _("no label")
                 st.button(
                     f"**{label}** {escape(item.text, 44)}",
                     key=f"back_{item.id}",

@@ -127,7 +127,8 @@ class NewAnswer(Record):
     """A label for one item."""
 
     label: JsonValue = Field(
-        description="A value of the project's task: the label's name, for pairs also a grade from 0 to 1."
+        description="A value of the project's task: the label's name; for pairs also a grade from 0 to 1; a list of "
+        "names where a text may have several, an empty one for none of them."
     )
     user: User = "api"
 

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from core.records import Label
 
-ACTIONS = {"accept": "Enter", "undo": "U", "skip": "S", "flag": "F", "guidelines": "G", "suggestions": "H"}
+ACTIONS = {
+    "accept": "Enter",
+    "nothing": "Backspace",
+    "undo": "U",
+    "skip": "S",
+    "flag": "F",
+    "guidelines": "G",
+    "suggestions": "H",
+}
 """Keys of the page itself. No label takes them."""
 TAKEN_BY_STREAMLIT = "CR"
 _LETTERS = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in TAKEN_BY_STREAMLIT]

@@ -95,7 +95,9 @@ class _Spool:
 
 
 def _row(item: Item) -> dict[str, Any]:
-    label = item.label if item.label is None or isinstance(item.label, str) else json.dumps(item.label)
+    label = (
+        item.label if item.label is None or isinstance(item.label, str) else json.dumps(item.label, ensure_ascii=False)
+    )
     return {
         "text": item.text,
         "text_b": item.text_b,

@@ -80,7 +80,8 @@ class Evaluation(Record):
     macro_f1: float = Field(description="Mean F1 over the labels, each counting the same.")
     weighted_f1: float = Field(description="Mean F1 over the labels, each counting as often as it occurs.")
     intervals: dict[str, tuple[float, float]] = Field(
-        default_factory=dict, description="95 % intervals of accuracy, macro_f1 and weighted_f1."
+        default_factory=dict,
+        description="95 % intervals by figure: accuracy, macro_f1, weighted_f1 and some of figures.",
     )
     per_class: dict[str, ClassScore] = Field(default_factory=dict, description="Scores by label.")
     confusion: list[list[int]] = Field(default_factory=list, description="Rows: gold label, columns: predicted label.")
@@ -109,6 +110,10 @@ class Evaluation(Record):
         description="Index of each row's gold label in ``labels``; empty where rows have no single label.",
     )
     predicted: list[int] = Field(default_factory=list, description="Index of each row's predicted label.")
+    gold_sets: list[list[int]] = Field(
+        default_factory=list, description="In place of gold, where a text may have several labels: the indices of each."
+    )
+    predicted_sets: list[list[int]] = Field(default_factory=list, description="In place of predicted.")
     baseline: Evaluation | None = Field(default=None, description="TF-IDF and linear SVC on the same split.")
     before: Evaluation | None = Field(
         default=None,
@@ -131,10 +136,18 @@ class Evaluation(Record):
         return self.figures.get("entity_f1", 0.0)
 
     def items(self, gold: str, predicted: str) -> list[int]:
-        """Ids of the items with this gold and this predicted label: one cell of the confusion matrix."""
-        if gold not in self.labels or predicted not in self.labels or not self.gold:
+        """Ids of the items with this gold and this predicted label: one cell of the confusion matrix.
+
+        Where a text may have several labels: those on which the one was missed and the other given in error.
+        """
+        if gold not in self.labels or predicted not in self.labels:
             return []
         row, column = self.labels.index(gold), self.labels.index(predicted)
+        if self.gold_sets:
+            sets = zip(self.item_ids, self.gold_sets, self.predicted_sets, strict=True)
+            return [item for item, g, p in sets if row in g and row not in p and column in p and column not in g]
+        if not self.gold:
+            return []
         cells = zip(self.item_ids, self.gold, self.predicted, strict=True)
         return [item for item, g, p in cells if g == row and p == column]
 

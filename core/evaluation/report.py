@@ -21,6 +21,11 @@ def figure_titles(translate: Translate) -> dict[str, str]:
     """What the figures of ``Evaluation.figures`` are called."""
     _ = translate
     return {
+        "micro_f1": _("Micro F1"),
+        "macro_f1": _("Macro F1"),
+        "weighted_f1": _("Weighted F1"),
+        "samples_f1": _("F1 by text"),
+        "hamming_loss": _("Wrong decisions"),
         "entity_f1": _("Span F1"),
         "entity_precision": _("Span precision"),
         "entity_recall": _("Span recall"),
@@ -57,7 +62,7 @@ def to_html(evaluation: Evaluation, translate: Translate = identity) -> str:
     body += [f"<p class=warn>{escape(warning.text(translate))}</p>" for warning in evaluation.warnings]
     for heading, table in _tables(evaluation, translate):
         body.append(f"<h2>{escape(heading)}</h2>{_html_table(table)}")
-    if 0 < len(evaluation.labels) <= MATRIX_LABELS:
+    if evaluation.confusion and len(evaluation.labels) <= MATRIX_LABELS:
         heading = translate("Confusion matrix (rows: true label, columns: predicted)")
         body.append(f"<h2>{escape(heading)}</h2>{_html_matrix(evaluation)}")
     policy = "default-src 'none'; style-src 'unsafe-inline'"

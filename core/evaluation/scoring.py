@@ -11,27 +11,15 @@ from core.errors import RefusedError
 from core.evaluation.bootstrap import Outcomes, correlation_interval, interval, lowest_plausible
 from core.evaluation.bootstrap import scores as resampled_scores
 from core.evaluation.judged import Judged
-from core.evaluation.messages import Message
-from core.evaluation.records import (
-    Agreement,
-    Calibration,
-    CalibrationBin,
-    ClassScore,
-    ConfusedPair,
-    Evaluation,
-    Mistake,
-)
+from core.evaluation.multilabel import evaluate_multilabel
+from core.evaluation.parts import MOST_MISTAKES, calibration, mistake, per_class, warnings
+from core.evaluation.records import Agreement, ConfusedPair, Evaluation, Mistake
 from core.evaluation.spans import evaluate_spans
 from core.tasks.base import Task
 from core.tasks.pair import MATCH, correlations, grades, is_graded
 
-BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {"tagging": evaluate_spans}
+BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {"multilabel": evaluate_multilabel, "tagging": evaluate_spans}
 """Measures of the tasks that are not one label a row, by task name."""
-MISTAKES = 500
-"""Mistakes kept with their texts; all of them are found through ``Evaluation.items``."""
-TEXT_LIMIT = 2000
-FEW_ROWS = 10
-"""A label with fewer rows in the split gets a warning."""
 
 
 def evaluate(
@@ -84,12 +72,12 @@ def evaluate(
         rows=len(gold),
         labels=names,
         **_figures(gold_index, predicted_index, len(names), seed),
-        per_class=_per_class(gold_index, predicted_index, names),
+        per_class=per_class(gold_index, predicted_index, names),
         confusion=confusion.tolist(),
         confused_pairs=_confused_pairs(confusion, names),
         mistakes=_mistakes(gold_index, predicted_index, confidence, names, ids, texts),
-        calibration=_calibration(gold_index == predicted_index, confidence),
-        warnings=_warnings(confusion, names, unseen, split),
+        calibration=calibration(gold_index == predicted_index, confidence),
+        warnings=warnings(confusion.sum(axis=1), names, unseen, split),
         item_ids=[int(i) for i in ids],
         gold=gold_index.tolist(),
         predicted=predicted_index.tolist(),
@@ -121,16 +109,6 @@ def _figures(gold: np.ndarray, predicted: np.ndarray, labels: int, seed: int) ->
     }
 
 
-def _per_class(gold: np.ndarray, predicted: np.ndarray, names: list[str]) -> dict[str, ClassScore]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(gold, predicted, labels=np.arange(len(names)), zero_division=0)
-    return {
-        name: ClassScore(precision=float(p), recall=float(r), f1=float(f), support=int(s))
-        for name, p, r, f, s in zip(names, *columns, strict=True)
-    }
-
-
 def _confusion(gold: np.ndarray, predicted: np.ndarray, labels: int) -> np.ndarray:
     """(labels, labels) int64; rows are gold."""
     return np.bincount(gold * labels + predicted, minlength=labels * labels).reshape(labels, labels)
@@ -156,71 +134,7 @@ def _mistakes(
     texts: Sequence[str],
 ) -> list[Mistake]:
     wrong = np.flatnonzero(gold != predicted)
-    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
     return [
-        Mistake(
-            item_id=int(ids[i]),
-            text=texts[i] if len(texts[i]) <= TEXT_LIMIT else texts[i][:TEXT_LIMIT] + "…",
-            gold=names[gold[i]],
-            predicted=names[predicted[i]],
-            score=float(confidence[i]),
-        )
-        for i in wrong.tolist()
+        mistake(ids[i], texts[i], names[gold[i]], names[predicted[i]], float(confidence[i])) for i in wrong.tolist()
     ]
-
-
-def _calibration(right: np.ndarray, confidence: np.ndarray, bins: int = 10) -> Calibration:
-    place = np.clip((confidence * bins).astype(int), 0, bins - 1)
-    rows = np.bincount(place, minlength=bins)
-    confidences = np.bincount(place, weights=confidence, minlength=bins)
-    rights = np.bincount(place, weights=right, minlength=bins)
-    used = np.flatnonzero(rows)
-    return Calibration(
-        error=float(np.abs(confidences - rights).sum() / rows.sum()),
-        bins=[
-            CalibrationBin(
-                low=b / bins,
-                high=(b + 1) / bins,
-                confidence=float(confidences[b] / rows[b]),
-                accuracy=float(rights[b] / rows[b]),
-                rows=int(rows[b]),
-            )
-            for b in used
-        ],
-    )
-
-
-def _warnings(confusion: np.ndarray, names: list[str], unseen: list[str], split: str) -> list[Message]:
-    support = confusion.sum(axis=1)
-    warnings = []
-    if unseen:
-        rows = int(support[len(names) - len(unseen) :].sum())
-        warnings.append(
-            Message(
-                key="The model never saw {labels} in training: {rows} {split} rows with it count as mistakes.",
-                values={"labels": _list(unseen), "rows": str(rows), "split": split},
-            )
-        )
-    missing = [name for name, rows in zip(names, support, strict=True) if not rows]
-    if missing:
-        warnings.append(
-            Message(
-                key="No {split} row has {labels}: how well it is found cannot be measured.",
-                values={"labels": _list(missing), "split": split},
-            )
-        )
-    few = [name for name, rows in zip(names, support, strict=True) if 0 < rows < FEW_ROWS]
-    if few:
-        warnings.append(
-            Message(
-                key="Fewer than {few} {split} rows have {labels}: its scores are rough.",
-                values={"labels": _list(few), "few": str(FEW_ROWS), "split": split},
-            )
-        )
-    return warnings
-
-
-def _list(names: list[str], limit: int = 5) -> str:
-    """Names in quotes, the rest as a number."""
-    shown = ", ".join(f"'{name}'" for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} (+{len(names) - limit})"

@@ -15,6 +15,8 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
     beside the champion, and where it is wrong most often. All are plain words with their interval.
     """
     sentences = [headline(evaluation)]
+    if evaluation.gold_sets:
+        sentences.append(all_right(evaluation))
     if evaluation.retrieval is not None:
         sentences.append(first_places(evaluation.retrieval))
     if evaluation.agreement is not None:
@@ -37,9 +39,28 @@ def headline(evaluation: Evaluation) -> Message:
             key="Finds spans with an F1 of {f1} in {rows} texts (95 % interval {low} to {high}).",
             values=values | {"f1": percent(value)},
         )
+    if name == "micro_f1":
+        return Message(
+            key="Finds labels with a micro F1 of {f1} in {rows} texts (95 % interval {low} to {high}).",
+            values=values | {"f1": percent(value)},
+        )
     return Message(
         key="Right in {accuracy} of {rows} texts (95 % interval {low} to {high}).",
         values=values | {"accuracy": percent(value)},
+    )
+
+
+def all_right(evaluation: Evaluation) -> Message:
+    """How often all labels of a text are right, where it may have several: that is a lot to ask."""
+    low, high = evaluation.intervals["accuracy"]
+    return Message(
+        key="All labels of a text are right in {accuracy} ({low} to {high}); {wrong} of all decisions are wrong.",
+        values={
+            "accuracy": percent(evaluation.accuracy),
+            "low": percent(low),
+            "high": percent(high),
+            "wrong": percent(evaluation.figures["hamming_loss"]),
+        },
     )
 
 
@@ -98,14 +119,17 @@ def weak_spot(evaluation: Evaluation) -> list[Message]:
     if not evaluation.confused_pairs:
         return []
     pair = evaluation.confused_pairs[0]
+    values = {
+        "gold": pair.gold,
+        "predicted": pair.predicted,
+        "rows": str(pair.rows),
+        "support": str(evaluation.per_class[pair.gold].support),
+    }
+    if evaluation.gold_sets:
+        template = "Most often mixed up: '{gold}' is missed and '{predicted}' given in {rows} of {support} texts."
+        return [Message(key=template, values=values)]
     return [
         Message(
-            key="Most often wrong: '{gold}' is taken for '{predicted}' in {rows} of {support} texts.",
-            values={
-                "gold": pair.gold,
-                "predicted": pair.predicted,
-                "rows": str(pair.rows),
-                "support": str(evaluation.per_class[pair.gold].support),
-            },
+            key="Most often wrong: '{gold}' is taken for '{predicted}' in {rows} of {support} texts.", values=values
         )
     ]

@@ -17,6 +17,7 @@ from core.errors import InputError
 from core.methods.base import Stopped
 from core.records import ColumnMapping, Prediction, Progressing, RejectedRow
 from core.settings import Settings
+from core.tasks.multilabel import as_cell
 
 CHUNK = 512
 """Texts predicted at a time: the step of progress and of stopping."""
@@ -96,7 +97,11 @@ def _answer(
             raise Stopped
         texts, second = ([row[name] for row in chunk] for name in ("text", "text_b"))
         for row, prediction in zip(chunk, predict(texts) if None in second else predict(texts, second), strict=True):
-            yield {**row, "label": prediction.label, "score": round(prediction.score, 4)}
+            label = prediction.label
+            label = (
+                as_cell(label) if isinstance(label, list) and all(isinstance(part, str) for part in label) else label
+            )
+            yield {**row, "label": label, "score": round(prediction.score, 4)}
         done += len(chunk)
         if progress:
             progress(Progressing(done=done, total=total, message="predicting"))

@@ -47,8 +47,11 @@ class Predictors:
 
     def answers(self, directory: Path, task: str, texts: Sequence[str], texts_b: Sequence[str] | None) -> Answers:
         """What the model in ``directory`` says about each text, or pair of texts. Raises ModelError."""
+        from core.inference.predictor import decision_of
+
         with self._lock:
-            return answers_of(self._get(directory, None), get_task(task), texts, texts_b)
+            predictor = self._get(directory, None)
+            return answers_of(predictor, get_task(task), texts, texts_b, decision_of(directory))
 
     def embed(self, directory: Path, texts: Sequence[str], embeddings: Path | None = None) -> np.ndarray:
         """Unit vectors (len(texts), d) float32 by the model in ``directory``. Raises RefusedError, ModelError."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from core.durable import verify
+from core.durable import MANIFEST, read_json, verify
 from core.methods import get_method
 from core.methods.base import Predictor
 
@@ -18,3 +19,8 @@ def load_predictor(directory: Path, device: str = "cpu") -> Predictor:
     return get_method(facts["method"]).load(
         directory, list(facts["labels"]), device, facts.get("task", "classification")
     )
+
+
+def decision_of(directory: Path) -> dict[str, Any]:
+    """What was chosen on the dev split to turn this model's probabilities into answers; empty where nothing was."""
+    return dict((read_json(directory / MANIFEST) or {}).get("decision", {}))

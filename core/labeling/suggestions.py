@@ -18,6 +18,7 @@ import numpy as np
 from core.data.text import join_pair
 from core.errors import StudioError
 from core.records import ItemFilter, Suggestion
+from core.tasks.base import Deciding
 
 if TYPE_CHECKING:
     from core.project import Project
@@ -48,14 +49,20 @@ class Source(Protocol):
     def label_count(self) -> int:
         """Number of labelled items."""
 
-    def labelled(self, limit: int) -> list[tuple[str, str]]:
-        """At most ``limit`` pairs of text and label."""
+    def labelled(self, limit: int) -> list[tuple[str, Any]]:
+        """At most ``limit`` pairs of text and label; a list of labels where a text may have several."""
 
     def newest_model(self) -> tuple[str, list[str]] | None:
         """Id and label names, in score order, of the newest model; None before the first."""
 
     def scores(self, model_id: str, texts: Sequence[str]) -> np.ndarray:
         """Probabilities by a model, (texts, labels). Raises ModelError."""
+
+    def several(self, model_id: str, scores: np.ndarray, labels: Sequence[str]) -> list[tuple[list[str], float]] | None:
+        """The labels, and how sure, that probabilities (texts, labels) by a model, or by none ('') mean for each text.
+
+        None where a text has one label.
+        """
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Dense or sparse features (texts, d) for the classifier on the labels so far."""
@@ -173,16 +180,26 @@ class Suggester:
             return
         scores = np.asarray(score(list(texts.values())))  # (texts, labels)
         model = LABELS_SO_FAR if speaker.startswith(LABELS_SO_FAR) else speaker
-        allowed = set(self._source.label_names())
+        proposals = self._proposals("" if model == LABELS_SO_FAR else model, scores, labels)
         with self._changed:
-            for item_id, row in zip(texts, scores, strict=True):
-                best = [int(i) for i in np.argsort(-row) if labels[i] in allowed][:SHOWN]
+            for item_id, proposed in zip(texts, proposals, strict=True):
                 self._known[item_id] = (
                     speaker,
-                    [Suggestion(label=labels[i], score=float(min(1.0, row[i])), model=model) for i in best],
+                    [Suggestion(label=label, score=min(1.0, score), model=model) for label, score in proposed],
                 )
             while len(self._known) > self._kept:
                 self._known.popitem(last=False)
+
+    def _proposals(self, model_id: str, scores: np.ndarray, labels: list[str]) -> list[list[tuple[Any, float]]]:
+        """Labels and how sure, best first, for each row of scores (texts, labels); only labels of the schema."""
+        allowed = set(self._source.label_names())
+        sets = self._source.several(model_id, scores, labels)
+        if sets is None:
+            ranked = ([int(i) for i in np.argsort(-row) if labels[i] in allowed][:SHOWN] for row in scores)
+            return [[(labels[i], float(row[i])) for i in best] for row, best in zip(scores, ranked, strict=True)]
+        # That none applies is for a model to say: the labels so far do not know the rarer ones yet.
+        kept = [([name for name in names if name in allowed], sure) for names, sure in sets]
+        return [[(names, sure)] if names or model_id else [] for names, sure in kept]
 
     def _choose_speaker(self) -> tuple[str, list[str], Any]:
         """(name, labels, function from texts to scores); the name is empty when nobody can suggest yet."""
@@ -219,6 +236,8 @@ class _LabelsSoFar:
     def fit(self, source: Source) -> None:
         """Learn from the labels that have at least two examples."""
         pairs = source.labelled(LABELS_USED)
+        if any(isinstance(label, list) for _, label in pairs):
+            return self._fit_several(pairs, source)
         counts: dict[str, int] = {}
         for _, label in pairs:
             counts[label] = counts.get(label, 0) + 1
@@ -232,8 +251,27 @@ class _LabelsSoFar:
         self._classifier = classifier
         self.labels = [str(label) for label in classifier.classes_]
 
+    def _fit_several(self, pairs: list[tuple[str, list[str]]], source: Source) -> None:
+        """One classifier for each label that at least two texts have, and two have not."""
+        counts: dict[str, int] = {}
+        for _, names in pairs:
+            for name in names:
+                counts[name] = counts.get(name, 0) + 1
+        known = [name for name, count in counts.items() if 2 <= count <= len(pairs) - 2]
+        if not known:
+            return
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.multiclass import OneVsRestClassifier
+
+        targets = np.array([[name in names for name in known] for _, names in pairs], dtype=np.int64)
+        classifier = OneVsRestClassifier(LogisticRegression(C=10.0, class_weight="balanced", max_iter=200))
+        classifier.fit(source.vectors([text for text, _ in pairs]), targets if len(known) > 1 else targets[:, 0])
+        self._classifier, self.labels = classifier, known
+
     def scores(self, vectors: Any) -> np.ndarray:
         """Probabilities (n, labels)."""
+        if len(self.labels) == 1:  # does it apply or not
+            return np.asarray(self._classifier.predict_proba(vectors))[:, 1:]
         return np.asarray(self._classifier.predict_proba(vectors))
 
 
@@ -256,12 +294,14 @@ class ProjectSource:
         """Labelled items."""
         return self._project.count(ItemFilter(labelled=True))
 
-    def labelled(self, limit: int) -> list[tuple[str, str]]:
-        """Text and label of labelled items, evenly spread over the project when there are more than ``limit``."""
+    def labelled(self, limit: int) -> list[tuple[str, Any]]:
+        """Text and label (or labels) of labelled items, evenly spread when there are more than ``limit``."""
         ids = self._project.item_ids(ItemFilter(labelled=True))
         step = max(1, -(-len(ids) // limit))
         chosen = tuple(ids[::step])
         items = self._project.items(ItemFilter(ids=chosen), limit=max(1, len(chosen)))
+        if self._project.task.many:
+            return [(item.text, list(item.label or ())) for item in items]
         return [
             (join_pair(item.text, item.text_b), name)
             for item in items
@@ -283,6 +323,17 @@ class ProjectSource:
         return workspace.predictors.scores(
             workspace.model(model_id).path, *_both(texts), embeddings=Path(workspace.path) / "cache"
         )
+
+    def several(self, model_id: str, scores: np.ndarray, labels: Sequence[str]) -> list[tuple[list[str], float]] | None:
+        """As the task decides, with the thresholds of the model."""
+        from core.inference.predictor import decision_of
+
+        task = self._project.task
+        if not (task.many and isinstance(task, Deciding)):
+            return None
+        decision = decision_of(self._project.workspace.model(model_id).path) if model_id else {}
+        values, sure = task.answers(scores, labels, decision)
+        return list(zip(values, sure.tolist(), strict=True))
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Embeddings by the built-in encoder, cached; character n-grams in languages it cannot read."""

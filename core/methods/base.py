@@ -6,7 +6,7 @@ API schema and the docs are made from the field descriptions of the options reco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ModelError
-from core.tasks.base import Task
+from core.tasks.base import Deciding, Task
 
 
 class MethodOptions(BaseModel):
@@ -109,8 +109,17 @@ class Answering(Predictor, Protocol):
         """What it says about each text, or pair of texts."""
 
 
-def answers_of(predictor: Predictor, task: Task, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
-    """What a model of either kind says about each text, or pair of texts. Raises ModelError."""
+def answers_of(
+    predictor: Predictor,
+    task: Task,
+    texts: Sequence[str],
+    texts_b: Sequence[str] | None = None,
+    decision: Mapping[str, Any] | None = None,
+) -> Answers:
+    """What a model of either kind says about each text, or pair of texts. Raises ModelError.
+
+    ``decision`` is what a ``Deciding`` task chose on the dev split.
+    """
     if not task.scored:
         if not isinstance(predictor, Answering):
             raise ModelError("This model gives scores where answers are wanted.", "Train it again.")
@@ -118,6 +127,8 @@ def answers_of(predictor: Predictor, task: Task, texts: Sequence[str], texts_b: 
     scores = predictor.scores(texts, texts_b)
     if not len(texts):
         return Answers([], np.zeros(0, np.float32), scores)
+    if isinstance(task, Deciding):
+        return Answers(*task.answers(scores, predictor.labels, decision or {}), scores)
     return Answers(task.predictions(scores, predictor.labels), scores.max(axis=1), scores)
 
 

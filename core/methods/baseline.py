@@ -13,8 +13,9 @@ from pydantic import Field
 
 from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData
 from core.methods.crf import CrfPredictor, crf_cost, train_crf
-from core.methods.linear import TextFeatures, tfidf_vectorizers, train_linear
-from core.methods.pair_linear import load_linear, train_pairs
+from core.methods.linear import TextFeatures, tfidf_vectorizers
+from core.methods.linear_kinds import load_linear, train_texts
+from core.methods.pair_linear import train_pairs
 
 
 class TfidfOptions(MethodOptions):
@@ -57,7 +58,7 @@ class Baseline:
         "Counts words and parts of words; trained in seconds, in any language, without a base model. Every other "
         "model has to beat it."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "pair", "tagging"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair", "tagging"})
     needs_base: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = TfidfOptions
@@ -70,7 +71,7 @@ class Baseline:
         features = TextFeatures(tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams))
         if data.task.paired:
             return train_pairs(data, features, [checked.C], context, checked.seed, checked.class_weights)
-        return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
+        return train_texts(data, features, svc(checked), [checked.C], context, checked.seed)
 
     def load(self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification") -> Predictor:
         """Load what the predictor's ``save`` wrote."""

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from core.errors import TrainingError
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
-from core.methods.linear import LinearPredictor, TextFeatures, train_linear
+from core.methods.linear import LinearPredictor, TextFeatures
+from core.methods.linear_kinds import load_linear, train_texts
 from core.methods.pair_linear import CHOICES as PAIR_CHOICES
-from core.methods.pair_linear import load_linear, train_pairs
+from core.methods.pair_linear import train_pairs
 
 CHOICES = (10.0, 20.0)
 """Values of C that are tried. Banking77 with MiniLM, dev / test: 5 gives 91.9 / 92.6, 10: 92.8 / 92.7,
@@ -59,7 +60,7 @@ class Features:
         "A pre-trained encoder reads the texts once, a small classifier learns on top. Strong from a few labels a "
         "class on, and retrained in seconds while you label."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "pair"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = FeaturesOptions
@@ -80,7 +81,7 @@ class Features:
         if data.task.paired:
             choices = [checked.C] if checked.C else PAIR_CHOICES
             return train_pairs(data, features, choices, context, checked.seed, checked.class_weights)
-        return train_linear(data, features, make, [checked.C] if checked.C else CHOICES, context, checked.seed)
+        return train_texts(data, features, make, [checked.C] if checked.C else CHOICES, context, checked.seed)
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"

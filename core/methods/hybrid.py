@@ -10,7 +10,8 @@ from pydantic import Field
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.baseline import TfidfOptions, svc, tfidf_cost
 from core.methods.features import EncoderOptions, encoder_cost, encoder_features
-from core.methods.linear import LinearPredictor, tfidf_vectorizers, train_linear
+from core.methods.linear import LinearPredictor, tfidf_vectorizers
+from core.methods.linear_kinds import load_linear, train_texts
 
 
 class HybridOptions(TfidfOptions, EncoderOptions):
@@ -34,7 +35,7 @@ class Hybrid:
         "The baseline's word counts and the frozen encoder's reading side by side. The strongest model that needs no "
         "fine-tuning: on Banking77 ahead of a fine-tuned BERT base, in about a minute."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = HybridOptions
@@ -47,13 +48,13 @@ class Hybrid:
         features = encoder_features(checked, base, context)
         features.vectorizers = tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams)
         features.weight = checked.embedding_weight
-        return train_linear(data, features, svc(checked), [checked.C], context, checked.seed)
+        return train_texts(data, features, svc(checked), [checked.C], context, checked.seed)
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
     ) -> LinearPredictor:
         """Load what the predictor's ``save`` wrote."""
-        return LinearPredictor.load(directory, labels, device)
+        return load_linear(directory, labels, device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None

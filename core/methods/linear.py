@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -111,6 +111,20 @@ class Fitted:
             scores[:, self.columns] = softmax(margins(self.classifier, matrix) * self.temperature)
         return scores
 
+    def estimators(self) -> list[Any]:
+        """What goes into the skops file."""
+        return [self.classifier]
+
+    def facts(self) -> dict[str, Any]:
+        """What goes into the JSON file."""
+        columns = [int(column) for column in self.columns]
+        return {"columns": columns, "temperature": self.temperature, "choice": self.choice}
+
+    @classmethod
+    def restore(cls, estimators: list[Any], facts: dict[str, Any]) -> Fitted:
+        """From what was saved."""
+        return cls(estimators[0], np.array(facts["columns"]), float(facts["temperature"]), float(facts["choice"]))
+
 
 def margins(classifier: Any, matrix: Any) -> np.ndarray:
     """Decision values (n, classes); the single column of a two-class model becomes two opposite halves."""
@@ -153,7 +167,7 @@ def fit_calibrated(
         held_matrix, held_targets = _known_only(matrix[~keep], targets[~keep], np.unique(part_targets))
     best = _best(make, choices, part, part_targets, held_matrix, held_targets, context)
     if borrowed:
-        best.classifier = _fit_one(make(best.choice), matrix, targets, context)
+        best.classifier = fit_one(make(best.choice), matrix, targets, context)
         best.columns = best.classifier.classes_
     return best
 
@@ -176,7 +190,7 @@ def _best(
             # The solution of one C is close to that of the next: half the iterations, the same optimum.
             before = found[-1][1].classifier
             classifier.coef_, classifier.intercept_ = before.coef_.copy(), before.intercept_.copy()
-        classifier = _fit_one(classifier, matrix, targets, context)
+        classifier = fit_one(classifier, matrix, targets, context)
         fitted = Fitted(classifier, classifier.classes_, choice=choice)
         if not enough:
             return fitted
@@ -195,7 +209,8 @@ def _known_only(matrix: Any, targets: np.ndarray, classes: np.ndarray) -> tuple[
     return matrix[known], targets[known]
 
 
-def _fit_one(classifier: Any, matrix: Any, targets: np.ndarray, context: RunContext) -> Any:
+def fit_one(classifier: Any, matrix: Any, targets: np.ndarray, context: RunContext) -> Any:
+    """Fit a classifier on rows (n, features) and targets (n,). Raises Stopped."""
     if context.should_stop():
         raise Stopped
     from sklearn.exceptions import ConvergenceWarning
@@ -237,11 +252,7 @@ def train_linear(
     seed: int,
 ) -> LinearPredictor:
     """Features of train and dev, then the classifier. Raises TrainingError, Stopped."""
-    context.progress(0, 100, "reading the texts")
-    features.fit(data.train.texts)
-    matrix = features.matrix(data.train.texts, _share(context, 0, 70), context.should_stop)
-    dev = features.matrix(data.dev.texts, _share(context, 70, 80), context.should_stop)
-    context.progress(80, 100, "fitting the classifier")
+    matrix, dev = read_texts(data, features, context)
     targets = data.task.targets(data.train.values, data.labels)
     dev_targets = _dev_targets(data)
     fitted = fit_calibrated(
@@ -249,6 +260,16 @@ def train_linear(
     )
     context.progress(100, 100, "fitted")
     return LinearPredictor(data.labels, features, fitted)
+
+
+def read_texts(data: TrainingData, features: TextFeatures, context: RunContext) -> tuple[Any, Any]:
+    """Features of train and dev, (n, features) each. Raises TrainingError, Stopped."""
+    context.progress(0, 100, "reading the texts")
+    features.fit(data.train.texts)
+    matrix = features.matrix(data.train.texts, _share(context, 0, 70), context.should_stop)
+    dev = features.matrix(data.dev.texts, _share(context, 70, 80), context.should_stop)
+    context.progress(80, 100, "fitting the classifier")
+    return matrix, dev
 
 
 def _dev_targets(data: TrainingData) -> np.ndarray:
@@ -273,14 +294,16 @@ class LinearPredictor:
     HEAD = "linear.json"
     KIND = "texts"
     """What it reads; in ``linear.json``, so that loading finds the class again."""
+    Decider: ClassVar[type[Any]] = Fitted
+    """From features to probabilities: ``scores``, ``estimators``, ``facts`` and ``restore`` as those of ``Fitted``."""
 
-    def __init__(self, labels: list[str], features: TextFeatures, fitted: Fitted) -> None:
+    def __init__(self, labels: list[str], features: TextFeatures, fitted: Any) -> None:
         self.labels = labels
         self.features = features
         self.fitted = fitted
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
-        """Probabilities (len(texts), len(labels)) float32, rows summing to 1."""
+        """Probabilities (len(texts), len(labels)) float32; with one label a text, rows sum to 1."""
         if not len(texts):
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.fitted.scores(self.features.matrix(texts), len(self.labels))
@@ -294,13 +317,13 @@ class LinearPredictor:
         from core.methods.embeddings import fingerprint
 
         base = self.features.base
-        save_estimators([self.fitted.classifier, *self.features.vectorizers], directory / self.FILE)
+        estimators = self.fitted.estimators()
+        save_estimators([*estimators, *self.features.vectorizers], directory / self.FILE)
         facts = {
             "kind": self.KIND,
             "labels": self.labels,
-            "columns": [int(column) for column in self.fitted.columns],
-            "temperature": self.fitted.temperature,
-            "choice": self.fitted.choice,
+            "estimators": len(estimators),
+            **self.fitted.facts(),
             "weight": self.features.weight,
             "max_length": self.features.max_length,
             "encoder": str(base) if base else None,
@@ -314,11 +337,11 @@ class LinearPredictor:
         facts = read_json(directory / cls.HEAD)
         if not isinstance(facts, dict) or facts.get("labels") != labels:
             raise ModelError(f"{cls.HEAD} of this model is missing or does not fit its labels.", "Train it again.")
-        classifier, *vectorizers = load_estimators(directory / cls.FILE)
+        loaded = load_estimators(directory / cls.FILE)
+        count = int(facts.get("estimators", 1))
         base = _encoder_folder(facts) if facts["encoder"] else None
-        features = TextFeatures(vectorizers, base, float(facts["weight"]), int(facts["max_length"]), device)
-        fitted = Fitted(classifier, np.array(facts["columns"]), float(facts["temperature"]), float(facts["choice"]))
-        return cls(labels, features, fitted)
+        features = TextFeatures(loaded[count:], base, float(facts["weight"]), int(facts["max_length"]), device)
+        return cls(labels, features, cls.Decider.restore(loaded[:count], facts))
 
 
 def _encoder_folder(facts: dict[str, Any]) -> Path:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.durable import read_json
 from core.errors import RefusedError, TrainingError
 from core.methods.base import RunContext, Stopped, TrainingData
 from core.methods.linear import (
@@ -62,13 +60,6 @@ class PairPredictor(LinearPredictor):
             )
 
         return cosines
-
-
-def load_linear(directory: Path, labels: list[str], device: str = "cpu") -> LinearPredictor:
-    """Load a linear model of texts or of pairs, whichever was saved. Raises ModelError."""
-    facts = read_json(directory / LinearPredictor.HEAD)
-    pairs = isinstance(facts, dict) and facts.get("kind") == PairPredictor.KIND
-    return (PairPredictor if pairs else LinearPredictor).load(directory, labels, device)
 
 
 def train_pairs(

@@ -15,6 +15,7 @@ from core.storage import cleaning, label_events
 from core.storage import items as item_store
 from core.storage.label_events import LabelEvent
 from core.tasks.base import Joining
+from core.tasks.multilabel import as_cell
 
 RECENT = 10
 """Items listed as labelled last."""
@@ -112,10 +113,10 @@ class ProjectLabeling(ProjectPart):
                 label_ids=tuple(label_ids),
                 payload=payload,
                 source=source,
-                suggested=suggestion.label if suggestion else None,
+                suggested=_as_text(suggestion.label) if suggestion else None,
                 suggested_score=suggestion.score if suggestion else None,
                 suggested_by=suggestion.model if suggestion else None,
-                accepted=suggestion.label == value if suggestion else None,
+                accepted=_same(suggestion.label, value) if suggestion else None,
                 elapsed_ms=elapsed_ms,
             )
             self._board().set_label(item_id, label_ids)
@@ -217,14 +218,16 @@ class ProjectLabeling(ProjectPart):
         """Bring the board in line with what the events now say about some items."""
         board, known = self._board(), set(self._names_by_id())
         current = label_events.current_of(self._database, self.id, item_ids)
-        carried = {i: event[1] for i, event in current.items() if event[0] == "label"}
-        removed = {i for i, label_ids in carried.items() if not set(label_ids) <= known}  # from the schema since
-        if removed:
-            label_events.append_bulk(
-                self._database, self.id, sorted(removed), [], None, user, source="rule", kind="clear"
-            )
+        carried: dict[int, Any] = {i: tuple(event[1] or ()) for i, event in current.items() if event[0] == "label"}
+        broken = {i: label_ids for i, label_ids in carried.items() if not set(label_ids) <= known}  # removed since
+        for label_ids in sorted(set(broken.values())):
+            kept = [label_id for label_id in label_ids if label_id in known]
+            where = sorted(i for i, ids in broken.items() if ids == label_ids)
+            kind = "label" if kept else "clear"  # of several labels the others stay
+            label_events.append_bulk(self._database, self.id, where, kept, None, user, source="rule", kind=kind)
+            carried |= dict.fromkeys(where, kept or None)
         for item_id in item_ids:
-            board.set_label(item_id, None if item_id in removed else carried.get(item_id))
+            board.set_label(item_id, carried.get(item_id))
         board.flags = label_events.current_flags(self._database, self.id)
 
     def _append_flag(self, item_id: int, kind: str, user: str, note: str | None) -> None:
@@ -359,3 +362,15 @@ class ProjectLabeling(ProjectPart):
     def labelled_filter(self) -> ItemFilter:
         """The items a version is frozen from: labelled and not taken out by cleaning."""
         return ItemFilter(labelled=True, excluded=False)
+
+
+def _as_text(label: Any) -> str:
+    """A suggested value in one cell."""
+    return label if isinstance(label, str) else as_cell(label)
+
+
+def _same(suggested: Any, given: Any) -> bool:
+    """Whether two values say the same; the order of several labels does not count."""
+    if isinstance(suggested, list) and isinstance(given, list):
+        return set(suggested) == set(given)
+    return bool(suggested == given)

@@ -15,7 +15,7 @@ from core.data import splitting, versions
 from core.data.links import fold, joined
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.project.data import ProjectData
-from core.records import VersionInfo
+from core.records import ItemFilter, VersionInfo
 from core.storage import catalogue, items
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class ProjectVersions(ProjectData):
             dev: Share of the dev split; with an imported split it is carved out of train when the import has none.
             seed: Same items, labels and seed give the same split.
             split: "imported" takes the split column of the import.
-            labels: Only items with these labels; None takes all.
+            labels: Only items with these labels; where a text may have several, all items, with these labels only.
+                None takes all.
             user: Who freezes.
 
         Raises:
@@ -109,17 +110,23 @@ class ProjectVersions(ProjectData):
             )
         if not 0 <= seed <= MOST_SEED:
             raise InputError(f"The seed {seed} cannot be used.", f"Choose a whole number from 0 to {MOST_SEED}.")
-        where = self.labelled_filter().model_copy(update={"labels": tuple(labels or ())})
+        asked = ItemFilter(labels=tuple(labels or ()))
+        chosen = self._filter_ids(asked)  # refuses a label that the project does not have
+        where = self.labelled_filter()
+        if not self.task.many:
+            where = where.model_copy(update={"labels": asked.labels})
         with self._held():
             pass  # only to refuse a project that is gone: everybody goes on labeling meanwhile
         with self._state.freezing:
             with self._database.snapshot():
-                rows = items.load_texts(self._database, self.id, where, self._filter_ids(where))
+                rows = items.load_texts(self._database, self.id, where, chosen)
                 values = self._decoded([row[0] for row in rows])
                 # An import that commits right now may be in the one and not yet in the other (core.storage.database).
                 rows = [row for row in rows if row[0] in values]
                 schema = [label.name for label in self.labels]
             golds = [values[row[0]] for row in rows]
+            if self.task.many and asked.labels:
+                golds = [[name for name in value if name in asked.labels] for value in golds]
             assigned = self._assign(rows, golds, test, dev, seed, split)
             options = {"test": test, "dev": dev, "seed": seed, "split": split or "random", "user": user}
             return self._write_version(rows, golds, schema, assigned, options)
@@ -170,6 +177,8 @@ class ProjectVersions(ProjectData):
         for part, value in zip(assigned.names.tolist(), values, strict=True):
             for name in self.task.names(value) or ("",):
                 counts[part][name] = counts[part].get(name, 0) + 1
+        parts = Counter(assigned.names.tolist())
+        options |= {"rows": {part: parts[part] for part in counts}}
         warnings = [*assigned.warnings, *self.task.check_version(counts)]
         number = catalogue.next_version(self._database, self.id)
         folder = self.workspace.path / "versions" / f"{self.id}-{number}"

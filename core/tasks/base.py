@@ -26,6 +26,8 @@ class Task(Protocol):
     """False for tasks whose answers are free text."""
     paired: bool
     """True when every row has two texts."""
+    many: bool
+    """True when a value is a list of any number of label names."""
     fixed_labels: tuple[str, ...]
     """The label schema where the task sets it; empty where people make their own."""
     scored: bool
@@ -84,3 +86,16 @@ class Joining(Protocol):
 
     def fit(self, value: Any, text: str, text_b: str | None) -> Any:
         """A value as it is stored for this text. Raises InputError when it does not fit."""
+
+
+@runtime_checkable
+class Deciding(Protocol):
+    """A task whose answers depend on more than which probability is highest: something is chosen on the dev split."""
+
+    def decide(self, gold: Sequence[Any], scores: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+        """What turns probabilities into answers best on the dev split; kept with the model, so JSON."""
+
+    def answers(
+        self, scores: np.ndarray, labels: Sequence[str], decision: Mapping[str, Any]
+    ) -> tuple[list[Any], np.ndarray]:
+        """(values, confidence (n,)) from probabilities (n, len(labels)); an empty ``decision``: nothing was chosen."""

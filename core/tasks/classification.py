@@ -18,6 +18,7 @@ class Classification:
     help = "Choose it when every text belongs to exactly one class: intent, sentiment, topic, risk."
     needs_labels = True
     paired = False
+    many = False
     fixed_labels: tuple[str, ...] = ()
     scored = True
     implied: Any = None

@@ -41,6 +41,7 @@ class Pair:
     )
     needs_labels = True
     paired = True
+    many = False
     fixed_labels: tuple[str, ...] = (MATCH, NO_MATCH)
     scored = True
     implied: Any = MATCH

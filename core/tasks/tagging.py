@@ -21,6 +21,7 @@ class Tagging:
     help = "Choose it to find names, dates, amounts or slots inside a text: named entities, sequence labeling."
     needs_labels = True
     paired = False
+    many = False
     scored = False
     fixed_labels: tuple[str, ...] = ()
     implied: Any = None

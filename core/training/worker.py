@@ -28,10 +28,11 @@ from filelock import FileLock, Timeout
 
 from core.durable import clear_leftovers, new_folder, read_json, seal, write_json
 from core.errors import StudioError, TrainingError
-from core.inference.predictor import load_predictor
+from core.inference.predictor import decision_of, load_predictor
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData, answers_of
 from core.methods.embeddings import file_hash
+from core.tasks.base import Deciding
 from core.tasks.pair import MATCH
 from core.training.imports import import_ahead, import_without_pandas
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
@@ -198,8 +199,8 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
         with new_folder(folder.model) as target:
             predictor.save(target)
             _name_base(target / "adapter" / "adapter_config.json", base_facts.get("base_published", ""))
-            seal(target, model_facts(config, options, base_facts))
-        del predictor
+            del predictor
+            seal(target, model_facts(config, options, base_facts) | _decision(target, config, context, data))
     metrics = _measure(folder, config, context, data)
     return {
         "metrics": metrics,
@@ -240,6 +241,17 @@ def _weights_hash(path: Path, memo: Path) -> str:
     return file_hash(weights[0], memo) if weights else ""
 
 
+def _decision(target: Path, config: RunConfig, context: WorkerContext, data: TrainingData) -> dict[str, Any]:
+    """What the manifest says about how probabilities become answers: chosen on dev with the model as it was saved."""
+    if not isinstance(data.task, Deciding):
+        return {}
+    context.progress(0, 1, "choosing thresholds")
+    predictor: Any = get_method(config.method).load(target, config.labels, context.device, config.task)
+    if hasattr(predictor, "use_cache"):
+        predictor.use_cache(context.cache)
+    return {"decision": data.task.decide(data.dev.values, predictor.scores(data.dev.texts), config.labels)}
+
+
 def model_facts(config: RunConfig, options: MethodOptions, base: dict[str, Any]) -> dict[str, Any]:
     """What the manifest of a model says beside its hashes: enough to load it and to write its card."""
     return {
@@ -260,13 +272,14 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
     predictor = load_predictor(folder.model, context.device)
     if hasattr(predictor, "use_cache"):  # embeddings of dev and test are made once for all runs
         predictor.use_cache(context.cache)
+    decision = decision_of(folder.model)
     metrics: dict[str, Any] = {}
     for split in ("dev", "test"):
         rows = getattr(data, split)
         context.progress(0, 1, f"scoring the {split} split")
         if context.should_stop():
             raise Stopped
-        said = answers_of(predictor, data.task, rows.texts, rows.texts_b)
+        said = answers_of(predictor, data.task, rows.texts, rows.texts_b, decision)
         folder.write_predictions(split, rows, said.values, said.scores)
         metrics[split] = data.task.metrics(rows.values, said.values, config.labels, said.scores) if len(rows) else {}
         if hasattr(predictor, "similarities") and any(data.task.names(value) == (MATCH,) for value in rows.values):

@@ -8,6 +8,7 @@ from core.project import Project
 from core.records import BulkStep, ItemFilter
 from studio.i18n import _, date_time, ngettext, number
 from studio.text import escape, line
+from studio.values import value_text
 
 STEPS = 5
 """Steps listed with their undo."""
@@ -20,9 +21,7 @@ def bulk_label(project: Project, chosen: ItemFilter, total: int, user: str) -> N
         if not getattr(place, "open", True):
             return
         names = [label.name for label in project.labels]
-        label = st.selectbox(
-            _("Label"), names, index=None, format_func=line, placeholder=_("Choose a label"), key=f"{key}_label"
-        )
+        label = _choose(project, names, f"{key}_label")
         st.caption(_("Every item that the filters show gets this label, also those that have one already."))
         title = ngettext("Label {n} item", "Label {n} items", total).format(n=number(total))
         # What cleaning took out takes no label, so there is nothing to do on that view.
@@ -35,11 +34,19 @@ def bulk_label(project: Project, chosen: ItemFilter, total: int, user: str) -> N
             _step(project, step, user)
 
 
+def _choose(project: Project, names: list[str], key: str) -> str | list[str] | None:
+    """One label, or several where a text may have them; None while nothing is chosen."""
+    hint = _("Choose a label")
+    if project.task.many:
+        return st.multiselect(_("Label"), names, format_func=line, placeholder=hint, key=key) or None
+    return st.selectbox(_("Label"), names, index=None, format_func=line, placeholder=hint, key=key)
+
+
 def _step(project: Project, step: BulkStep, user: str) -> None:
     """What one step did, and its undo."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"{escape(str(step.label or ''), 40)} · "
+            f"{escape(value_text('' if step.label is None else step.label), 40)} · "
             + ngettext("{n} item", "{n} items", step.items).format(n=number(step.items))
             + f" · {escape(step.user, 40)} · {date_time(step.at)}",
             width="stretch",

@@ -14,6 +14,7 @@ from studio.i18n import N_, _, date_time, ngettext, number
 from studio.navigation import open_page
 from studio.services import get_jobs
 from studio.text import escape
+from studio.values import value_text
 from studio.widgets.job_line import show_job
 
 SHOWN = 100
@@ -90,7 +91,7 @@ def _finding(project: Project, user: str, finding: Finding) -> None:
             "group": [groups.get(item_id) for item_id in ids],
             "text": [items[item_id].text for item_id in ids],
             "seen": [finding.details.get(item_id, "") for item_id in ids],
-            "label": [None if items[i].label is None else str(items[i].label) for i in ids],
+            "label": [None if items[i].label is None else value_text(items[i].label) for i in ids],
             "fate": [_fate(finding.action) if item_id in concerned else _("stays") for item_id in ids],
         }
     )

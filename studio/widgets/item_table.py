@@ -13,6 +13,7 @@ from studio import session
 from studio.i18n import N_, _, date_time_column
 from studio.navigation import open_page
 from studio.text import escape
+from studio.values import value_text
 
 PAGE_SIZE = 50
 
@@ -157,8 +158,4 @@ def _history(project: Project, item: Item) -> None:
 
 def _cell(value: object) -> str | None:
     """A task's value as one cell of text."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple):
-        return " | ".join(str(part) for part in value)
-    return str(value)
+    return None if value is None else value_text(value)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from core.errors import StudioError
 from core.project import Project
-from core.records import Item, Label, Suggestion
+from core.records import Item, Suggestion
 from studio import session
 from studio.current import annotator
 from studio.guard import guarded, show_error
@@ -22,6 +23,7 @@ from studio.i18n import _, number
 from studio.keys import ACTIONS, assign_keys
 from studio.services import get_workspace
 from studio.text import escape, line
+from studio.values import value_text
 
 CALM_LENGTH = 600
 """Texts up to this many characters are set large; longer ones in the normal size."""
@@ -43,7 +45,8 @@ class Answer:
 
     project_id: int
     item_id: int
-    label: str
+    label: Any
+    """In the task's own form."""
     suggestion: Suggestion | None
     elapsed_ms: int | None
 
@@ -53,21 +56,26 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
-    draw_state(item)
+        st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if project.task.many else [])
+    draw_state(item, project.task.many)
     draw_text(item)
-    draw_suggestion(project.id, item.id, _("Thinking of a suggestion …") if awaited else _("No suggestion"))
-    draw_labels(project.id, item, project.labels)
+    missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
+    if project.task.many:
+        draw_confirm(project.id, item.id, missing)
+    else:
+        draw_suggestion(project.id, item.id, missing)
+    draw_labels(project, item)
     draw_actions(project, item)
 
 
-def draw_state(item: Item) -> None:
+def draw_state(item: Item, several: bool) -> None:
     """What the last key press did, always at the same place; loud when it failed."""
     failed: Answer | None = st.session_state.get(session.UNSAVED)
     if failed is not None:
         with st.container(border=True):
             st.error(
                 _("Your answer '{label}' is kept here and was not written. Nothing else is lost.").format(
-                    label=escape(failed.label, 60)
+                    label=escape(value_text(failed.label), 60)
                 ),
                 title=_("Not saved"),
                 icon=":material/error:",
@@ -77,7 +85,8 @@ def draw_state(item: Item) -> None:
                 st.button(_("Discard the answer"), key=f"discard_{failed.item_id}", on_click=discard)
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", width=TEXT_WIDTH):
-        st.caption(st.session_state.get(session.SAVED) or _("Every key press is saved at once."), width="content")
+        habit = _("Keys choose labels, Enter saves them.") if several else _("Every key press is saved at once.")
+        st.caption(st.session_state.get(session.SAVED) or habit, width="content")
         st.caption(_("No. {n}").format(n=number(item.position + 1)), width="content")
 
 
@@ -108,7 +117,7 @@ def draw_suggestion(project_id: int, item_id: int, missing: str) -> None:
         return
     st.button(
         _("Suggested: {label} · {percent} %").format(
-            label=escape(suggestion.label, 60),
+            label=escape(value_text(suggestion.label), 60),
             percent=min(99, round(suggestion.score * 100)),  # a model is never certain
         ),
         key=f"accept_{item_id}",
@@ -121,9 +130,38 @@ def draw_suggestion(project_id: int, item_id: int, missing: str) -> None:
     )
 
 
-def draw_labels(project_id: int, item: Item, labels: list[Label]) -> None:
+def draw_confirm(project_id: int, item_id: int, missing: str) -> None:
+    """The labels chosen so far, or the suggestion, under the Enter key.
+
+    One widget whatever it says, and never disabled: Enter may follow a label's key faster than the card is drawn, and
+    means what is chosen by then.
+    """
+    names, suggestion = chosen(item_id), shown_suggestion(item_id)
+    if names:
+        words = _("Save: {labels}").format(labels=escape(value_text(names), 80))
+    elif suggestion is not None:
+        words = _("Suggested: {label} · {percent} %").format(
+            label=escape(value_text(suggestion.label), 60), percent=min(99, round(suggestion.score * 100))
+        )
+    else:
+        words = missing + " · " + _("choose labels, then Enter")
+    st.button(
+        words,
+        key=f"accept_{item_id}",
+        shortcut=ACTIONS["accept"],
+        on_click=confirm,
+        args=(project_id, item_id),
+        type="tertiary",
+        icon=":material/check:" if names else ":material/lightbulb:",
+    )
+
+
+def draw_labels(project: Project, item: Item) -> None:
     """One button a label with its key; a search box where there are many."""
+    labels, project_id, many_each = project.labels, project.id, project.task.many
     keys = assign_keys(labels)
+    press = switch if many_each else give
+    lit = chosen(item.id) if many_each else [item.label]
     if len(labels) >= SEARCH_FROM:
         names = [label.name for label in labels]
         st.selectbox(
@@ -134,7 +172,7 @@ def draw_labels(project_id: int, item: Item, labels: list[Label]) -> None:
             placeholder=_("Type to find one of {n} labels").format(n=len(names)),
             key=f"find_{item.id}",
             on_change=give_found,
-            args=(project_id, item.id),
+            args=(project_id, item.id, many_each),
             label_visibility="collapsed",
             width=TEXT_WIDTH,
         )
@@ -148,10 +186,21 @@ def draw_labels(project_id: int, item: Item, labels: list[Label]) -> None:
             escape(label.name, 40),
             key=f"label_{item.id}_{label.id}",
             shortcut=keys.get(label.id),
-            on_click=give,
+            on_click=press,
             args=(project_id, item.id, label.name),
             help=escape(about) if about else None,
-            type="primary" if item.label == label.name else "secondary",
+            type="primary" if label.name in lit else "secondary",
+            width="stretch",
+        )
+    if many_each:
+        grid.button(
+            _("None of them"),
+            key=f"nothing_{item.id}",
+            shortcut=ACTIONS["nothing"],
+            on_click=confirm,
+            args=(project_id, item.id, True),
+            help=_("No label applies to this text. It is saved at once."),
+            type="primary" if item.label == [] and not lit else "tertiary",
             width="stretch",
         )
 
@@ -227,16 +276,64 @@ def shown_suggestion(item_id: int) -> Suggestion | None:
 # ------------------------------------------------------------------------------------------------ callbacks
 
 
-def give(project_id: int, item_id: int, label: str) -> None:
-    """Book one label on the item whose button was pressed, if that item is still the one on screen."""
+def give(project_id: int, item_id: int, label: Any) -> None:
+    """Book one answer on the item whose button was pressed, if that item is still the one on screen."""
     shown_id, since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item_id:
-        st.session_state[session.SAVED] = _("That key came before the next text was on screen; it was not used.")
+        say_late()
         return
     elapsed_ms = round((time.monotonic() - since) * 1000) if since is not None else None
     # Emptied before the write: a second press that is already on its way finds nothing to answer.
     st.session_state[session.SHOWN] = None
     write(Answer(project_id, item_id, label, shown_suggestion(item_id), elapsed_ms))
+
+
+def say_late() -> None:
+    """A key was pressed for a text that is answered already."""
+    st.session_state[session.SAVED] = _("That key came before the next text was on screen; it was not used.")
+
+
+def chosen(item_id: int) -> list[str]:
+    """Names of the labels chosen so far for this item, where a text may have several."""
+    held_id, names = st.session_state.get(session.CHOSEN) or (None, [])
+    return names if held_id == item_id else []
+
+
+def switch(project_id: int, item_id: int, label: str) -> None:
+    """Choose one of several labels, or take it back; nothing is saved yet."""
+    shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+    if shown_id != item_id:
+        say_late()
+        return
+    names = chosen(item_id)
+    names = [name for name in names if name != label] if label in names else [*names, label]
+    st.session_state[session.CHOSEN] = (item_id, names)
+
+
+def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
+    """Ask for the chosen labels to be saved, or that there are none.
+
+    Presses of one run arrive in no certain order, so saving comes after all of them; beside Enter, none does not count.
+    """
+    if not (nothing and st.session_state.get(session.CONFIRMED)):
+        st.session_state[session.CONFIRMED] = (project_id, item_id, nothing)
+
+
+def save_confirmed() -> None:
+    """Save what was confirmed: the labels chosen, else the suggestion on screen. Called before anything is drawn."""
+    asked: tuple[int, int, bool] | None = st.session_state.pop(session.CONFIRMED, None)
+    if asked is None:
+        return
+    project_id, item_id, nothing = asked
+    names, suggestion = chosen(item_id), shown_suggestion(item_id)
+    if names and nothing:
+        st.session_state[session.SAVED] = _("Labels are chosen. Enter saves them; take them back if none applies.")
+    elif names or nothing:
+        give(project_id, item_id, names)
+    elif suggestion is not None:
+        give(project_id, item_id, suggestion.label)
+    else:
+        st.session_state[session.SAVED] = _("Nothing is chosen yet: press the key of a label, or that of none.")
 
 
 def write(answer: Answer) -> None:
@@ -256,14 +353,19 @@ def write(answer: Answer) -> None:
     kept: Answer | None = st.session_state.get(session.UNSAVED)
     if kept is not None and (kept.project_id, kept.item_id) == (answer.project_id, answer.item_id):
         st.session_state[session.UNSAVED] = None
-    st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(label=escape(answer.label, 60))
+    st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(
+        label=escape(value_text(answer.label), 60)
+    )
 
 
-def give_found(project_id: int, item_id: int) -> None:
-    """The label chosen in the search box."""
-    chosen = st.session_state.get(f"find_{item_id}")
-    if chosen:
-        give(project_id, item_id, chosen)
+def give_found(project_id: int, item_id: int, several: bool) -> None:
+    """The label chosen in the search box; one of ``several`` is added, and the box is free for the next."""
+    found = st.session_state.get(f"find_{item_id}")
+    if found and several:
+        switch(project_id, item_id, found)
+        st.session_state[f"find_{item_id}"] = None
+    elif found:
+        give(project_id, item_id, found)
 
 
 def give_again() -> None:

@@ -15,6 +15,7 @@ from studio import session
 from studio.i18n import _, ngettext, number, percent
 from studio.services import get_model
 from studio.text import escape
+from studio.values import value_text
 
 SHOWN_SCORES = 8
 MOST_TEXTS = 200
@@ -75,7 +76,7 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
         + (" · " + _("{ms} ms each").format(ms=number(each, 1)) if len(texts) > 1 else "")
     )
     if len(texts) == 1:
-        st.subheader(f"{escape(str(answers[0].label), 100)} · {percent(answers[0].score)}", anchor=False)
+        st.subheader(f"{escape(value_text(answers[0].label), 100)} · {percent(answers[0].score)}", anchor=False)
         st.text(texts[0])
         st.dataframe(
             scores_frame(answers[0]),
@@ -83,6 +84,7 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
             column_config={
                 "label": st.column_config.TextColumn(_("Label")),
                 "score": st.column_config.ProgressColumn(_("Probability"), **PERCENT),
+                "given": st.column_config.CheckboxColumn(_("Given")),
             },
             height=min(38 + 35 * len(answers[0].scores), 38 + 35 * SHOWN_SCORES),
             alt=_("All scores"),
@@ -102,9 +104,12 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
 
 
 def scores_frame(answer: Prediction) -> pd.DataFrame:
-    """Every label with its probability in percent, the most probable first."""
+    """Every label with its probability in percent, the most probable first; where several may apply, those given."""
     ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
-    return pd.DataFrame([(label, 100 * score) for label, score in ranked], columns=["label", "score"])
+    frame = pd.DataFrame([(label, 100 * score) for label, score in ranked], columns=["label", "score"])
+    if isinstance(answer.label, list):
+        frame["given"] = frame["label"].isin(answer.label)
+    return frame
 
 
 def answers_frame(texts: list[str], answers: list[Prediction]) -> pd.DataFrame:
@@ -113,5 +118,8 @@ def answers_frame(texts: list[str], answers: list[Prediction]) -> pd.DataFrame:
     for text, answer in zip(texts, answers, strict=True):
         ranked = sorted(answer.scores.items(), key=lambda pair: -pair[1])
         second = f"{ranked[1][0]} · {percent(ranked[1][1])}" if len(ranked) > 1 else ""
-        rows.append({"text": text, "label": str(answer.label), "score": 100 * answer.score, "next": second})
-    return pd.DataFrame(rows, columns=["text", "label", "score", "next"])
+        if isinstance(answer.label, list):  # beside several labels there is no second choice
+            second = ""
+        rows.append({"text": text, "label": value_text(answer.label), "score": 100 * answer.score, "next": second})
+    frame = pd.DataFrame(rows, columns=["text", "label", "score", "next"])
+    return frame if (frame["next"] != "").any() else frame.drop(columns="next")

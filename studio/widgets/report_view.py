@@ -85,7 +85,8 @@ def _own_figures(result: Evaluation) -> None:
     titles = figure_titles(translator())
     with st.grid(4, min_column_width=150):
         for name, value in result.figures.items():
-            other = result.baseline.figures.get(name) if result.baseline else None
+            # A badge praises what is higher, and of wrong decisions there should be fewer.
+            other = result.baseline.figures.get(name) if result.baseline and name != "hamming_loss" else None
             stat(titles.get(name, name), value, result.intervals.get(name), other)
     if result.baseline is not None:
         st.caption(_("The badge is the difference to the baseline, in points."))
@@ -184,11 +185,18 @@ def show_classes(result: Evaluation) -> None:
 
 def show_confusion(project: Project, result: Evaluation) -> None:
     """The matrix and the most confused pairs; a click on either shows the texts."""
-    clicked = show_clickable(plots.confusion_matrix(result, palette(), _), f"confusion_{result.split}_{result.name}")
+    clicked = None
+    if result.confusion:  # with several labels a text, there is no matrix, but there are pairs
+        figure = plots.confusion_matrix(result, palette(), _)
+        clicked = show_clickable(figure, f"confusion_{result.split}_{result.name}")
     cell = (clicked[0], clicked[1]) if clicked else None
     pairs = result.confused_pairs[:SHOWN]
     if pairs:
-        st.caption(_("Most confused pairs; select one to read its texts."))
+        st.caption(
+            _("Labels missed where another was given in error; select a pair to read its texts.")
+            if result.gold_sets
+            else _("Most confused pairs; select one to read its texts.")
+        )
         chosen = st.dataframe(
             pd.DataFrame([{**pair.model_dump(), "share": 100 * pair.share} for pair in pairs]),
             key=f"pairs_{result.split}",
@@ -197,8 +205,10 @@ def show_confusion(project: Project, result: Evaluation) -> None:
             selection_mode="single-row",
             height=min(38 + 35 * len(pairs), 300),
             column_config={
-                "gold": st.column_config.TextColumn(_("Is")),
-                "predicted": st.column_config.TextColumn(_("Was taken for")),
+                "gold": st.column_config.TextColumn(_("Missed") if result.gold_sets else _("Is")),
+                "predicted": st.column_config.TextColumn(
+                    _("Given in error") if result.gold_sets else _("Was taken for")
+                ),
                 "rows": st.column_config.NumberColumn(_("Texts"), width=80),
                 "share": st.column_config.NumberColumn(_("Share of the label"), format="%.1f %%"),
             },
@@ -206,19 +216,28 @@ def show_confusion(project: Project, result: Evaluation) -> None:
         ).selection.rows
         if chosen and chosen[0] < len(pairs):
             cell = (pairs[chosen[0]].gold, pairs[chosen[0]].predicted)
+    elif not result.confusion:
+        st.caption(_("No label was missed on a text where another was given in error."))
     if cell is not None:
         _cell_texts(project, result, *cell)
 
 
 def _cell_texts(project: Project, result: Evaluation, gold: str, predicted: str) -> None:
     ids = result.items(gold, predicted)
-    st.markdown(
+    words = (
         ngettext(
+            "{n} text on which **{gold}** was missed and **{predicted}** was given",
+            "{n} texts on which **{gold}** was missed and **{predicted}** was given",
+            len(ids),
+        )
+        if result.gold_sets
+        else ngettext(
             "{n} text that is **{gold}** and was predicted as **{predicted}**",
             "{n} texts that are **{gold}** and were predicted as **{predicted}**",
             len(ids),
-        ).format(n=number(len(ids)), gold=escape(gold), predicted=escape(predicted))
+        )
     )
+    st.markdown(words.format(n=number(len(ids)), gold=escape(gold), predicted=escape(predicted)))
     if ids:
         items = project.items(ItemFilter(ids=tuple(ids[:SHOWN]), excluded=None), limit=SHOWN)
         st.dataframe(

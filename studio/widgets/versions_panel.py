@@ -73,7 +73,9 @@ def _freeze(project: Project, user: str, labelled: int, first: bool) -> None:
         names,
         key=f"freeze_without_{project.id}",
         placeholder=_("none"),
-        help=_("Items with these labels do not become part of the version."),
+        help=_("The version knows nothing of these labels; the texts stay, with their other labels.")
+        if project.task.many
+        else _("Items with these labels do not become part of the version."),
     )
     if st.button(
         _("Freeze"), type="primary" if first else "secondary", key=f"freeze_{project.id}", icon=":material/ac_unit:"
