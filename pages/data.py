@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.project import Project
 from core.records import ItemFilter
+from core.tasks.base import Joining
 from studio import session
 from studio.current import annotator, require_project
 from studio.i18n import _, ngettext, number
@@ -33,7 +34,8 @@ def browse(project: Project) -> None:
     total = project.count(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(ngettext("**{n}** item", "**{n}** items", total).format(n=number(total)), width="stretch")
-        bulk_label(project, chosen, total, annotator())
+        if not isinstance(project.task, Joining):  # its answers belong to one text
+            bulk_label(project, chosen, total, annotator())
         export_panel(project, chosen, total)
     data_charts(project, chosen)
     item_table(project, chosen, total, annotator())

@@ -91,7 +91,7 @@ def _finding(project: Project, user: str, finding: Finding) -> None:
             "group": [groups.get(item_id) for item_id in ids],
             "text": [items[item_id].text for item_id in ids],
             "seen": [finding.details.get(item_id, "") for item_id in ids],
-            "label": [None if items[i].label is None else value_text(items[i].label) for i in ids],
+            "label": [None if items[i].label is None else value_text(items[i].label, items[i].text) for i in ids],
             "fate": [_fate(finding.action) if item_id in concerned else _("stays") for item_id in ids],
         }
     )

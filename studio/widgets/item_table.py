@@ -55,7 +55,7 @@ def items_frame(items: list[Item]) -> pd.DataFrame:
             "id": [item.id for item in items],
             "text": [item.text for item in items],
             "text_b": [item.text_b for item in items],
-            "label": [_cell(item.label) for item in items],
+            "label": [_cell(item.label, item.text) for item in items],
             "annotator": [item.annotator for item in items],
             "labelled_at": [item.labelled_at for item in items],
             "split": [item.split for item in items],
@@ -156,6 +156,6 @@ def _history(project: Project, item: Item) -> None:
     )
 
 
-def _cell(value: object) -> str | None:
+def _cell(value: object, text: str = "") -> str | None:
     """A task's value as one cell of text."""
-    return None if value is None else value_text(value)
+    return None if value is None else value_text(value, text)

@@ -16,6 +16,7 @@ import streamlit as st
 from core.errors import StudioError
 from core.project import Project
 from core.records import Item, Suggestion
+from core.tasks.tagging import Tagging
 from studio import session
 from studio.current import annotator
 from studio.guard import guarded, show_error
@@ -24,6 +25,7 @@ from studio.keys import ACTIONS, assign_keys
 from studio.services import get_workspace
 from studio.text import escape, line
 from studio.values import value_text
+from studio.widgets.span_desk import draw_words, mark
 
 CALM_LENGTH = 600
 """Texts up to this many characters are set large; longer ones in the normal size."""
@@ -56,12 +58,14 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
-        st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if project.task.many else [])
-    draw_state(item, project.task.many)
+        st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
+    draw_state(item, built(project))
     draw_text(item)
+    if isinstance(project.task, Tagging):
+        draw_words(item, chosen(item.id), TEXT_WIDTH)
     missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
-    if project.task.many:
-        draw_confirm(project.id, item.id, missing)
+    if built(project):
+        draw_confirm(project.id, item, missing)
     else:
         draw_suggestion(project.id, item.id, missing)
     draw_labels(project, item)
@@ -130,18 +134,24 @@ def draw_suggestion(project_id: int, item_id: int, missing: str) -> None:
     )
 
 
-def draw_confirm(project_id: int, item_id: int, missing: str) -> None:
+def built(project: Project) -> bool:
+    """True where an answer is put together by several key presses and saved by Enter."""
+    return project.task.many or isinstance(project.task, Tagging)
+
+
+def draw_confirm(project_id: int, item: Item, missing: str) -> None:
     """The labels chosen so far, or the suggestion, under the Enter key.
 
     One widget whatever it says, and never disabled: Enter may follow a label's key faster than the card is drawn, and
     means what is chosen by then.
     """
+    item_id = item.id
     names, suggestion = chosen(item_id), shown_suggestion(item_id)
     if names:
-        words = _("Save: {labels}").format(labels=escape(value_text(names), 80))
+        words = _("Save: {labels}").format(labels=escape(value_text(names, item.text), 80))
     elif suggestion is not None:
         words = _("Suggested: {label} · {percent} %").format(
-            label=escape(value_text(suggestion.label), 60), percent=min(99, round(suggestion.score * 100))
+            label=escape(value_text(suggestion.label, item.text), 60), percent=min(99, round(suggestion.score * 100))
         )
     else:
         words = missing + " · " + _("choose labels, then Enter")
@@ -158,10 +168,10 @@ def draw_confirm(project_id: int, item_id: int, missing: str) -> None:
 
 def draw_labels(project: Project, item: Item) -> None:
     """One button a label with its key; a search box where there are many."""
-    labels, project_id, many_each = project.labels, project.id, project.task.many
+    labels, project_id, many_each = project.labels, project.id, built(project)
     keys = assign_keys(labels)
     press = switch if many_each else give
-    lit = chosen(item.id) if many_each else [item.label]
+    lit = _named(chosen(item.id)) if many_each else [item.label]
     if len(labels) >= SEARCH_FROM:
         names = [label.name for label in labels]
         st.selectbox(
@@ -293,10 +303,15 @@ def say_late() -> None:
     st.session_state[session.SAVED] = _("That key came before the next text was on screen; it was not used.")
 
 
-def chosen(item_id: int) -> list[str]:
-    """Names of the labels chosen so far for this item, where a text may have several."""
+def chosen(item_id: int) -> list[Any]:
+    """Labels chosen, or spans marked, so far for this item, where a text may have several."""
     held_id, names = st.session_state.get(session.CHOSEN) or (None, [])
     return names if held_id == item_id else []
+
+
+def _named(values: list[Any]) -> list[str]:
+    """Label names of what is chosen: names themselves, or those of spans."""
+    return [value if isinstance(value, str) else value[2] for value in values]
 
 
 def switch(project_id: int, item_id: int, label: str) -> None:
@@ -306,7 +321,11 @@ def switch(project_id: int, item_id: int, label: str) -> None:
         say_late()
         return
     names = chosen(item_id)
-    names = [name for name in names if name != label] if label in names else [*names, label]
+    project = get_workspace().project(project_id)
+    if isinstance(project.task, Tagging):
+        names = mark(project.item(item_id), label, names)
+    else:
+        names = [name for name in names if name != label] if label in names else [*names, label]
     st.session_state[session.CHOSEN] = (item_id, names)
 
 

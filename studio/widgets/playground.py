@@ -76,8 +76,12 @@ def _answers(texts: list[str], answers: list[Prediction], milliseconds: float) -
         + (" · " + _("{ms} ms each").format(ms=number(each, 1)) if len(texts) > 1 else "")
     )
     if len(texts) == 1:
-        st.subheader(f"{escape(value_text(answers[0].label), 100)} · {percent(answers[0].score)}", anchor=False)
+        st.subheader(
+            f"{escape(value_text(answers[0].label, texts[0]), 100)} · {percent(answers[0].score)}", anchor=False
+        )
         st.text(texts[0])
+        if not answers[0].scores:
+            return
         st.dataframe(
             scores_frame(answers[0]),
             hide_index=True,
@@ -120,6 +124,8 @@ def answers_frame(texts: list[str], answers: list[Prediction]) -> pd.DataFrame:
         second = f"{ranked[1][0]} · {percent(ranked[1][1])}" if len(ranked) > 1 else ""
         if isinstance(answer.label, list):  # beside several labels there is no second choice
             second = ""
-        rows.append({"text": text, "label": value_text(answer.label), "score": 100 * answer.score, "next": second})
+        rows.append(
+            {"text": text, "label": value_text(answer.label, text), "score": 100 * answer.score, "next": second}
+        )
     frame = pd.DataFrame(rows, columns=["text", "label", "score", "next"])
     return frame if (frame["next"] != "").any() else frame.drop(columns="next")

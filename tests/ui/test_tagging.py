@@ -1,0 +1,137 @@
+"""Pages on a project whose answers are spans: marking them, reading the report, asking the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+
+from core.project import Project
+from core.workspace import Workspace
+from studio import services
+from tests.ui.conftest import open_on
+
+Open = Callable[..., AppTest]
+NAMES = ["Anna", "Ben", "Carla", "David", "Eva", "Felix"]
+PLACES = ["Turin", "Lyon", "Oslo", "Kiel", "Bern"]
+
+
+@pytest.fixture(scope="module")
+def travel_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace folder with one project of spans and its baseline."""
+    home = tmp_path_factory.mktemp("travel")
+    with Workspace.open(home) as workspace:
+        project = workspace.create_project("Travel", task="tagging")
+        rows = [
+            {"tokens": [name, "goes", "to", place], "tags": ["B-who", "O", "O", "B-where"], "part": part}
+            for i, name in enumerate(NAMES)
+            for j, place in enumerate(PLACES)
+            for part in [("train", "train", "test")[(i + j) % 3]]
+        ]
+        texts = [{"text": row["tokens"], "label": row["tags"], "split": row["part"]} for row in rows]
+        project.add_items(texts, user="ann")
+        project.add_items([{"text": "Nobody stays"}])
+        run = project.train(project.freeze(split="imported", dev=0.2), method="baseline").wait(timeout=120)
+        assert run.model is not None, run.error
+    return home
+
+
+@pytest.fixture
+def travel(travel_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.setenv("WHETSTONE_HOME", str(travel_home))
+    monkeypatch.setenv("WHETSTONE_DEMO", "false")
+    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
+    yield services.get_workspace().projects()[0]
+    services.close_workspace()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def waiting(workspace: Workspace) -> Project:
+    project = workspace.create_project("Mails", task="tagging", labels=["who", "where"])
+    project.add_items([{"text": "Ada Lovelace left London, then Paris"}, {"text": "nothing here"}])
+    return project
+
+
+def button(app: AppTest, key: str) -> Button:
+    return next(b for b in app.button if b.key == key)
+
+
+def plain(words: str) -> str:
+    """Words as one reads them, without what keeps them from being Markdown."""
+    return words.replace("\\", "").replace("\u2060", "")
+
+
+def choose(app: AppTest, places: list[int]) -> AppTest:
+    """Choose words by their place."""
+    return app.button_group[0].set_value(places).run()
+
+
+def press(app: AppTest, project: Project, item_id: int, name: str) -> AppTest:
+    return button(app, f"label_{item_id}_{project.label_named(name).id}").click().run()
+
+
+def test_words_side_by_side_become_one_span_and_enter_saves(open_page: Open, waiting: Project) -> None:
+    first, second = waiting.item_ids()
+    app = open_page("annotate")
+    choose(app, [0, 1])
+    press(app, waiting, first, "who")
+    choose(app, [3, 6])
+    press(app, waiting, first, "where")
+    assert waiting.item(first).label is None, "nothing is saved before Enter"
+    assert plain(button(app, f"accept_{first}").label) == "Save: who: Ada Lovelace · where: London · where: Paris"
+    button(app, f"span_{first}_31_36").click().run()
+    button(app, f"accept_{first}").click().run()
+    assert waiting.item(first).label == [(0, 12, "who"), (18, 24, "where")]
+    button(app, f"nothing_{second}").click().run()
+    assert waiting.item(second).label == []
+    assert waiting.progress().labelled == 2
+
+
+def test_a_new_span_takes_the_place_of_one_it_overlaps(open_page: Open, waiting: Project) -> None:
+    first, _ = waiting.item_ids()
+    app = open_page("annotate")
+    choose(app, [0])
+    press(app, waiting, first, "where")
+    choose(app, [0, 1])
+    press(app, waiting, first, "who")
+    button(app, f"accept_{first}").click().run()
+    assert waiting.item(first).label == [(0, 12, "who")]
+
+
+def test_a_label_without_words_marks_nothing(open_page: Open, waiting: Project) -> None:
+    first, _ = waiting.item_ids()
+    app = open_page("annotate")
+    press(app, waiting, first, "who")
+    button(app, f"accept_{first}").click().run()
+    assert waiting.item(first).label is None and not app.exception
+
+
+@pytest.mark.parametrize("part", ["beside", "classes", "confusion", "mistakes", "confidence"])
+def test_every_part_of_the_report_is_there(travel: Project, part: str) -> None:
+    app = open_on("evaluate", part=part, lang="zh_CN" if part == "classes" else "en")
+    assert not app.exception and not app.error
+    if part == "beside":
+        assert app.subheader[0].value.startswith("Finds spans with an F1 of")
+        assert [metric.label for metric in app.metric][:3] == ["Span F1", "Span precision", "Span recall"]
+
+
+def test_the_playground_reads_the_spans_out(travel: Project) -> None:
+    app = open_on("models", lang="en")
+    area = next(one for one in app.text_area if one.label.startswith("A sentence"))
+    area.set_value("Carla goes to Oslo")
+    next(b for b in app.button if b.label == "Ask the model").click().run(timeout=60)
+    assert any(plain(heading.value).startswith("who: Carla · where: Oslo") for heading in app.subheader)
+    area.set_value("Carla goes to Oslo\nBen stays")
+    next(b for b in app.button if b.label == "Ask the model").click().run(timeout=60)
+    assert "who: Carla · where: Oslo" in app.dataframe[0].value["label"].tolist()[0]
+
+
+def test_the_list_reads_the_spans_out_and_offers_no_bulk_label(travel: Project) -> None:
+    app = open_on("data", lang="en")
+    assert "who: Anna · where: Turin" in app.dataframe[0].value["label"].tolist()
+    assert not [b for b in app.button if b.label.startswith("Label all")]
