@@ -111,6 +111,11 @@ def test_a_label_without_words_marks_nothing(open_page: Open, waiting: Project) 
     assert waiting.item(first).label is None and not app.exception
 
 
+def ask(app: AppTest, texts: str) -> None:
+    next(one for one in app.text_area if one.label.startswith("A sentence")).set_value(texts)
+    next(b for b in app.button if b.label == "Ask the model").click().run(timeout=60)
+
+
 @pytest.mark.parametrize("part", ["beside", "classes", "confusion", "mistakes", "confidence"])
 def test_every_part_of_the_report_is_there(travel: Project, part: str) -> None:
     app = open_on("evaluate", part=part, lang="zh_CN" if part == "classes" else "en")
@@ -122,12 +127,9 @@ def test_every_part_of_the_report_is_there(travel: Project, part: str) -> None:
 
 def test_the_playground_reads_the_spans_out(travel: Project) -> None:
     app = open_on("models", lang="en")
-    area = next(one for one in app.text_area if one.label.startswith("A sentence"))
-    area.set_value("Carla goes to Oslo")
-    next(b for b in app.button if b.label == "Ask the model").click().run(timeout=60)
+    ask(app, "Carla goes to Oslo")
     assert any(plain(heading.value).startswith("who: Carla · where: Oslo") for heading in app.subheader)
-    area.set_value("Carla goes to Oslo\nBen stays")
-    next(b for b in app.button if b.label == "Ask the model").click().run(timeout=60)
+    ask(app, "Carla goes to Oslo\nBen stays")
     assert "who: Carla · where: Oslo" in app.dataframe[0].value["label"].tolist()[0]
 
 

@@ -85,10 +85,11 @@ class Plain:
     """The loop that one writes first, on the same weights."""
 
     def __init__(self, model: Model) -> None:
-        from core.methods.encoders import load_tokenizer, saved_classifier
+        from core.methods.encoders import load_tokenizer, saved_model
+        from core.methods.heads import head_for
 
         self.tokenizer = load_tokenizer(model.path)
-        self.model = saved_classifier(model.path)
+        self.model = saved_model(model.path, head_for("classification", model.info.labels))
         self.names = model.info.labels
 
     def labels(self, texts: Sequence[str]) -> list[str]:
