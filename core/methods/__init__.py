@@ -19,6 +19,7 @@ _METHODS: dict[str, str] = {
     "prefix_tuning": "core.methods.prompts:PrefixTuning",
     "prompt_tuning": "core.methods.prompts:PromptTuning",
     "p_tuning": "core.methods.prompts:PTuning",
+    "few_shot": "core.methods.few_shot:FewShot",
     "bi_encoder": "core.methods.bi_encoder:BiEncoder",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""

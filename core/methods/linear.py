@@ -254,9 +254,9 @@ def train_linear(
     """Features of train and dev, then the classifier. Raises TrainingError, Stopped."""
     matrix, dev = read_texts(data, features, context)
     targets = data.task.targets(data.train.values, data.labels)
-    dev_targets = _dev_targets(data)
+    held = dev_targets(data)
     fitted = fit_calibrated(
-        make, choices, matrix, targets, (dev[dev_targets >= 0], dev_targets[dev_targets >= 0]), context, seed
+        make, choices, matrix, targets, (dev[held >= 0], held[held >= 0]), context, seed
     )
     context.progress(100, 100, "fitted")
     return LinearPredictor(data.labels, features, fitted)
@@ -272,7 +272,7 @@ def read_texts(data: TrainingData, features: TextFeatures, context: RunContext) 
     return matrix, dev
 
 
-def _dev_targets(data: TrainingData) -> np.ndarray:
+def dev_targets(data: TrainingData) -> np.ndarray:
     """(n,) label indices of the dev split, -1 for a label that the model does not have."""
     index = {label: i for i, label in enumerate(data.labels)}
     return np.array([index.get(value, -1) for value in data.dev.values], dtype=np.int64)
