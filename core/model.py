@@ -14,6 +14,7 @@ from core.errors import InputError, ModelError, NotFoundError
 from core.evaluation import Evaluation, evaluate
 from core.evaluation.retrieval import Ranking, measure
 from core.inference.card import card
+from core.methods import FROZEN
 from core.records import ModelInfo, Prediction, Progressing
 from core.tasks import get_task
 from core.training.run_folder import RunFolder
@@ -119,7 +120,7 @@ class Model:
         if not beside:
             return own
         baseline = own if self.info.method == "baseline" else self._sibling("baseline", None, split, train=True)
-        tuned = self.info.base and self.info.method not in ("features", "hybrid")
+        tuned = self.info.base and self.info.method not in FROZEN
         before = self._sibling("features", self.info.base, split, train=False) if tuned else None
         return own.beside(baseline=baseline, before=before)
 

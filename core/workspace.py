@@ -19,7 +19,7 @@ from core.data.samples import install_samples
 from core.errors import InputError, NotFoundError, RefusedError, StorageError
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
-from core.methods import get_method
+from core.methods import FROZEN, get_method
 from core.methods.base import MethodOptions
 from core.model import Model
 from core.project import Project, Version
@@ -199,7 +199,7 @@ class Workspace:
         encoder is followed by the same base before tuning. Raises NotFoundError when the project is gone.
         """
         self.project(config.project_id)
-        tuned = config.base and config.method not in ("features", "hybrid")
+        tuned = config.base and config.method not in FROZEN
         alone = config.method != "baseline" and not self._known(config, "baseline", None)
         if alone and tuned:
             self.runner.submit(self._companion(config, "baseline", None), version.path)

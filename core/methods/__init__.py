@@ -20,11 +20,15 @@ _METHODS: dict[str, str] = {
     "prompt_tuning": "core.methods.prompts:PromptTuning",
     "p_tuning": "core.methods.prompts:PTuning",
     "few_shot": "core.methods.few_shot:FewShot",
+    "zero_shot": "core.methods.zero_shot:ZeroShot",
     "bi_encoder": "core.methods.bi_encoder:BiEncoder",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""
 USUAL = frozenset({"baseline", "features", "hybrid", "full", "top_layers", "lora", "bi_encoder"})
 """What most people want; the form keeps the others folded."""
+
+FROZEN = frozenset({"features", "hybrid", "zero_shot"})
+"""These leave the base model as it is: there is no 'before tuning' to stand beside them."""
 
 
 def get_method(name: str) -> Method:

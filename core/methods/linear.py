@@ -255,9 +255,7 @@ def train_linear(
     matrix, dev = read_texts(data, features, context)
     targets = data.task.targets(data.train.values, data.labels)
     held = dev_targets(data)
-    fitted = fit_calibrated(
-        make, choices, matrix, targets, (dev[held >= 0], held[held >= 0]), context, seed
-    )
+    fitted = fit_calibrated(make, choices, matrix, targets, (dev[held >= 0], held[held >= 0]), context, seed)
     context.progress(100, 100, "fitted")
     return LinearPredictor(data.labels, features, fitted)
 
@@ -339,12 +337,12 @@ class LinearPredictor:
             raise ModelError(f"{cls.HEAD} of this model is missing or does not fit its labels.", "Train it again.")
         loaded = load_estimators(directory / cls.FILE)
         count = int(facts.get("estimators", 1))
-        base = _encoder_folder(facts) if facts["encoder"] else None
+        base = encoder_folder(facts) if facts["encoder"] else None
         features = TextFeatures(loaded[count:], base, float(facts["weight"]), int(facts["max_length"]), device)
         return cls(labels, features, cls.Decider.restore(loaded[:count], facts))
 
 
-def _encoder_folder(facts: dict[str, Any]) -> Path:
+def encoder_folder(facts: dict[str, Any]) -> Path:
     """The encoder that the model was trained on: where it was, or the built-in one when it is the same."""
     from core.base_models import DEFAULT_BASE, resolve
     from core.methods.embeddings import fingerprint

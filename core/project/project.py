@@ -77,6 +77,7 @@ class Project(ProjectVersions):
             version_hash=version.hash,
             task=self.task.name,
             labels=version.labels,
+            label_help=version.label_help,
             method=method,
             base=get_base(base or DEFAULT_BASE).id if chosen.needs_base else None,
             options=checked.model_dump(mode="json"),

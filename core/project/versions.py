@@ -15,7 +15,7 @@ from core.data import splitting, versions
 from core.data.links import fold, joined
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.project.data import ProjectData
-from core.records import ItemFilter, VersionInfo
+from core.records import ItemFilter, Label, LabelHelp, VersionInfo
 from core.storage import catalogue, items
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Version:
     def labels(self) -> list[str]:
         """Label names in index order."""
         return self.info.labels
+
+    @property
+    def label_help(self) -> dict[str, LabelHelp]:
+        """What the schema said about its labels when it was frozen, by name."""
+        return versions.read_label_help(self.path)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -123,7 +128,7 @@ class ProjectVersions(ProjectData):
                 values = self._decoded([row[0] for row in rows])
                 # An import that commits right now may be in the one and not yet in the other (core.storage.database).
                 rows = [row for row in rows if row[0] in values]
-                schema = [label.name for label in self.labels]
+                schema = self.labels
             golds = [values[row[0]] for row in rows]
             if self.task.many and asked.labels:
                 golds = [[name for name in value if name in asked.labels] for value in golds]
@@ -167,12 +172,13 @@ class ProjectVersions(ProjectData):
         self,
         rows: Sequence[tuple[Any, ...]],
         values: Sequence[Any],
-        schema: Sequence[str],
+        schema: Sequence[Label],
         assigned: splitting.Split,
         options: dict[str, Any],
     ) -> Version:
         used = {name for value in values for name in self.task.names(value)} | set(self.task.fixed_labels)
-        labels = [name for name in schema if name in used]
+        kept = [label for label in schema if label.name in used]
+        labels = [label.name for label in kept]
         counts: dict[str, dict[str, int]] = {name: {} for name in ("train", "dev", "test")}
         for part, value in zip(assigned.names.tolist(), values, strict=True):
             for name in self.task.names(value) or ("",):
@@ -192,6 +198,11 @@ class ProjectVersions(ProjectData):
             labels=labels,
             task=self.task.name,
             options=options,
+            label_help={
+                label.name: LabelHelp(description=label.description, example=label.example)
+                for label in kept
+                if label.description or label.example
+            },
         )
         record = {
             "project_id": self.id,

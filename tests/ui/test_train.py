@@ -36,7 +36,7 @@ def test_every_method_has_a_card_with_its_cost(open_trained: Open, language: str
 def test_the_form_of_every_method_is_made_from_its_options(open_trained: Open, method: str) -> None:
     app = open_trained("train", method=method)
     assert not app.error
-    keys = {w.key for w in (*app.number_input, *app.selectbox, *app.toggle, *app.text_input)}
+    keys = {w.key for w in (*app.number_input, *app.selectbox, *app.toggle, *app.text_input, *app.text_area)}
     options = next(m for m in all_methods() if m.name == method).Options
     assert {f"option_{method}_0_{name}" for name in options.model_fields} <= keys
 

@@ -1,4 +1,4 @@
-"""Few-shot learning on a tiny model: pairs are drawn rightly, it learns, comes back the same, resumes, others load it."""
+"""Few-shot learning on a tiny model: pairs, what it learns, that it comes back the same and resumes."""
 
 from __future__ import annotations
 
