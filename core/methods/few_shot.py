@@ -18,6 +18,7 @@ from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData
 from core.methods.bi_encoder import report_pairs, trainable_encoder
 from core.methods.embeddings import Encoder, forward_all, read_encoder
+from core.methods.heads import Targets
 from core.methods.linear import Fitted, dev_targets, fit_calibrated
 from core.methods.neural import LoopOptions, estimate_neural
 from core.methods.pairs import PairBatches, Pairs
@@ -52,7 +53,7 @@ class FewShotOptions(LoopOptions):
         default=32, ge=2, le=512, description="Pairs in one step. Higher is smoother and faster but takes more memory."
     )
     learning_rate: float = Field(
-        default=1e-4,
+        default=4e-5,
         gt=0,
         le=1,
         description="How far each step moves the encoder. Higher learns faster and forgets more of what it knew; "
@@ -109,7 +110,7 @@ class FewShot:
         Loop(
             model=model,
             data=batches,
-            targets=torch.arange(len(batches)),
+            targets=Targets(torch.arange(len(batches))),
             loss=GradeLoss(batches, checked.loss == "order"),
             evaluate=_dev_metrics(encoder, data, checked) if len(data.dev) else None,
             options=checked,
