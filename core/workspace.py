@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.base_models import MODEL_PREFIX, BaseModelInfo, has_encoder, list_bases
 from core.consistency import mismatches
 from core.data.samples import install_samples
 from core.errors import InputError, NotFoundError, RefusedError, StorageError
@@ -254,10 +255,16 @@ class Workspace:
         return Run(self, run_id)
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run and its model. Raises RefusedError while it is active or its model serves the project."""
+        """Delete a run and its model.
+
+        Raises RefusedError while it is active, its model serves the project, or another model cannot do without it.
+        """
         known = {info.id: info for info in catalogue.list_models(self.database)}
         if run_id in known and known[run_id].champion:
             raise RefusedError("This model serves its project.", "Promote another model first.")
+        for info in known.values():
+            if info.base == MODEL_PREFIX + run_id and info.method in FROZEN:
+                raise RefusedError(f"The model {info.id} reads with this one.", "Delete that model first.")
         try:
             self.runner.delete(run_id)
         except NotFoundError:
@@ -306,6 +313,23 @@ class Workspace:
             if info.id == model_id:
                 return Model(self, info)
         raise NotFoundError(f"There is no model '{model_id}'.", "Choose one from the models page.")
+
+    def bases(self) -> list[BaseModelInfo]:
+        """Base models by name: the registry, folders that people put into ``bases/``, and models of this workspace
+        that can be tuned further, the newest of them first."""
+        projects_by_id = {project.id: project for project in self.projects()}
+        ours = [
+            BaseModelInfo(
+                id=MODEL_PREFIX + model.id,
+                title=f"{projects_by_id[model.info.project_id].name} · {model.title}",
+                languages=projects_by_id[model.info.project_id].language,
+                source="workspace",
+                note="Tuned before: goes on from what it learned there, with a new head.",
+            )
+            for model in self.models()
+            if model.info.project_id in projects_by_id and has_encoder(model.path)
+        ]
+        return [*list_bases(self.runner.bases), *ours]
 
     def suggester(self, project_id: int) -> Suggester:
         """The background suggester of a project, made on first use."""

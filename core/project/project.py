@@ -54,10 +54,10 @@ class Project(ProjectVersions):
         chosen, checked = get_method(method), self.workspace.check_options(method, options)
         folder = None
         if chosen.needs_base:
-            bases = self.workspace.path / "bases"
-            if not is_available(base or DEFAULT_BASE, bases):
+            bases, runs = self.workspace.runner.bases, self.workspace.runner.runs
+            if not is_available(base or DEFAULT_BASE, bases, runs):
                 return None
-            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases)
+            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases, runs=runs)
         lengths = token_counts(training_sample(version), folder)
         limit = getattr(checked, "max_length", None)
         tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
