@@ -22,9 +22,10 @@ _METHODS: dict[str, str] = {
     "few_shot": "core.methods.few_shot:FewShot",
     "zero_shot": "core.methods.zero_shot:ZeroShot",
     "bi_encoder": "core.methods.bi_encoder:BiEncoder",
+    "cross_encoder": "core.methods.cross_encoder:CrossEncoder",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""
-USUAL = frozenset({"baseline", "features", "hybrid", "full", "top_layers", "lora", "bi_encoder"})
+USUAL = frozenset({"baseline", "features", "hybrid", "full", "top_layers", "lora", "bi_encoder", "cross_encoder"})
 """What most people want; the form keeps the others folded."""
 
 FROZEN = frozenset({"features", "hybrid", "zero_shot"})

@@ -294,10 +294,11 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
 def _rank(folder: RunFolder, split: str, data: TrainingData, predictor: Any) -> dict[str, float]:
     """How early the matches of a split of pairs come among all its second texts; the whole lists go into a file."""
     from core.evaluation.retrieval import HEADLINES, measure
-    from core.methods.pairs import Pairs, rank_pairs
+    from core.methods.pairs import MOST_QUERIES, Pairs, rank_pairs
 
     others = [getattr(data, name) for name in ("train", "dev", "test") if name != split]
-    ranking = rank_pairs(Pairs.of(getattr(data, split), beside=others), predictor.similarities)
+    most = getattr(predictor, "MOST_QUERIES", MOST_QUERIES)
+    ranking = rank_pairs(Pairs.of(getattr(data, split), beside=others), predictor.similarities, most)
     folder.write_ranking(split, ranking.query, ranking.rank, ranking.queries, ranking.candidates)
     figures = measure(ranking).figures
     return {name: figures[name] for name in HEADLINES}
