@@ -38,7 +38,7 @@ class PromptOptions(NeuralOptions):
 
 
 class _LearnedTokens(PeftMethod):
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "relation"})
     merges: ClassVar[bool] = False
     only: ClassVar[frozenset[str] | None] = BERT_LIKE
     Options: ClassVar[type[NeuralOptions]] = PromptOptions

@@ -27,7 +27,7 @@ class TunedEncoder:
     name: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "tagging"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation", "tagging"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions

@@ -17,6 +17,7 @@ from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.project.data import ProjectData
 from core.records import ItemFilter, Label, LabelHelp, VersionInfo
 from core.storage import catalogue, items
+from core.tasks.base import Forming
 
 if TYPE_CHECKING:
     from core.project.project import Project
@@ -163,10 +164,14 @@ class ProjectVersions(ProjectData):
                 f"Too few labelled examples to split into train, dev and test ({shown}; each class needs {minimum}).",
                 "Label more of them, merge the label into another, or freeze without these labels.",
             )
-        groups = _pair_groups(rows) if self.task.paired else _groups([row[1] for row in rows])
+        groups = _pair_groups(rows) if self.task.paired else _groups(self._plain(rows))
         if split == "imported":
             return splitting.split_imported([row[4] for row in rows], strata, groups, dev=dev, seed=seed)
         return splitting.split(strata, groups, test=test, dev=dev, seed=seed)
+
+    def _plain(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Texts without what the task writes into them, so that one sentence with two marks counts as one text."""
+        return [self.task.plain(row[1]) if isinstance(self.task, Forming) else row[1] for row in rows]
 
     def _write_version(
         self,
