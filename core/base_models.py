@@ -48,6 +48,7 @@ class BaseModelInfo(Record):
     max_length: int = Field(default=512, description="Longest text it can read, in tokens.")
     tasks: tuple[str, ...] = Field(default=TEXT_TASKS, description="Names of the tasks it is good for.")
     source: Literal["embedded", "hub", "local", "workspace"] = "hub"
+    kind: str = Field(default="", description="Model type as transformers names it, e.g. bert.")
     published: str = Field(default="", description="Name under which the Hugging Face Hub has it, if it does.")
     note: str = Field(default="", description="When to choose it, one sentence.")
 
@@ -58,31 +59,33 @@ def _memory(parameters: int) -> int:
 
 
 def _hub(identifier: str, title: str, languages: str, millions: float, licence: str, note: str, length: int = 512,
-         tasks: tuple[str, ...] = TEXT_TASKS) -> BaseModelInfo:  # fmt: skip
+         tasks: tuple[str, ...] = TEXT_TASKS, kind: str = "bert") -> BaseModelInfo:  # fmt: skip
     parameters = round(millions * 1e6)
     return BaseModelInfo(
         id=identifier, title=title, languages=languages, parameters=parameters, licence=licence,
-        memory_bytes=_memory(parameters), max_length=length, tasks=tasks, note=note, published=identifier,
+        memory_bytes=_memory(parameters), max_length=length, tasks=tasks, note=note, published=identifier, kind=kind,
     )  # fmt: skip
 
 
 _EMBEDDED = BaseModelInfo(
     id=DEFAULT_BASE, title="MiniLM (built in)", languages="en", parameters=22_713_216, licence="Apache-2.0",
-    memory_bytes=_memory(22_713_216), source="embedded", published="sentence-transformers/all-MiniLM-L6-v2",
+    memory_bytes=_memory(22_713_216), source="embedded", kind="bert",
+    published="sentence-transformers/all-MiniLM-L6-v2",
     note="Small and fast, needs no download; English only: two thirds of Chinese characters are unknown to it.",
 )  # fmt: skip
 _HUB = (
-    _hub("distilbert-base-uncased", "DistilBERT", "en", 66.4, "Apache-2.0", "Faster than BERT, nearly as good."),
+    _hub("distilbert-base-uncased", "DistilBERT", "en", 66.4, "Apache-2.0", "Faster than BERT, nearly as good.",
+         kind="distilbert"),
     _hub("bert-base-cased", "BERT base, cased", "en", 108.3, "Apache-2.0", "The classic; keeps upper and lower case."),
     _hub("answerdotai/ModernBERT-base", "ModernBERT base", "en", 149.0, "Apache-2.0",
-         "The strongest English encoder here; reads up to 8,192 tokens.", 8192),
+         "The strongest English encoder here; reads up to 8,192 tokens.", 8192, kind="modernbert"),
     _hub("BAAI/bge-small-en-v1.5", "BGE small, English", "en", 33.4, "MIT", "Small; made to compare sentences."),
     _hub("BAAI/bge-small-zh-v1.5", "BGE small, Chinese", "zh", 24.0, "MIT", "First choice for Chinese on a laptop."),
     _hub("bert-base-chinese", "BERT base, Chinese", "zh", 102.3, "Apache-2.0", "Chinese, character by character."),
     _hub("hfl/chinese-roberta-wwm-ext", "Chinese RoBERTa", "zh", 102.3, "Apache-2.0",
          "Chinese with whole-word masking; often better than BERT base."),
     _hub("FacebookAI/xlm-roberta-base", "XLM-RoBERTa base", "en,zh,de,fr,es,ja,ko,ru,ar", 278.0, "MIT",
-         "A hundred languages at once; large because of its vocabulary."),
+         "A hundred languages at once; large because of its vocabulary.", kind="xlm-roberta"),
 )  # fmt: skip
 
 
@@ -149,6 +152,17 @@ def is_available(identifier: str, bases: Path | None = None, runs: Path | None =
     if info.source == "workspace":
         return runs is not None and has_encoder(runs / info.title / "model")
     return _cached(identifier) is not None
+
+
+def kind_of(identifier: str, bases: Path | None = None, runs: Path | None = None) -> str:
+    """Model type of a base model as transformers names it, e.g. bert; empty for one that is not on this machine."""
+    info = get_base(identifier)
+    folder = {
+        "local": bases and bases / info.title,
+        "workspace": runs and runs / info.title / "model",
+        "hub": None if info.kind else _cached(identifier),
+    }.get(info.source)
+    return str((read_json(folder / "config.json") or {}).get("model_type", "")) if folder else info.kind
 
 
 def check_folder(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from core.base_models import MODEL_PREFIX, BaseModelInfo, has_encoder, list_bases
+from core.base_models import MODEL_PREFIX, TEXT_TASKS, BaseModelInfo, has_encoder, list_bases
 from core.consistency import mismatches
 from core.data.samples import install_samples
 from core.errors import InputError, NotFoundError, RefusedError, StorageError
@@ -324,6 +324,7 @@ class Workspace:
                 title=f"{projects_by_id[model.info.project_id].name} · {model.title}",
                 languages=projects_by_id[model.info.project_id].language,
                 source="workspace",
+                tasks=TEXT_TASKS if model.info.task in TEXT_TASKS else (model.info.task,),
                 note="Tuned before: goes on from what it learned there, with a new head.",
             )
             for model in self.models()

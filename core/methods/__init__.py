@@ -1,9 +1,11 @@
 """How a model is made: a registry of methods by name. Reading it loads no numerical library."""
 
+from collections.abc import Callable
 from importlib import import_module
 
 from core.errors import NotFoundError
 from core.methods.base import Method
+from core.tasks import get_task
 
 _METHODS: dict[str, str] = {
     "baseline": "core.methods.baseline:Baseline",
@@ -40,6 +42,19 @@ def get_method(name: str) -> Method:
         raise NotFoundError(f"There is no method '{name}'.", f"Known methods: {', '.join(_METHODS)}.") from None
     method: Method = getattr(import_module(module), attribute)()
     return method
+
+
+def excuse(method: Method, task: str, kind: str = "") -> str | None:
+    """A method's own reason against a task, or against base models of the type ``kind`` (empty: not known)."""
+    said: Callable[[str, str], str | None] | None = getattr(method, "unsuited", None)
+    return said(task, kind) if said else None
+
+
+def unsuited(method: Method, task: str, kind: str = "") -> str | None:
+    """Why a method cannot do a task with base models of the type ``kind``; None where nothing speaks against it."""
+    if reason := excuse(method, task, kind):
+        return reason
+    return None if task in method.tasks else f"'{method.title}' cannot do the task '{get_task(task).title}'."
 
 
 def all_methods(task: str | None = None) -> list[Method]:

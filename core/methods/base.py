@@ -53,7 +53,7 @@ class TrainingData:
     dev: Rows
     test: Rows
     """Read by the worker at the very end only; no method may look at it."""
-    label_help: Mapping[str, LabelHelp] = field(default_factory=dict)
+    label_help: Mapping[str, LabelHelp] = field(default_factory=dict, kw_only=True)
     """What the label schema says about labels beside their names; not every label has an entry."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.base_models import DEFAULT_BASE, get_base, is_available, resolve
+from core.base_models import DEFAULT_BASE, get_base, is_available, kind_of, resolve
 from core.errors import InputError, RefusedError
-from core.methods import get_method
+from core.methods import get_method, unsuited
 from core.methods.base import Estimate
 from core.project.costs import token_counts, training_sample
 from core.project.versions import ProjectVersions, Version
@@ -46,6 +46,15 @@ class Project(ProjectVersions):
         run_id = self.workspace.submit(self._config(version, method, base, device, options), version)
         return self.workspace.run(run_id)
 
+    def unsuited(self, method: str, base: str | None = None) -> str | None:
+        """Why a method cannot do this project's task with a base model; None where nothing speaks against it.
+
+        Raises InputError for a base that is no name.
+        """
+        chosen, runner = get_method(method), self.workspace.runner
+        kind = kind_of(base or DEFAULT_BASE, runner.bases, runner.runs) if chosen.needs_base else ""
+        return unsuited(chosen, self.task.name, kind)
+
     def estimate(self, version: Version, method: str, base: str | None = None, **options: Any) -> Estimate | None:
         """What this run would cost on this machine; None where the base model would have to be fetched to know.
 
@@ -68,8 +77,8 @@ class Project(ProjectVersions):
         self, version: Version, method: str, base: str | None, device: str, options: dict[str, Any]
     ) -> RunConfig:
         chosen = get_method(method)
-        if self.task.name not in chosen.tasks:
-            raise RefusedError(f"'{chosen.title}' cannot do the task '{self.task.title}'.", "Choose another method.")
+        if reason := self.unsuited(method, base):
+            raise RefusedError(reason, "Choose another method or another base model.")
         checked = self.workspace.check_options(method, options)
         return RunConfig(
             project_id=self.id,

@@ -227,7 +227,7 @@ def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, An
     path = resolve(config.base, offline=config.offline, bases=bases, runs=runs)
     before = lineage(config.base, runs)
     info = get_base(before[-1]["base"] if before else config.base)
-    facts = {"base": config.base, "base_published": info.published, "base_licence": info.licence}
+    facts: dict[str, Any] = {"base": config.base, "base_published": info.published, "base_licence": info.licence}
     if before:
         facts |= {"base_published": "", "lineage": before}
     return path, {**facts, "base_sha256": _weights_hash(path, context.cache)}

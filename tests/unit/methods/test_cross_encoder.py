@@ -13,7 +13,7 @@ import torch
 from core.errors import ModelError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData
-from core.methods.cross_encoder import CrossEncoder, CrossEncoderPredictor, by_words, with_others
+from core.methods.cross_encoder import CrossEncoder, CrossEncoderOptions, CrossEncoderPredictor, by_words, with_others
 from core.methods.heads import head_for
 from core.methods.pairs import Pairs, rank_pairs
 from core.tasks import get_task
@@ -120,7 +120,12 @@ def test_only_the_best_candidates_are_read_and_come_first(tune: Any) -> None:
     model.rerank = 2
     read: list[int] = []
     scores = model.scores
-    model.scores = lambda texts, texts_b: read.append(len(texts)) or scores(texts, texts_b)
+
+    def counted(texts: list[str], texts_b: list[str]) -> np.ndarray:
+        read.append(len(texts))
+        return scores(texts, texts_b)
+
+    model.scores = counted
     candidates = ["money back please", "hello there good day", "parcel arrives late", "money please"]
     found = model.similarities(["money back", "hello"], candidates)(slice(0, 2))
     assert read == [4] and (found > 1).sum(axis=1).tolist() == [2, 2]
@@ -144,5 +149,5 @@ def test_a_grade_is_that_share_of_a_match() -> None:
 
 def test_the_estimate_counts_the_counter_examples(tiny: Path) -> None:
     method = CrossEncoder()
-    few, many = (method.estimate(None, method.Options(negatives=n), 5000, 30, tiny).seconds for n in (0, 20))
+    few, many = (method.estimate(None, CrossEncoderOptions(negatives=n), 5000, 30, tiny).seconds for n in (0, 20))
     assert many > few
