@@ -211,12 +211,14 @@ def _facts(data: TrainingData, options: ZeroShotOptions, base: Path, context: Ru
     from core.methods.embeddings import fingerprint
 
     prompts = options.engine == "language_model"
-    if prompts != is_language_model(base):
+    if prompts and not is_language_model(base):
         raise TrainingError(
-            f"{base.name} is {'no' if prompts else 'a'} causal language model.",
-            "Choose a causal language model such as SmolLM2, or the engine 'embeddings'."
-            if prompts
-            else "Choose an encoder, or the engine 'language model'.",
+            f"{base.name} is no causal language model.",
+            "Choose a causal language model such as SmolLM2, or the engine 'embeddings'.",
+        )
+    if not prompts and is_language_model(base):
+        raise TrainingError(
+            f"{base.name} is a language model, no encoder.", "Choose an encoder, or the engine 'language model'."
         )
     facts: dict[str, Any] = {
         "labels": list(data.labels),
