@@ -8,9 +8,7 @@ from core.tasks.pair import Pair
 from core.tasks.relation import Relation
 from core.tasks.tagging import Tagging
 
-_TASKS: dict[str, Task] = {
-    task.name: task for task in (Classification(), Multilabel(), Relation(), Tagging(), Pair())
-}
+_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Multilabel(), Relation(), Tagging(), Pair())}
 
 
 def get_task(name: str) -> Task:
