@@ -10,6 +10,7 @@ _PLAIN = {
     "full": "AutoModelForSequenceClassification.from_pretrained(folder)",
     "top_layers": "AutoModelForSequenceClassification.from_pretrained(folder)",
     "lora": "AutoModelForSequenceClassification.from_pretrained(folder)  # merged; the adapter alone is in adapter/",
+    "cross_encoder": "AutoModelForSequenceClassification.from_pretrained(folder)  # reads both texts at once",
 }
 
 _SENTENCES = ("bi_encoder", "few_shot")
@@ -99,7 +100,7 @@ def _block(value: dict[str, Any]) -> list[str]:
 def _library(method: str) -> str:
     if method in _SENTENCES:
         return "sentence-transformers"
-    return "transformers" if method in _PLAIN else "scikit-learn"
+    return "transformers" if method in _PLAIN or method == "zero_shot" else "scikit-learn"
 
 
 def _loading(method: str) -> list[str]:
