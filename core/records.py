@@ -36,6 +36,13 @@ class Label(Record):
     example: str = Field(default="", description="A typical text.")
 
 
+class LabelHelp(Record):
+    """What a label schema says about one label beside its name; frozen with a version, for methods that read it."""
+
+    description: str = Field(default="", description="When to use this label, one sentence.")
+    example: str = Field(default="", description="A typical text.")
+
+
 class ProjectInfo(Record):
     """A project as it is stored."""
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.base_models import MODEL_PREFIX, TEXT_TASKS, BaseModelInfo, has_encoder, list_bases
 from core.consistency import mismatches
 from core.data.samples import install_samples
 from core.errors import InputError, NotFoundError, RefusedError, StorageError
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
-from core.methods import get_method
+from core.methods import FROZEN, get_method
 from core.methods.base import MethodOptions
 from core.model import Model
 from core.project import Project, Version
@@ -199,7 +200,7 @@ class Workspace:
         encoder is followed by the same base before tuning. Raises NotFoundError when the project is gone.
         """
         self.project(config.project_id)
-        tuned = config.base and config.method not in ("features", "hybrid")
+        tuned = config.base and config.method not in FROZEN
         alone = config.method != "baseline" and not self._known(config, "baseline", None)
         if alone and tuned:
             self.runner.submit(self._companion(config, "baseline", None), version.path)
@@ -254,10 +255,16 @@ class Workspace:
         return Run(self, run_id)
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run and its model. Raises RefusedError while it is active or its model serves the project."""
+        """Delete a run and its model.
+
+        Raises RefusedError while it is active, its model serves the project, or another model cannot do without it.
+        """
         known = {info.id: info for info in catalogue.list_models(self.database)}
         if run_id in known and known[run_id].champion:
             raise RefusedError("This model serves its project.", "Promote another model first.")
+        for info in known.values():
+            if info.base == MODEL_PREFIX + run_id and info.method in FROZEN:
+                raise RefusedError(f"The model {info.id} reads with this one.", "Delete that model first.")
         try:
             self.runner.delete(run_id)
         except NotFoundError:
@@ -306,6 +313,24 @@ class Workspace:
             if info.id == model_id:
                 return Model(self, info)
         raise NotFoundError(f"There is no model '{model_id}'.", "Choose one from the models page.")
+
+    def bases(self) -> list[BaseModelInfo]:
+        """Base models by name: the registry, folders that people put into ``bases/``, and models of this workspace
+        that can be tuned further, the newest of them first."""
+        projects_by_id = {project.id: project for project in self.projects()}
+        ours = [
+            BaseModelInfo(
+                id=MODEL_PREFIX + model.id,
+                title=f"{projects_by_id[model.info.project_id].name} · {model.title}",
+                languages=projects_by_id[model.info.project_id].language,
+                source="workspace",
+                tasks=TEXT_TASKS if model.info.task in TEXT_TASKS else (model.info.task,),
+                note="Tuned before: goes on from what it learned there, with a new head.",
+            )
+            for model in self.models()
+            if model.info.project_id in projects_by_id and has_encoder(model.path)
+        ]
+        return [*list_bases(self.runner.bases), *ours]
 
     def suggester(self, project_id: int) -> Suggester:
         """The background suggester of a project, made on first use."""

@@ -13,6 +13,7 @@ from studio.address import remember
 from studio.current import require_project
 from studio.guard import guard
 from studio.i18n import _, number
+from studio.phrases import phrase
 from studio.services import get_estimate
 from studio.text import escape
 from studio.widgets.base_picker import base_picker, chosen_base
@@ -79,18 +80,30 @@ def estimate(method: Method) -> Estimate | None:
     return get_estimate(version, method.name, chosen_base(project) if method.needs_base else None, {})
 
 
-method = method_cards(project.task.name, DEFAULT_METHOD, estimate)
+def reason(method: Method) -> str | None:
+    """Why this method does not fit the task or the chosen base."""
+    return project.unsuited(method.name, chosen_base(project) if method.needs_base else None)
+
+
+method = method_cards(project.task.name, DEFAULT_METHOD, estimate, reason)
 base = base_picker(project) if method.needs_base else None
 start = st.container()
 choice = None
+why: str | None = None
 started: str | None = None
 with guard():
     choice = advanced(method)
 with start, guard():
     options, device = choice or ({}, "auto")
+    if why := project.unsuited(method.name, base):
+        st.warning(escape(phrase(why)), icon=":material/block:")
     show_cost(get_estimate(version, method.name, base, options))
     if st.button(
-        _("Start training"), type="primary", icon=":material/play_arrow:", key="train_start", disabled=choice is None
+        _("Start training"),
+        type="primary",
+        icon=":material/play_arrow:",
+        key="train_start",
+        disabled=choice is None or why is not None,
     ):
         run = project.train(version, method=method.name, base=base, device=device, **options)
         st.toast(_("Queued. It trains in the background."), icon=":material/check:")

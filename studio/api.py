@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from core.base_models import is_available, list_bases
+from core.base_models import is_available
 from core.errors import RefusedError, StudioError
 from core.methods import all_methods
 from core.model import Model
@@ -308,7 +308,8 @@ def list_methods(task: Annotated[str | None, Query(max_length=100)] = None) -> l
 @_router.get("/bases", tags=["choices"])
 def list_base_models(workspace: Open) -> list[models.BaseEntry]:
     """The base models that are known by name. Any other Hub id may be given as well."""
-    folder = workspace.runner.bases
+    runner = workspace.runner
     return [
-        models.BaseEntry(**info.model_dump(), available=is_available(info.id, folder)) for info in list_bases(folder)
+        models.BaseEntry(**info.model_dump(), available=is_available(info.id, runner.bases, runner.runs))
+        for info in workspace.bases()
     ]

@@ -30,7 +30,7 @@ from core.data.table import MOST_ROWS, Batch, Table
 from core.data.text import hash_normalised, join_pair, normalise
 from core.errors import InputError
 from core.records import ColumnMapping, RejectedRow
-from core.tasks.base import Joining, Task
+from core.tasks.base import Forming, Joining, Task
 
 LONGEST_CELL = 1_000_000
 """Characters of one cell."""
@@ -153,6 +153,8 @@ class Staging:
         for name, cells in columns.items():
             _check_cells(name, cells, refused)
         named = columns.get(self.mapping.label or "", empty)
+        if isinstance(self.task, Forming):
+            texts = self._formed(self.task, texts, columns, refused)
         if isinstance(self.task, Joining):
             texts, named = self._joined(self.task, texts, columns.get(self.mapping.text_b or "", empty), named, refused)
         pure = [normalise(text) if text else "" for text in texts]
@@ -208,6 +210,25 @@ class Staging:
                 refused.setdefault(index, error.message)
                 read.append((text, None))
         return [text for text, _ in read], [cell for _, cell in read]
+
+    def _formed(
+        self,
+        task: Forming,
+        texts: Sequence[str | None],
+        columns: Mapping[str, Sequence[str | None]],
+        refused: dict[int, str],
+    ) -> list[str | None]:
+        """The texts in the form that the task wants; what it cannot read refuses its row."""
+        empty: Sequence[str | None] = (None,) * len(texts)
+        beside = [columns.get(name, empty) for name in task.beside]
+        found: list[str | None] = list(texts)
+        for index, (text, *others) in enumerate(zip(texts, *beside, strict=True)):
+            if text and index not in refused:
+                try:
+                    found[index] = task.form(text, *others)
+                except InputError as error:
+                    refused[index] = error.message
+        return found
 
     def _own_columns(self, columns: Mapping[str, Sequence[str | None]]) -> dict[str, Sequence[str | None]]:
         """The cells of an export as they were before it protected spreadsheets from formulas."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from core.data.text import NORMALISATION
 from core.durable import new_folder, write_json
 from core.errors import NotFoundError, RefusedError, StorageError
+from core.records import LabelHelp
 from core.tasks import get_task
 
 SPLITS = ("train", "dev", "test")
@@ -52,10 +53,12 @@ def write_version(
     task: str,
     texts_b: Sequence[str | None] | None = None,
     options: dict[str, Any] | None = None,
+    label_help: Mapping[str, LabelHelp] | None = None,
 ) -> tuple[str, dict[str, dict[str, int]]]:
     """Freeze rows into a new folder; all sequences have one entry a row. The folder appears whole or not at all.
 
-    Returns the sha256 over ids, texts, values, splits, labels and task, and the rows by split, then by label.
+    ``label_help`` is what the schema says about labels, by name. Returns the sha256 over ids, texts, values, splits,
+    labels with their help, and task, and the rows by split, then by label.
     Raises RefusedError when the folder exists, StorageError when the disk fails.
     """
     if folder.exists():
@@ -72,13 +75,15 @@ def write_version(
         columns[part]["value"].append(json.dumps(values[row], ensure_ascii=False))
         counts[part].update(names(values[row]))
     tables = {name: pa.table(columns[name], schema=SCHEMA) for name in SPLITS}
-    digest = _digest(tables, task, labels)
+    said = {name: one.model_dump() for name, one in (label_help or {}).items()}
+    digest = _digest(tables, task, labels, said)
     by_split = {name: dict(sorted(counts[name].items())) for name in SPLITS}
     record = {
         "format": 1,
         "hash": digest,
         "task": task,
         "labels": list(labels),
+        "label_help": said,
         "counts": by_split,
         "rows": {name: tables[name].num_rows for name in SPLITS},
         "options": options or {},
@@ -119,11 +124,17 @@ def read_split(folder: Path, split: str) -> SplitRows:
     )
 
 
+def read_label_help(folder: Path) -> dict[str, LabelHelp]:
+    """What the schema of a version says about its labels, by name; only labels with a description or an example."""
+    said = read_version(folder).get("label_help", {})
+    return {name: LabelHelp.model_validate(one) for name, one in said.items()}
+
+
 def verify(folder: Path) -> dict[str, Any]:
     """Recompute the hash from the Parquet files and return the record; raises StorageError when they differ."""
     record = read_version(folder)
     tables = {name: _table(folder, name) for name in SPLITS}
-    if _digest(tables, record["task"], record["labels"]) != record["hash"]:
+    if _digest(tables, record["task"], record["labels"], record.get("label_help", {})) != record["hash"]:
         raise StorageError(
             f"The files of dataset version '{folder.name}' are not the ones that were frozen.",
             "Restore them from a backup, or freeze a new version.",
@@ -148,9 +159,10 @@ def _damaged(folder: Path, name: str) -> StorageError:
     return StorageError(f"'{name}' of dataset version '{folder.name}' is damaged.", "Restore it from a backup.")
 
 
-def _digest(tables: dict[str, pa.Table], task: str, labels: Sequence[str]) -> str:
-    """sha256 over a canonical form, independent of the Parquet writer."""
-    digest = hashlib.sha256(json.dumps([task, list(labels)], ensure_ascii=False).encode())
+def _digest(tables: dict[str, pa.Table], task: str, labels: Sequence[str], said: Mapping[str, Any]) -> str:
+    """sha256 over a canonical form, independent of the Parquet writer. ``said``: help on labels, left out if empty."""
+    schema = [task, list(labels), *([said] if said else [])]
+    digest = hashlib.sha256(json.dumps(schema, ensure_ascii=False).encode())
     for name in SPLITS:
         for line in _lines(name, tables[name]):
             digest.update(line)

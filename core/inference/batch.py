@@ -50,20 +50,20 @@ def predict_file(
     settings: Settings | None = None,
     progress: Report | None = None,
     cancelled: Callable[[], bool] | None = None,
+    task: str = "classification",
 ) -> PredictedFile:
     """Predict the column ``text`` of a file and write every row with its answer to ``out``.
 
-    ``text_b`` names the column of the second texts of pairs. ``out`` ends in .csv or .jsonl. Rows without a text are
-    left out and listed; ``row`` counts as in the file, from 1. Raises InputError for an unusable file or ending,
-    StorageError when the disk fails, Stopped when ``cancelled`` says so; then ``out`` is not touched.
+    ``text_b`` names the column of the second texts of pairs, ``task`` the task whose texts these are. ``out`` ends in
+    .csv or .jsonl. Rows without a text are left out and listed; ``row`` counts as in the file, from 1. Raises
+    InputError for an unusable file or ending, StorageError when the disk fails, Stopped when ``cancelled`` says so;
+    then ``out`` is not touched.
     """
     writer = _WRITERS.get(out.suffix.lower())
     if writer is None:
         raise InputError(f"Predictions cannot be written as '{out.suffix}'.", "Choose .csv or .jsonl.")
     mapping = ColumnMapping(text=text, text_b=text_b)
-    with stage(
-        path, mapping, "classification", filename, settings=settings, progress=progress, cancelled=cancelled
-    ) as staged:
+    with stage(path, mapping, task, filename, settings=settings, progress=progress, cancelled=cancelled) as staged:
         others = [column for column in staged.columns if column != text]
         answered = _answer(_rows(staged.parquet, text_b), predict, staged.rows, progress, cancelled)
         with storage_errors("predictions were written"), whole_file(out) as temporary:

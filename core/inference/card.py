@@ -10,7 +10,11 @@ _PLAIN = {
     "full": "AutoModelForSequenceClassification.from_pretrained(folder)",
     "top_layers": "AutoModelForSequenceClassification.from_pretrained(folder)",
     "lora": "AutoModelForSequenceClassification.from_pretrained(folder)  # merged; the adapter alone is in adapter/",
+    "cross_encoder": "AutoModelForSequenceClassification.from_pretrained(folder)  # reads both texts at once",
 }
+
+_SENTENCES = ("bi_encoder", "few_shot")
+"""Their folders open with sentence-transformers."""
 
 
 def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
@@ -31,6 +35,7 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
         f"| Task | {facts['task']} |",
         f"| Method | {facts['method']} |",
         f"| Base model | {base or 'none'} {f'({licence})' if licence else ''} |",
+        *(f"| Tuned before | {_ancestor(one)} |" for one in facts.get("lineage", [])),
         f"| Base weights, sha256 | `{facts.get('base_sha256') or 'none'}` |",
         f"| Data version, sha256 | `{facts['version_hash']}` |",
         f"| Rows | {rows.get('train', 0):,} train, {rows.get('dev', 0):,} dev, {rows.get('test', 0):,} test |",
@@ -72,6 +77,12 @@ def _limits(facts: dict[str, Any]) -> list[str]:
     ]
 
 
+def _ancestor(model: dict[str, str]) -> str:
+    """A model that this one went on from."""
+    base = f" on {model['base']}" if model["base"] else ""
+    return f"{model['run']}: {model['task']} by {model['method']}{base}, data `{model['version_hash'][:12]}`"
+
+
 def _figures(metrics: dict[str, dict[str, float]]) -> list[str]:
     dev, test = metrics.get("dev", {}), metrics.get("test", {})
     names = list(dict.fromkeys([*dev, *test]))
@@ -87,13 +98,13 @@ def _block(value: dict[str, Any]) -> list[str]:
 
 
 def _library(method: str) -> str:
-    if method == "bi_encoder":
+    if method in _SENTENCES:
         return "sentence-transformers"
-    return "transformers" if method in _PLAIN else "scikit-learn"
+    return "transformers" if method in _PLAIN or method == "zero_shot" else "scikit-learn"
 
 
 def _loading(method: str) -> list[str]:
-    if method == "bi_encoder":
+    if method in _SENTENCES:
         lines = ["from sentence_transformers import SentenceTransformer", "SentenceTransformer(folder).encode(texts)"]
         return ["```python", *lines, "```"]
     if method in _PLAIN:

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import ModelError
+from core.records import LabelHelp
 from core.tasks.base import Deciding, Task
 
 
@@ -52,6 +53,8 @@ class TrainingData:
     dev: Rows
     test: Rows
     """Read by the worker at the very end only; no method may look at it."""
+    label_help: Mapping[str, LabelHelp] = field(default_factory=dict, kw_only=True)
+    """What the label schema says about labels beside their names; not every label has an entry."""
 
 
 class RunContext(Protocol):

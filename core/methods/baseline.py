@@ -58,7 +58,7 @@ class Baseline:
         "Counts words and parts of words; trained in seconds, in any language, without a base model. Every other "
         "model has to beat it."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair", "tagging"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair", "relation", "tagging"})
     needs_base: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = TfidfOptions

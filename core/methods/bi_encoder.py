@@ -21,14 +21,13 @@ from core.methods.encoders import freeze_word_embeddings
 from core.methods.heads import Targets
 from core.methods.neural import LoopOptions, estimate_neural
 from core.methods.pairs import LEAST_ROWS, PairBatches, Pairs, cosine_line, line_up, rank_pairs
+from core.methods.sentence_encoder import SentenceEncoder
 from core.tasks.pair import MATCH, correlations, is_graded
 
 if TYPE_CHECKING:
     import torch
 
 HEAD = "bi_encoder.json"
-_MODULES = ("Transformer", "Pooling", "Normalize")
-"""The parts of a sentence-transformers model, in order."""
 
 
 class BiEncoderOptions(LoopOptions):
@@ -96,14 +95,9 @@ class BiEncoder:
             raise TrainingError("This method needs a base model.", "Choose a base model.")
         context.progress(0, 1, "reading texts")
         torch.manual_seed(checked.seed)
-        encoder = read_encoder(base, context.device, checked.dropout)
-        encoder.longest = encoder.tokenizer.model_max_length = min(encoder.longest, checked.max_length)
+        encoder = trainable_encoder(base, checked, context.device)
         batches, loss = _supervision(data, checked, base, encoder, context)
-        _report_data(context, batches, encoder.longest)
-        if not checked.train_word_embeddings:
-            freeze_word_embeddings(encoder.model)
-        if getattr(encoder.model, "pooler", None) is not None:
-            encoder.model.pooler.requires_grad_(False)  # not part of the vector
+        report_pairs(context, batches, encoder.longest)
         model: Any = TwoTexts(encoder.model, encoder.pooling)
         Loop(
             model=model,
@@ -160,7 +154,18 @@ def _supervision(
     return batches, RankingLoss(batches, options.scale)
 
 
-def _report_data(context: RunContext, batches: PairBatches, limit: int) -> None:
+def trainable_encoder(base: Path, options: LoopOptions, device: str) -> Encoder:
+    """A copy of the base model's encoder, ready to learn vectors of at most ``options.max_length`` tokens."""
+    encoder = read_encoder(base, device, options.dropout)
+    encoder.longest = encoder.tokenizer.model_max_length = min(encoder.longest, options.max_length)
+    if not options.train_word_embeddings:
+        freeze_word_embeddings(encoder.model)
+    if getattr(encoder.model, "pooler", None) is not None:
+        encoder.model.pooler.requires_grad_(False)  # not part of the vector
+    return encoder
+
+
+def report_pairs(context: RunContext, batches: PairBatches, limit: int) -> None:
     """Say how long the texts are and how many were cut."""
     texts = len(batches.firsts) + len(batches.seconds)
     mean = float(batches.lengths.mean()) / 2
@@ -212,26 +217,16 @@ def _calibrate(
     return cosine_line(_cosines(encoder, pairs, first, second), grade)
 
 
-class BiEncoderPredictor:
+class BiEncoderPredictor(SentenceEncoder):
     """A tuned bi-encoder in memory."""
 
     def __init__(
         self, labels: list[str], encoder: Encoder, line: tuple[float, float], folder: Path | None = None
     ) -> None:
+        super().__init__(encoder, folder)
         self.labels = labels
-        self.encoder = encoder
         self.line = line
         """(slope, intercept) from the cosine to the log odds of a match."""
-        self.folder = folder
-        """Where it was loaded from; None before it is saved."""
-        self.cache: Path | None = None
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit vectors, (len(texts), d) float32; the cosine of two texts is the product of their vectors."""
-        if self.folder and self.cache:
-            device, length = self.encoder.device, self.encoder.longest
-            return encode(texts, self.folder, self.cache, device, length, encoder=self.encoder)
-        return forward_all(self.encoder, texts, self.encoder.longest)
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
         """Probabilities, (len(texts), 2) float32: how likely each pair is a match, and how likely not."""
@@ -246,35 +241,9 @@ class BiEncoderPredictor:
         first, second = self.embed(queries), self.embed(candidates)
         return lambda rows: np.asarray(first[rows] @ second.T)
 
-    def use_cache(self, cache: Path | None) -> None:
-        """Look vectors up in, and add them to, this cache. None, as at first, keeps nobody's input."""
-        self.cache = cache
-
     def save(self, directory: Path) -> None:
         """Write a folder that transformers and sentence-transformers load, and the calibration beside it."""
-        encoder = self.encoder
-        encoder.model.save_pretrained(directory)
-        encoder.tokenizer.save_pretrained(directory)
-        modules = [
-            {
-                "idx": i,
-                "name": str(i),
-                "path": f"{i}_{kind}" if i else "",
-                "type": f"sentence_transformers.models.{kind}",
-            }
-            for i, kind in enumerate(_MODULES)
-        ]
-        pooling = {
-            "word_embedding_dimension": int(encoder.model.config.hidden_size),
-            "pooling_mode_cls_token": encoder.pooling == "cls",
-            "pooling_mode_mean_tokens": encoder.pooling == "mean",
-            "pooling_mode_max_tokens": False,
-            "pooling_mode_mean_sqrt_len_tokens": False,
-        }
-        (directory / "1_Pooling").mkdir()
-        write_json(directory / "modules.json", modules)
-        write_json(directory / "1_Pooling" / "config.json", pooling)
-        write_json(directory / "sentence_bert_config.json", {"max_seq_length": encoder.longest, "do_lower_case": False})
+        self.save_encoder(directory)
         write_json(directory / HEAD, {"labels": self.labels, "slope": self.line[0], "intercept": self.line[1]})
 
     @classmethod

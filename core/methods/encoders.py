@@ -142,20 +142,30 @@ def _load(folder: Path, kind: str, new: tuple[str, ...], head: Head | None = Non
     """
     import torch
     import transformers
+    from transformers.models.auto.auto_factory import _get_model_class
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    family = getattr(transformers, kind)
     try:
-        model, info = getattr(transformers, kind).from_pretrained(
-            folder,
-            config=_config(folder, head, dropout),
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        config = _config(folder, head, dropout)
+        kept = _without_head(folder) if head is not None and new else None
+        if kept is not None:
+            made: Any = _get_model_class(config, family._model_mapping)
+            model, info = made.from_pretrained(
+                None, config=config, state_dict=kept, dtype=torch.float32, output_loading_info=True
+            )
+        else:
+            model, info = family.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
             f"{folder.name} cannot be loaded as an encoder: {str(error)[:200]}", "Choose another base model."
@@ -168,6 +178,24 @@ def _load(folder: Path, kind: str, new: tuple[str, ...], head: Head | None = Non
             "Its files may be damaged: fetch it again, or repeat the run that made it.",
         )
     return model
+
+
+def _without_head(folder: Path) -> dict[str, Any] | None:
+    """Weights of a model that was tuned for something else, without its head; None where there is no such head.
+
+    Without this a head with as many labels would be taken over, and one with others would not load.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    files = sorted(folder.glob("*.safetensors"))
+    names: set[str] = set()
+    for file in files:
+        with safe_open(file, "pt") as tensors:
+            names.update(tensors.keys())
+    if not any(is_head(name) and "pooler" not in name for name in names):
+        return None
+    return {name: tensor for file in files for name, tensor in load_file(file).items() if not is_head(name)}
 
 
 def _renew_pooler(model: Any) -> None:

@@ -60,7 +60,7 @@ class Features:
         "A pre-trained encoder reads the texts once, a small classifier learns on top. Strong from a few labels a "
         "class on, and retrained in seconds while you label."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair", "relation"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = FeaturesOptions

@@ -35,7 +35,7 @@ class Hybrid:
         "The baseline's word counts and the frozen encoder's reading side by side. The strongest model that needs no "
         "fine-tuning: on Banking77 ahead of a fine-tuned BERT base, in about a minute."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = HybridOptions

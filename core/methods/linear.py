@@ -254,10 +254,8 @@ def train_linear(
     """Features of train and dev, then the classifier. Raises TrainingError, Stopped."""
     matrix, dev = read_texts(data, features, context)
     targets = data.task.targets(data.train.values, data.labels)
-    dev_targets = _dev_targets(data)
-    fitted = fit_calibrated(
-        make, choices, matrix, targets, (dev[dev_targets >= 0], dev_targets[dev_targets >= 0]), context, seed
-    )
+    held = dev_targets(data)
+    fitted = fit_calibrated(make, choices, matrix, targets, (dev[held >= 0], held[held >= 0]), context, seed)
     context.progress(100, 100, "fitted")
     return LinearPredictor(data.labels, features, fitted)
 
@@ -272,7 +270,7 @@ def read_texts(data: TrainingData, features: TextFeatures, context: RunContext) 
     return matrix, dev
 
 
-def _dev_targets(data: TrainingData) -> np.ndarray:
+def dev_targets(data: TrainingData) -> np.ndarray:
     """(n,) label indices of the dev split, -1 for a label that the model does not have."""
     index = {label: i for i, label in enumerate(data.labels)}
     return np.array([index.get(value, -1) for value in data.dev.values], dtype=np.int64)
@@ -339,12 +337,12 @@ class LinearPredictor:
             raise ModelError(f"{cls.HEAD} of this model is missing or does not fit its labels.", "Train it again.")
         loaded = load_estimators(directory / cls.FILE)
         count = int(facts.get("estimators", 1))
-        base = _encoder_folder(facts) if facts["encoder"] else None
+        base = encoder_folder(facts) if facts["encoder"] else None
         features = TextFeatures(loaded[count:], base, float(facts["weight"]), int(facts["max_length"]), device)
         return cls(labels, features, cls.Decider.restore(loaded[:count], facts))
 
 
-def _encoder_folder(facts: dict[str, Any]) -> Path:
+def encoder_folder(facts: dict[str, Any]) -> Path:
     """The encoder that the model was trained on: where it was, or the built-in one when it is the same."""
     from core.base_models import DEFAULT_BASE, resolve
     from core.methods.embeddings import fingerprint

@@ -115,8 +115,12 @@ class Pairs:
         return first[apart][:count], second[apart][:count]
 
 
-def rank_pairs(pairs: Pairs, similar: Callable[[list[str], list[str]], Callable[[slice], np.ndarray]]) -> Ranking:
-    """Rank every second text of a split for each first text that has a match.
+def rank_pairs(
+    pairs: Pairs,
+    similar: Callable[[list[str], list[str]], Callable[[slice], np.ndarray]],
+    most: int = MOST_QUERIES,
+) -> Ranking:
+    """Rank every second text of a split for each first text that has a match; of more than ``most``, that many.
 
     Right are the texts that may be matches (``Pairs.together``): noted ones, and those in the same group.
 
@@ -125,8 +129,8 @@ def rank_pairs(pairs: Pairs, similar: Callable[[list[str], list[str]], Callable[
     from core.evaluation.retrieval import rank_all
 
     asked = np.unique(pairs.first[pairs.matches])
-    if len(asked) > MOST_QUERIES:
-        asked = np.sort(np.random.default_rng(0).choice(asked, MOST_QUERIES, replace=False))
+    if len(asked) > most:
+        asked = np.sort(np.random.default_rng(0).choice(asked, most, replace=False))
     everyone = np.arange(len(pairs.seconds))
     scores = similar([pairs.firsts[i] for i in asked], pairs.seconds)
     return rank_all(len(asked), len(everyone), scores, lambda rows: pairs.together(asked[rows], everyone))

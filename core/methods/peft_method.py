@@ -32,16 +32,18 @@ class PeftMethod(TunedEncoder, ABC):
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """peft's config without task type and modules to save."""
 
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Why it does not work with a base model of this type."""
+        if self.only is None or not kind or kind in self.only:
+            return None
+        return f"{self.title} does not work with base models of the type '{kind}', only {', '.join(sorted(self.only))}."
+
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Wrap the model. Raises TrainingError for a type of model that the method does not work with."""
         from peft import TaskType, get_peft_model
 
-        kind = model.config.model_type
-        if self.only is not None and kind not in self.only:
-            raise TrainingError(
-                f"{self.title} does not work with base models of the type '{kind}'.",
-                f"Choose a base of the type {', '.join(sorted(self.only))}, or LoRA.",
-            )
+        if reason := self.unsuited(head.task.name, model.config.model_type):
+            raise TrainingError(reason, "Choose another base model, or LoRA.")
         config = self.config(model, options, steps)
         config.task_type = getattr(TaskType, head.peft_task)
         config.modules_to_save = head_modules(model)

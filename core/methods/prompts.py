@@ -38,7 +38,7 @@ class PromptOptions(NeuralOptions):
 
 
 class _LearnedTokens(PeftMethod):
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "relation"})
     merges: ClassVar[bool] = False
     only: ClassVar[frozenset[str] | None] = BERT_LIKE
     Options: ClassVar[type[NeuralOptions]] = PromptOptions
@@ -76,6 +76,10 @@ class PromptTuning(_LearnedTokens):
         "little."
     )
 
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Tokens before the text, in a model with a label for each token: peft cannot do it."""
+        return _no_room(self.title) if task == "tagging" else super().unsuited(task, kind)
+
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Word vectors drawn at random."""
         from peft import PromptTuningConfig
@@ -107,8 +111,16 @@ class PTuning(_LearnedTokens):
     )
     Options: ClassVar[type[NeuralOptions]] = PTuningOptions
 
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """As prompt tuning."""
+        return _no_room(self.title) if task == "tagging" else super().unsuited(task, kind)
+
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """A network of three layers."""
         from peft import PromptEncoderConfig
 
         return PromptEncoderConfig(num_virtual_tokens=options.tokens, encoder_hidden_size=options.width)
+
+
+def _no_room(title: str) -> str:
+    return f"{title} puts learned tokens before the text, and there is no label for them where each token has one."

@@ -27,10 +27,17 @@ class TunedEncoder:
     name: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "tagging"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation", "tagging"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions
+
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Why it cannot do a task, or tune a base model of the type ``kind`` (empty: not known); None where it can.
+
+        A reason why it cannot do a task is shown to people who look for the method; without one it is not offered.
+        """
+        return None
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """From the fresh model to the model whose trainable weights learn in ``steps`` steps at most."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.base_models import DEFAULT_BASE, get_base, is_available, resolve
+from core.base_models import DEFAULT_BASE, get_base, is_available, kind_of, resolve
 from core.errors import InputError, RefusedError
-from core.methods import get_method
+from core.methods import get_method, unsuited
 from core.methods.base import Estimate
 from core.project.costs import token_counts, training_sample
 from core.project.versions import ProjectVersions, Version
@@ -46,6 +46,15 @@ class Project(ProjectVersions):
         run_id = self.workspace.submit(self._config(version, method, base, device, options), version)
         return self.workspace.run(run_id)
 
+    def unsuited(self, method: str, base: str | None = None) -> str | None:
+        """Why a method cannot do this project's task with a base model; None where nothing speaks against it.
+
+        Raises InputError for a base that is no name.
+        """
+        chosen, runner = get_method(method), self.workspace.runner
+        kind = kind_of(base or DEFAULT_BASE, runner.bases, runner.runs) if chosen.needs_base else ""
+        return unsuited(chosen, self.task.name, kind)
+
     def estimate(self, version: Version, method: str, base: str | None = None, **options: Any) -> Estimate | None:
         """What this run would cost on this machine; None where the base model would have to be fetched to know.
 
@@ -54,10 +63,10 @@ class Project(ProjectVersions):
         chosen, checked = get_method(method), self.workspace.check_options(method, options)
         folder = None
         if chosen.needs_base:
-            bases = self.workspace.path / "bases"
-            if not is_available(base or DEFAULT_BASE, bases):
+            bases, runs = self.workspace.runner.bases, self.workspace.runner.runs
+            if not is_available(base or DEFAULT_BASE, bases, runs):
                 return None
-            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases)
+            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases, runs=runs)
         lengths = token_counts(training_sample(version), folder)
         limit = getattr(checked, "max_length", None)
         tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
@@ -68,8 +77,8 @@ class Project(ProjectVersions):
         self, version: Version, method: str, base: str | None, device: str, options: dict[str, Any]
     ) -> RunConfig:
         chosen = get_method(method)
-        if self.task.name not in chosen.tasks:
-            raise RefusedError(f"'{chosen.title}' cannot do the task '{self.task.title}'.", "Choose another method.")
+        if reason := self.unsuited(method, base):
+            raise RefusedError(reason, "Choose another method or another base model.")
         checked = self.workspace.check_options(method, options)
         return RunConfig(
             project_id=self.id,
@@ -77,6 +86,7 @@ class Project(ProjectVersions):
             version_hash=version.hash,
             task=self.task.name,
             labels=version.labels,
+            label_help=version.label_help,
             method=method,
             base=get_base(base or DEFAULT_BASE).id if chosen.needs_base else None,
             options=checked.model_dump(mode="json"),

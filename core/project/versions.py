@@ -15,8 +15,9 @@ from core.data import splitting, versions
 from core.data.links import fold, joined
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.project.data import ProjectData
-from core.records import ItemFilter, VersionInfo
+from core.records import ItemFilter, Label, LabelHelp, VersionInfo
 from core.storage import catalogue, items
+from core.tasks.base import Forming
 
 if TYPE_CHECKING:
     from core.project.project import Project
@@ -46,6 +47,11 @@ class Version:
     def labels(self) -> list[str]:
         """Label names in index order."""
         return self.info.labels
+
+    @property
+    def label_help(self) -> dict[str, LabelHelp]:
+        """What the schema said about its labels when it was frozen, by name."""
+        return versions.read_label_help(self.path)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -123,7 +129,7 @@ class ProjectVersions(ProjectData):
                 values = self._decoded([row[0] for row in rows])
                 # An import that commits right now may be in the one and not yet in the other (core.storage.database).
                 rows = [row for row in rows if row[0] in values]
-                schema = [label.name for label in self.labels]
+                schema = self.labels
             golds = [values[row[0]] for row in rows]
             if self.task.many and asked.labels:
                 golds = [[name for name in value if name in asked.labels] for value in golds]
@@ -158,21 +164,26 @@ class ProjectVersions(ProjectData):
                 f"Too few labelled examples to split into train, dev and test ({shown}; each class needs {minimum}).",
                 "Label more of them, merge the label into another, or freeze without these labels.",
             )
-        groups = _pair_groups(rows) if self.task.paired else _groups([row[1] for row in rows])
+        groups = _pair_groups(rows) if self.task.paired else _groups(self._plain(rows))
         if split == "imported":
             return splitting.split_imported([row[4] for row in rows], strata, groups, dev=dev, seed=seed)
         return splitting.split(strata, groups, test=test, dev=dev, seed=seed)
+
+    def _plain(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Texts without what the task writes into them, so that one sentence with two marks counts as one text."""
+        return [self.task.plain(row[1]) if isinstance(self.task, Forming) else row[1] for row in rows]
 
     def _write_version(
         self,
         rows: Sequence[tuple[Any, ...]],
         values: Sequence[Any],
-        schema: Sequence[str],
+        schema: Sequence[Label],
         assigned: splitting.Split,
         options: dict[str, Any],
     ) -> Version:
         used = {name for value in values for name in self.task.names(value)} | set(self.task.fixed_labels)
-        labels = [name for name in schema if name in used]
+        kept = [label for label in schema if label.name in used]
+        labels = [label.name for label in kept]
         counts: dict[str, dict[str, int]] = {name: {} for name in ("train", "dev", "test")}
         for part, value in zip(assigned.names.tolist(), values, strict=True):
             for name in self.task.names(value) or ("",):
@@ -192,6 +203,11 @@ class ProjectVersions(ProjectData):
             labels=labels,
             task=self.task.name,
             options=options,
+            label_help={
+                label.name: LabelHelp(description=label.description, example=label.example)
+                for label in kept
+                if label.description or label.example
+            },
         )
         record = {
             "project_id": self.id,

@@ -5,9 +5,10 @@ from core.tasks.base import Task
 from core.tasks.classification import Classification
 from core.tasks.multilabel import Multilabel
 from core.tasks.pair import Pair
+from core.tasks.relation import Relation
 from core.tasks.tagging import Tagging
 
-_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Multilabel(), Pair(), Tagging())}
+_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Multilabel(), Relation(), Tagging(), Pair())}
 
 
 def get_task(name: str) -> Task:

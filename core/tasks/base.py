@@ -99,3 +99,17 @@ class Deciding(Protocol):
         self, scores: np.ndarray, labels: Sequence[str], decision: Mapping[str, Any]
     ) -> tuple[list[Any], np.ndarray]:
         """(values, confidence (n,)) from probabilities (n, len(labels)); an empty ``decision``: nothing was chosen."""
+
+
+@runtime_checkable
+class Forming(Protocol):
+    """A task whose texts have a form of their own, e.g. two marked entities."""
+
+    beside: tuple[str, ...]
+    """Columns of an import by which a plain text is brought into the form."""
+
+    def form(self, text: str, *beside: str | None) -> str:
+        """The text as it is stored; ``beside`` are the cells of those columns. Raises InputError."""
+
+    def plain(self, text: str) -> str:
+        """The text without its form: rows that share it are never in two splits."""

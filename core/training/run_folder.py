@@ -20,7 +20,7 @@ from core.data.versions import read_split
 from core.durable import clear_disk_errors, new_folder, read_json, sha256, verify, write_atomic, write_json
 from core.errors import ModelError, NotFoundError, StorageError
 from core.methods.base import Rows, TrainingData
-from core.records import Record, RunState
+from core.records import LabelHelp, Record, RunState
 from core.tasks import get_task
 
 SPLITS = ("train", "dev", "test")
@@ -35,6 +35,9 @@ class RunConfig(Record):
     version_hash: str = Field(description="Hash of the frozen dataset version.")
     task: str = "classification"
     labels: list[str] = Field(description="Label names in index order.")
+    label_help: dict[str, LabelHelp] = Field(
+        default_factory=dict, description="What the frozen schema says about its labels, by name."
+    )
     method: str
     base: str | None = Field(default=None, description="Id of the base model; None for methods without one.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the method by name.")
@@ -141,7 +144,9 @@ class RunFolder:
             if not path.is_file() or sha256(path) != digest:
                 raise StorageError(f"The {split} data of run {config.id} was altered or lost.", "Start a new run.")
         splits = {split: Rows(**vars(read_split(self.path, split))) for split in SPLITS}
-        return TrainingData(task=get_task(config.task), labels=list(config.labels), **splits)
+        return TrainingData(
+            task=get_task(config.task), labels=list(config.labels), label_help=config.label_help, **splits
+        )
 
     # -------------------------------------------------------------- marks of the runner
 

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from pydantic import ValidationError
 
-from core.base_models import DEFAULT_BASE, is_available, resolve
+from core.base_models import DEFAULT_BASE, MODEL_PREFIX, is_available, resolve
 from core.durable import clear_leftovers
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.methods import get_method
@@ -104,8 +104,9 @@ class Runner:
             found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise InputError(f"Options of {method.title} that do not fit: {found}.", "Change these values.") from error
         base = (config.base or DEFAULT_BASE) if method.needs_base else None
-        if base and self.settings.offline and not is_available(base, self.bases):
-            resolve(base, offline=True, bases=self.bases)  # raises the error that says what to do
+        ours = base is not None and base.startswith(MODEL_PREFIX)
+        if base and (ours or (self.settings.offline and not is_available(base, self.bases))):
+            resolve(base, offline=True, bases=self.bases, runs=self.runs)  # raises the error that says what to do
         device = self.settings.device if config.device == "auto" else config.device
         choose_device(device)
         now = datetime.now(UTC)

@@ -217,15 +217,19 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
 
 def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, Any]]:
     """Folder of the base model and what the card says about it."""
-    from core.base_models import get_base, resolve
+    from core.base_models import get_base, lineage, resolve
 
     bases = Path(config.bases) if config.bases else None
     if not config.base:
         raise TrainingError(f"The method '{config.method}' needs a base model.", "Choose a base model.")
     context.progress(0, 1, f"fetching the base model {config.base}")
-    path = resolve(config.base, offline=config.offline, bases=bases)
-    info = get_base(config.base)
-    facts = {"base": config.base, "base_published": info.published, "base_licence": info.licence}
+    runs = context.directory.parent
+    path = resolve(config.base, offline=config.offline, bases=bases, runs=runs)
+    before = lineage(config.base, runs)
+    info = get_base(before[-1]["base"] if before else config.base)
+    facts: dict[str, Any] = {"base": config.base, "base_published": info.published, "base_licence": info.licence}
+    if before:
+        facts |= {"base_published": "", "lineage": before}
     return path, {**facts, "base_sha256": _weights_hash(path, context.cache)}
 
 
@@ -290,10 +294,11 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
 def _rank(folder: RunFolder, split: str, data: TrainingData, predictor: Any) -> dict[str, float]:
     """How early the matches of a split of pairs come among all its second texts; the whole lists go into a file."""
     from core.evaluation.retrieval import HEADLINES, measure
-    from core.methods.pairs import Pairs, rank_pairs
+    from core.methods.pairs import MOST_QUERIES, Pairs, rank_pairs
 
     others = [getattr(data, name) for name in ("train", "dev", "test") if name != split]
-    ranking = rank_pairs(Pairs.of(getattr(data, split), beside=others), predictor.similarities)
+    most = getattr(predictor, "MOST_QUERIES", MOST_QUERIES)
+    ranking = rank_pairs(Pairs.of(getattr(data, split), beside=others), predictor.similarities, most)
     folder.write_ranking(split, ranking.query, ranking.rank, ranking.queries, ranking.candidates)
     figures = measure(ranking).figures
     return {name: figures[name] for name in HEADLINES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.base_models import BaseModelInfo, get_base, list_bases
+from core.base_models import BaseModelInfo, get_base
 from core.project import Project
 from studio.guard import guard
 from studio.i18n import _, number, size
@@ -19,10 +19,13 @@ def base_picker(project: Project) -> str:
         _("Base model"),
         list(bases),
         index=list(bases).index(fitting),
-        format_func=lambda name: line(_(bases[name].title) if name in bases else name, 80),
+        format_func=lambda name: _title(bases[name]) if name in bases else line(name, 80),
         accept_new_options=True,
         key=_key(project),
-        help=_("Choose one, or type a Hugging Face id such as owner/model, or local:FOLDER."),
+        help=_(
+            "Choose one, or type a Hugging Face id such as owner/model, or local:FOLDER. Models of this workspace "
+            "come last."
+        ),
         width=520,
     )
     name = (chosen or fitting).strip()
@@ -54,7 +57,14 @@ def _key(project: Project) -> str:
 
 
 def _bases(project: Project) -> dict[str, BaseModelInfo]:
-    return {info.id: info for info in list_bases(project.workspace.path / "bases") if project.task.name in info.tasks}
+    return {info.id: info for info in project.workspace.bases() if project.task.name in info.tasks}
+
+
+def _title(info: BaseModelInfo) -> str:
+    """Its name in a list; models of this workspace say so."""
+    if info.source == "workspace":
+        return line(_("This workspace: {model}").format(model=info.title), 100)
+    return line(_(info.title), 80)
 
 
 def _fitting(bases: dict[str, BaseModelInfo], project: Project) -> str:
@@ -72,6 +82,7 @@ def _facts(info: BaseModelInfo) -> str:
         "embedded": _("built in, works offline"),
         "hub": _("from the Hugging Face Hub, fetched once"),
         "local": _("a folder on this machine"),
+        "workspace": _("a model of this workspace"),
     }[info.source]
     facts = [_(info.note).strip(" .。"), escape(info.languages.replace(",", ", ")) if info.languages else ""]
     if info.parameters:

@@ -63,7 +63,8 @@ def _widget(name: str, field: FieldInfo, key: str) -> Any:
         )
     if kind in (int, float):
         return _number(kind, field, default, optional, common)
-    text = st.text_input(value="" if default is None else str(default), **common)
+    draw = st.text_area if "\n" in str(default) else st.text_input
+    text = draw(value="" if default is None else str(default), **common)
     return None if optional and not text else text
 
 

@@ -36,9 +36,30 @@ def test_every_method_has_a_card_with_its_cost(open_trained: Open, language: str
 def test_the_form_of_every_method_is_made_from_its_options(open_trained: Open, method: str) -> None:
     app = open_trained("train", method=method)
     assert not app.error
-    keys = {w.key for w in (*app.number_input, *app.selectbox, *app.toggle, *app.text_input)}
+    keys = {w.key for w in (*app.number_input, *app.selectbox, *app.toggle, *app.text_input, *app.text_area)}
     options = next(m for m in all_methods() if m.name == method).Options
     assert {f"option_{method}_0_{name}" for name in options.model_fields} <= keys
+
+
+def test_a_method_that_does_not_fit_the_base_is_pale_and_says_why(open_trained: Open, trained: Project) -> None:
+    import json
+
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder = trained.workspace.runner.bases / "distil"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "distilbert", "dim": 8, "vocab_size": 9}))
+    save_file({"weight": np.zeros((2, 2), np.float32)}, folder / "model.safetensors")
+    app = open_trained("home")
+    app.session_state[f"base_{trained.id}"] = "local:distil"
+    app.query_params["method"] = "prefix_tuning"
+    app.switch_page(str(Path(__file__).parents[2] / "pages" / "train.py")).run()
+    assert not app.exception and not app.error
+    reason = "Prefix tuning does not work with base models of the type 'distilbert'"
+    assert any(reason in one.value.replace("\\", "") for one in app.warning)
+    assert any(reason in one.value.replace("\\", "") for one in app.caption)
+    assert app.button(key="train_start").disabled and not app.button(key="choose_lora").disabled
 
 
 def test_changed_options_are_named_and_can_be_reset(open_trained: Open) -> None:

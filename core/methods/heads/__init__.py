@@ -2,18 +2,30 @@
 
 from core.errors import RefusedError
 from core.methods.heads.base import Head, Reading, Targets
-from core.methods.heads.labels import LabelHead, MultiLabelHead
+from core.methods.heads.labels import LabelHead, MultiLabelHead, RelationHead
+from core.methods.heads.pairs import PairHead
 from core.methods.heads.spans import TagHead
 from core.tasks import get_task
 
 _HEADS: dict[str, type[Head]] = {
     "classification": LabelHead,
-    "relation": LabelHead,
+    "relation": RelationHead,
     "multilabel": MultiLabelHead,
     "tagging": TagHead,
+    "pair": PairHead,
 }
 
-__all__ = ["Head", "LabelHead", "MultiLabelHead", "Reading", "TagHead", "Targets", "head_for"]
+__all__ = [
+    "Head",
+    "LabelHead",
+    "MultiLabelHead",
+    "PairHead",
+    "Reading",
+    "RelationHead",
+    "TagHead",
+    "Targets",
+    "head_for",
+]
 
 
 def head_for(task: str, labels: list[str]) -> Head:

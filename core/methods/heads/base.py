@@ -132,5 +132,5 @@ class Head(ABC):
         model.eval()
         logits = self.run(model, reading, device)
         said = self.answers(logits, reading)
-        metrics = self.task.metrics(rows.values, said.values, self.labels)
+        metrics = self.task.metrics(rows.values, said.values, self.labels, said.scores)
         return {**metrics, "loss": float(self.loss(targets, False, "cpu")(logits, targets.every))}

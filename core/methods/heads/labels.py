@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from core.methods.base import Answers, Rows
 from core.methods.heads.base import Head, Loss, Reading, Targets
+from core.tasks.relation import punctuated
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +43,14 @@ class LabelHead(Head):
         scores = self.scores(logits)
         values = self.task.predictions(scores, self.labels) if len(scores) else []
         return Answers(values, scores.max(axis=1, initial=0.0), scores)
+
+
+class RelationHead(LabelHead):
+    """The relation between two marked entities."""
+
+    def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Reading:
+        """Tokens of each text, its markers as signs that the encoder knows."""
+        return super().read(tokenizer, [punctuated(text) for text in texts], texts_b, limit)
 
 
 class MultiLabelHead(LabelHead):

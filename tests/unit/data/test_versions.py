@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.versions import read_split, read_version, verify, write_version
+from core.data.versions import read_label_help, read_split, read_version, verify, write_version
 from core.errors import NotFoundError, RefusedError, StorageError
+from core.records import LabelHelp
 
 ROWS: dict[str, Any] = {
     "item_ids": [3, 1, 2],
@@ -98,3 +99,17 @@ def test_a_full_disk_leaves_no_half_version(tmp_path: Path, monkeypatch: pytest.
         write_version(tmp_path / "1", **ROWS)
     assert list(tmp_path.iterdir()) == []
     assert json.dumps(written)
+
+
+def test_help_on_labels_is_frozen_and_part_of_the_hash(tmp_path: Path):
+    bare, _ = write_version(tmp_path / "1", **ROWS)
+    name = ROWS["labels"][0]
+    said = {name: LabelHelp(description="When money is to come back.", example="Refund me")}
+    told, _ = write_version(tmp_path / "2", **ROWS, label_help=said)
+    assert told != bare and read_label_help(tmp_path / "2") == said and read_label_help(tmp_path / "1") == {}
+    assert verify(tmp_path / "2")["hash"] == told
+    record = json.loads((tmp_path / "2" / "version.json").read_text())
+    record["label_help"][name]["description"] = "Something else."
+    (tmp_path / "2" / "version.json").write_text(json.dumps(record))
+    with pytest.raises(StorageError):
+        verify(tmp_path / "2")

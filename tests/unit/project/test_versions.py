@@ -120,3 +120,14 @@ def test_shares_and_seeds_that_make_no_sense_are_refused(project: Project, wrong
     with pytest.raises(InputError):
         project.freeze(**wrong)
     assert project.versions() == []
+
+
+def test_what_the_schema_says_about_labels_reaches_the_run(project: Project) -> None:
+    fill(project)
+    project.edit_label("refund", description="Money is to come back.", example="Refund me")
+    version = project.freeze()
+    project.edit_label("refund", description="Changed since.")
+    assert version.label_help["refund"].description == "Money is to come back."
+    assert set(version.label_help) == {"refund"}
+    config = project._config(version, "baseline", None, "auto", {})
+    assert config.label_help == version.label_help

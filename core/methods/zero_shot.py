@@ -1,0 +1,299 @@
+"""Zero-shot classification: labels are understood by what the schema says about them, not learned from examples.
+
+Two ways. *Embeddings*: a text gets the label whose name, description and example are closest to it (cosines, as in
+Yin et al. 2019, "Benchmarking Zero-shot Text Classification"). *Language model*: the label whose name the model would
+rather write after a prompt (core.methods.prompting).
+
+What a label gets from every text alike is taken away first (Zhou et al. 2024, "Batch Calibration"; no labels needed
+for that). One temperature, fitted on the dev split where it has enough labels, makes the rest probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from core.durable import read_json, write_json
+from core.errors import ModelError, TrainingError
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.encoders import encoder_weights
+from core.methods.features import encoder_cost, matrix_speed
+from core.methods.linear import (
+    LEAST_CALIBRATION_ROWS,
+    dev_targets,
+    encoder_folder,
+    fit_temperature,
+    softmax,
+)
+from core.methods.prompting import PLACES, TEMPLATE, PromptScorer, is_language_model, words
+
+FILE = "zero_shot.json"
+SCALE = 20.0
+"""Factor on cosines before the softmax, as encoders of sentences are trained with."""
+MOST_READ = 1_000
+"""Texts of a split that are read to calibrate cosines ..."""
+MOST_PROMPTS = 100
+"""... and a language model, which is a hundred times slower."""
+MOST_EXAMPLES = 2_000
+"""Training texts that a language model's examples are picked from; they are part of the model."""
+
+
+class ZeroShotOptions(MethodOptions):
+    """Options of zero-shot classification."""
+
+    engine: Literal["embeddings", "language_model"] = Field(
+        default="embeddings",
+        description="Embeddings compare the text with what the schema says about each label: quick, any encoder. A "
+        "language model reads a prompt: slow, needs a causal language model as base (a folder or a Hub id).",
+    )
+    label_template: str = Field(
+        default="{label}",
+        max_length=500,
+        description="Sentence that a label's name is put into before it is compared, e.g. 'This is about {label}.'. "
+        "For embeddings.",
+    )
+    prompt: str = Field(
+        default=TEMPLATE,
+        max_length=10_000,
+        description="What the language model reads; the label's name is what it should write next. Places: {labels}, "
+        "{examples}, {text}.",
+    )
+    examples: int = Field(
+        default=4,
+        ge=0,
+        le=64,
+        description="Labelled training texts shown in each prompt, those most alike to the text. More helps and takes "
+        "longer; 0 shows none, and the model has seen no example at all.",
+    )
+    calibrate: bool = Field(
+        default=True,
+        description="Take away what a label gets from every text alike, measured on training texts without their "
+        "labels. Off when nearly all texts belong to one label.",
+    )
+    max_length: int = Field(
+        default=256, ge=8, le=8192, description="Tokens of a text that are read; the rest is cut. Longer is slower."
+    )
+
+    @field_validator("label_template")
+    @classmethod
+    def _has_label(cls, value: str) -> str:
+        if "{label}" not in value:
+            raise ValueError("the template must contain {label}")
+        return value
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_text(cls, value: str) -> str:
+        if "{text}" not in value:
+            raise ValueError(f"the prompt must contain {{text}}; places: {', '.join(PLACES)}")
+        return value
+
+
+class Scorer(Protocol):
+    """One way to compare texts with labels."""
+
+    base: Path
+    max_length: int
+
+    def values(self, texts: Sequence[str], should_stop: Callable[[], bool] | None = None) -> np.ndarray:
+        """(len(texts), labels) float64: the higher, the better the label fits. Raises Stopped."""
+
+
+@dataclass
+class CosineScorer:
+    """How close a text is to what is said about each label."""
+
+    base: Path
+    said: list[list[str]]
+    """For each label its name in the template, its description and its example, as far as there are any."""
+    max_length: int
+    device: str = "cpu"
+    cache: Path | None = None
+
+    def values(self, texts: Sequence[str], should_stop: Callable[[], bool] | None = None) -> np.ndarray:
+        """Scaled cosines of texts and labels."""
+        return SCALE * np.asarray(self._encode(texts, should_stop) @ self._labels.T, np.float64)
+
+    @cached_property
+    def _labels(self) -> np.ndarray:
+        """(labels, d) unit vectors: the mean of what is said."""
+        vectors = self._encode([text for texts in self.said for text in texts])
+        ends = np.cumsum([len(texts) for texts in self.said])[:-1]
+        means = np.stack([part.mean(axis=0) for part in np.split(vectors, ends)])
+        return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
+
+    def _encode(self, texts: Sequence[str], should_stop: Callable[[], bool] | None = None) -> np.ndarray:
+        from core.methods.embeddings import encode
+
+        return encode(texts, self.base, self.cache, self.device, self.max_length, should_stop=should_stop)
+
+
+class ZeroShot:
+    """Understand labels instead of learning them."""
+
+    name: ClassVar[str] = "zero_shot"
+    title: ClassVar[str] = "Zero-shot"
+    summary: ClassVar[str] = (
+        "Reads the names, descriptions and examples of the labels and trains nothing: a first model before there are "
+        "labels to learn from. Good descriptions make it better."
+    )
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    needs_base: ClassVar[bool] = True
+    resumable: ClassVar[bool] = False
+    Options: ClassVar[type[MethodOptions]] = ZeroShotOptions
+
+    def fit(
+        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
+    ) -> ZeroShotPredictor:
+        """Calibrate on texts of data.train and on data.dev; nothing else is learned. Raises TrainingError, Stopped."""
+        checked = ZeroShotOptions.model_validate(options.model_dump())
+        if base is None:
+            raise TrainingError("This method needs a base model.", "Choose a base model.")
+        facts = _facts(data, checked, base, context)
+        predictor = ZeroShotPredictor(data.labels, facts, _scorer(facts, base, data.labels, context.device))
+        predictor.use_cache(context.cache)
+        most = MOST_READ if checked.engine == "embeddings" else MOST_PROMPTS
+        held = _sample(np.flatnonzero(dev_targets(data) >= 0), most, checked.seed)
+        context.progress(0, 1, "reading texts to calibrate")
+        if checked.calibrate:
+            some = _sample(np.arange(len(data.train)), most, checked.seed)
+            read = predictor.scorer.values([data.train.texts[i] for i in some], context.should_stop)
+            if len(some):
+                facts["bias"] = _normal(read).mean(axis=0).tolist()
+        if len(held) >= LEAST_CALIBRATION_ROWS:
+            values = predictor.margins([data.dev.texts[i] for i in held], context.should_stop)
+            facts["temperature"], loss = fit_temperature(values, dev_targets(data)[held])
+            context.report("note", message=f"Log loss {loss:.3f} on dev", loss=loss)
+        return predictor
+
+    def load(
+        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> ZeroShotPredictor:
+        """Load what the predictor's ``save`` wrote."""
+        return ZeroShotPredictor.load(directory, labels, device)
+
+    def estimate(
+        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
+    ) -> Estimate:
+        """Seconds and memory to calibrate and judge; dev and test are taken to be two fifths of the training rows."""
+        checked = ZeroShotOptions.model_validate(options.model_dump())
+        tokens = min(mean_tokens, checked.max_length)
+        judged = 0.4 * rows
+        if checked.engine == "embeddings":
+            return Estimate(*encoder_cost(int(judged + min(rows, MOST_READ)), tokens, base))
+        every, working = encoder_weights(base)
+        labels = len(data.labels) if data else 10
+        prompt = (checked.examples + 1) * (tokens + 8) + 8 * labels
+        prompts = judged + 2 * min(rows, MOST_PROMPTS)
+        return Estimate(15.0 + 2.0 * prompts * prompt * working / (0.5 * matrix_speed()), int(1.5e9 + every * 4))
+
+
+def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most ``most`` of these rows, drawn at random, in their order."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _normal(values: np.ndarray) -> np.ndarray:
+    """Log probabilities (n, labels): each row as a distribution over the labels."""
+    return np.asarray(np.log(np.maximum(softmax(values), 1e-12)))
+
+
+def _facts(data: TrainingData, options: ZeroShotOptions, base: Path, context: RunContext) -> dict[str, Any]:
+    """Everything the model is, beside its base."""
+    from core.methods.embeddings import fingerprint
+
+    prompts = options.engine == "language_model"
+    if prompts and not is_language_model(base):
+        raise TrainingError(
+            f"{base.name} is no causal language model.",
+            "Choose a causal language model such as SmolLM2, or the engine 'embeddings'.",
+        )
+    if not prompts and is_language_model(base):
+        raise TrainingError(
+            f"{base.name} is a language model, no encoder.", "Choose an encoder, or the engine 'language model'."
+        )
+    facts: dict[str, Any] = {
+        "labels": list(data.labels),
+        "engine": options.engine,
+        "max_length": options.max_length,
+        "encoder": str(base),
+        "encoder_fingerprint": fingerprint(base, context.cache, options.max_length),
+        "bias": [0.0] * len(data.labels),
+        "temperature": 1.0,
+    }
+    if not prompts:
+        return facts | {"said": [_said(label, data, options) for label in data.labels]}
+    chosen = _sample(np.arange(len(data.train)), MOST_EXAMPLES if options.examples else 0, options.seed)
+    own = [(one.example, label) for label, one in data.label_help.items() if one.example and label in data.labels]
+    return facts | {
+        "prompt": options.prompt,
+        "examples": options.examples,
+        "descriptions": {label: one.description for label, one in data.label_help.items() if one.description},
+        "pool": [*(own if options.examples else []), *((data.train.texts[i], data.train.values[i]) for i in chosen)],
+    }
+
+
+def _said(label: str, data: TrainingData, options: ZeroShotOptions) -> list[str]:
+    """What a label is compared by."""
+    more = data.label_help.get(label)
+    texts = [options.label_template.replace("{label}", words(label))]
+    return [*texts, *(text for text in (more.description, more.example) if text)] if more else texts
+
+
+def _scorer(facts: dict[str, Any], base: Path, labels: list[str], device: str) -> Scorer:
+    if facts["engine"] == "embeddings":
+        return CosineScorer(base, [list(texts) for texts in facts["said"]], int(facts["max_length"]), device)
+    return PromptScorer(
+        base,
+        labels,
+        dict(facts["descriptions"]),
+        facts["prompt"],
+        [(text, label) for text, label in facts["pool"]],
+        int(facts["examples"]),
+        int(facts["max_length"]),
+        device,
+    )
+
+
+class ZeroShotPredictor:
+    """A zero-shot classifier in memory."""
+
+    def __init__(self, labels: list[str], facts: dict[str, Any], scorer: Scorer) -> None:
+        self.labels = labels
+        self.facts = facts
+        self.scorer = scorer
+
+    def margins(self, texts: Sequence[str], should_stop: Callable[[], bool] | None = None) -> np.ndarray:
+        """(len(texts), labels) float64 log probabilities before the temperature. Raises Stopped."""
+        return _normal(self.scorer.values(texts, should_stop)) - np.array(self.facts["bias"])
+
+    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """Probabilities (len(texts), len(labels)) float32, rows summing to 1."""
+        if not len(texts):
+            return np.zeros((0, len(self.labels)), np.float32)
+        return softmax(self.margins(texts) * self.facts["temperature"]).astype(np.float32)
+
+    def use_cache(self, cache: Path | None) -> None:
+        """Look embeddings up in, and add them to, this cache. None, as at first, keeps nobody's input."""
+        if isinstance(self.scorer, CosineScorer):
+            self.scorer.cache = cache
+
+    def save(self, directory: Path) -> None:
+        """Write one JSON file; the base model stays where it is and is known by its hash."""
+        write_json(directory / FILE, self.facts)
+
+    @classmethod
+    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> ZeroShotPredictor:
+        """Load what ``save`` wrote. Raises ModelError for damaged files, other labels or a missing base model."""
+        facts = read_json(directory / FILE)
+        if not isinstance(facts, dict) or facts.get("labels") != labels:
+            raise ModelError(f"{FILE} of this model is missing or does not fit its labels.", "Train it again.")
+        return cls(labels, facts, _scorer(facts, encoder_folder(facts), labels, device))

@@ -1,0 +1,103 @@
+"""Few-shot learning on a tiny model: pairs, what it learns, that it comes back the same and resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import ModelError, TrainingError
+from core.methods import get_method
+from core.methods.base import Rows, Stopped, TrainingData
+from core.methods.few_shot import FewShotOptions, FewShotPredictor, draw_pairs, pairs_for
+
+TEXTS = ["money back please", "hello there", "where is the parcel it arrives very late today", "", "unheard words"]
+QUICK = {"pairs": 3, "batch_size": 16, "learning_rate": 5e-3, "max_length": 16, "dropout": 0.0}
+QUICK |= {"train_word_embeddings": True}
+
+
+@pytest.fixture
+def tune(tiny: Path, context: Any, toy_data: Callable[..., TrainingData]) -> Callable[..., FewShotPredictor]:
+    def run(train: int = 18, dev: int = 24, **options: Any) -> FewShotPredictor:
+        method = get_method("few_shot")
+        return method.fit(toy_data(train, dev), method.Options.model_validate({**QUICK, **options}), tiny, context)  # type: ignore[return-value]
+
+    return run
+
+
+def test_pairs_are_half_of_one_label_and_half_of_two() -> None:
+    rows = Rows(list(range(5)), list("abcde"), ["x", "x", "y", "y", "alone"])
+    pairs = draw_pairs(rows, 4, seed=0)
+    labels = np.array(rows.values)
+    same = labels[pairs.first] == labels[pairs.second]
+    assert len(pairs.grade) == 5 * 2 * 4 and np.array_equal(same, pairs.grade == 1)
+    partners = pairs.first[same] == pairs.second[same]
+    assert set(labels[pairs.first[same]][partners]) == {"alone"}, "only a text without company is its own partner"
+    again, other = draw_pairs(rows, 4, seed=0), draw_pairs(rows, 4, seed=1)
+    assert np.array_equal(again.second, pairs.second) and not np.array_equal(other.second, pairs.second)
+
+
+def test_many_texts_get_fewer_pairs() -> None:
+    assert [pairs_for(rows) for rows in (0, 30, 400, 100_000)] == [20, 20, 10, 1]
+
+
+@pytest.mark.parametrize("loss", ["distance", "order"])
+def test_learns_and_comes_back_the_same(tune: Any, context: Any, tmp_path: Path, loss: str) -> None:
+    model = tune(train=24, loss=loss, epochs=2, pairs=15)
+    epochs = [note["dev"] for note in context.notes if note["kind"] == "epoch"]
+    assert next(iter(epochs[0])) == "accuracy" and len(epochs) == 3
+    assert max(epoch["accuracy"] for epoch in epochs[1:]) > epochs[0]["accuracy"]
+    scores = model.scores(TEXTS)
+    assert scores.shape == (5, 3) and scores.dtype == np.float32 and np.allclose(scores.sum(1), 1, atol=1e-5)
+    (folder := tmp_path / "model").mkdir()
+    model.save(folder)
+    loaded: Any = get_method("few_shot").load(folder, model.labels)
+    assert np.allclose(loaded.scores(TEXTS), scores, atol=1e-6)
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".json", ".safetensors", ".skops"}
+    loaded.use_cache(tmp_path / "kept")
+    assert np.allclose(loaded.scores(TEXTS), scores, atol=1e-6)
+    with pytest.raises(ModelError, match="does not fit its labels"):
+        FewShotPredictor.load(folder, ["a", "b", "c"])
+
+
+def test_sentence_transformers_loads_the_encoder(tune: Any, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = tune()
+    (folder := tmp_path / "model").mkdir()
+    model.save(folder)
+    theirs = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    assert np.allclose(theirs.encode(TEXTS), model.embed(TEXTS), atol=1e-5)
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(tiny: Path, context: Any, tmp_path: Path, toy_data: Any) -> None:
+    method = get_method("few_shot")
+    options = method.Options.model_validate({**QUICK, "checkpoint_seconds": 0, "dropout": 0.1})
+    whole: Any = method.fit(toy_data(18, 12), options, tiny, context)
+    context.directory = tmp_path / "other"
+    context.should_stop = lambda: context.marks[-1][0] == 3
+    context.marks.clear()
+    with pytest.raises(Stopped):
+        method.fit(toy_data(18, 12), options, tiny, context)
+    context.should_stop = lambda: False
+    resumed: Any = method.fit(toy_data(18, 12), options, tiny, context)
+    assert any(note["kind"] == "resumed" for note in context.notes)
+    assert np.array_equal(resumed.scores(TEXTS), whole.scores(TEXTS))
+
+
+def test_without_dev_rows_it_trains_and_without_two_classes_it_says_so(tune: Any, tiny: Path, context: Any) -> None:
+    assert tune(dev=0).scores(TEXTS).shape == (5, 3)
+    with pytest.raises(TrainingError, match="same label"):
+        tune(train=1)
+    method = get_method("few_shot")
+    with pytest.raises(TrainingError, match="needs a base model"):
+        method.fit(None, method.Options(), None, context)  # type: ignore[arg-type]
+
+
+def test_the_estimate_counts_the_pairs(tiny: Path) -> None:
+    method = get_method("few_shot")
+    few, many = (method.estimate(None, FewShotOptions(pairs=n), 50, 10, tiny).seconds for n in (1, 200))
+    assert many > few

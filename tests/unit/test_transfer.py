@@ -1,0 +1,131 @@
+"""A model of the workspace as the base of the next: found, checked, tuned further with a new head, remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.base_models import get_base, is_available, lineage, resolve
+from core.durable import read_json
+from core.errors import InputError, ModelError, NotFoundError, RefusedError
+from core.inference.card import card
+from core.methods.encoders import new_model, saved_model
+from core.methods.heads import head_for
+from core.settings import Settings
+from core.training import worker
+from core.training.run_folder import RunFolder
+from core.workspace import Workspace
+
+FIRST, SECOND = "20261122-100000-aaaaaa", "20261122-110000-bbbbbb"
+LABELS = ["refund", "delivery", "greeting"]
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def train(tmp_path: Path, tiny_bases: Path, toy_version: Make, make_config: Make) -> Callable[..., RunFolder]:
+    """Trains a run in this process: train(id, **config)."""
+
+    def run(run_id: str, **changes: Any) -> RunFolder:
+        config = make_config(id=run_id, bases=str(tiny_bases), cache=str(tmp_path / "cache"), **changes)
+        folder = RunFolder.create(tmp_path / "runs", config, toy_version(name=f"version-{run_id}"))
+        assert worker._outcome(folder, config, worker.WorkerContext(folder, config, "cpu")) == 0, folder.status()
+        return folder
+
+    return run
+
+
+@pytest.fixture
+def make_config() -> Make:
+    from core.training.run_folder import RunConfig
+
+    def make(**changes: Any) -> RunConfig:
+        values = {"project_id": 1, "version_id": 1, "version_hash": "abc", "labels": LABELS, "method": "full"}
+        options = {"options": {"epochs": 1, "learning_rate": 1e-2}, "base": "local:tiny"}
+        return RunConfig(**{**values, **options, **changes})
+
+    return make
+
+
+def encoder(model: Any) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in model.base_model.state_dict().items() if "pooler" not in name}
+
+
+def test_the_next_model_starts_from_the_tuned_encoder_with_a_new_head(train: Any, tmp_path: Path) -> None:
+    runs = train(FIRST).path.parent
+    folder = resolve(f"model:{FIRST}", runs=runs)
+    assert is_available(f"model:{FIRST}", runs=runs)
+    before = saved_model(folder, head_for("classification", LABELS))
+    for labels in (LABELS, ["yes", "no"]):  # a head that would fit, and one that would not
+        torch.manual_seed(5)
+        fresh = new_model(folder, head_for("classification", labels), 0.0)
+        assert all(torch.equal(value, encoder(fresh)[name]) for name, value in encoder(before).items())
+        assert fresh.classifier.weight.shape == (len(labels), 32)
+    torch.manual_seed(5)
+    fresh = new_model(folder, head_for("classification", LABELS), 0.0)
+    assert not torch.equal(fresh.classifier.weight, before.classifier.weight)
+
+
+def test_the_run_says_what_it_went_on_from(train: Any) -> None:
+    runs = train(FIRST).path.parent
+    second = train(SECOND, base=f"model:{FIRST}", method="lora")
+    facts = read_json(second.model / "manifest.json") or {}
+    assert facts["base"] == f"model:{FIRST}" and facts["base_sha256"]
+    assert facts["lineage"] == [
+        {"run": FIRST, "task": "classification", "method": "full", "base": "local:tiny", "version_hash": "abc"}
+    ]
+    assert [one["run"] for one in lineage(f"model:{SECOND}", runs)] == [SECOND, FIRST]
+    assert f"| Tuned before | {FIRST}: classification by full on local:tiny" in card(facts, second.result() or {}, "x")
+
+
+@pytest.mark.parametrize("method", ["features", "few_shot"])
+def test_sentence_encoders_go_on_too(train: Any, method: str) -> None:
+    train(FIRST, method="few_shot", options={"epochs": 1, "pairs": 1})
+    second = train(SECOND, base=f"model:{FIRST}", method=method, options={"pairs": 1} if method == "few_shot" else {})
+    assert (second.result() or {})["metrics"]["test"]["accuracy"] > 0
+
+
+def test_an_altered_model_is_no_base(train: Any) -> None:
+    folder = train(FIRST)
+    with (folder.model / "config.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(ModelError, match="not the file that was saved"):
+        resolve(f"model:{FIRST}", runs=folder.path.parent)
+
+
+@pytest.mark.parametrize("method", ["baseline", "features", "prefix_tuning"])
+def test_models_without_an_encoder_of_their_own_are_refused(train: Any, method: str) -> None:
+    options = {"options": {} if method != "prefix_tuning" else {"epochs": 1}}
+    runs = train(FIRST, method=method, **options).path.parent
+    assert not is_available(f"model:{FIRST}", runs=runs)
+    with pytest.raises(ModelError, match="no tuned encoder"):
+        resolve(f"model:{FIRST}", runs=runs)
+
+
+def test_names_are_checked(tmp_path: Path) -> None:
+    for name in ("model:", "model:../x", "model:latest", "model:20261122-100000-AAAAAA"):
+        with pytest.raises(InputError):
+            get_base(name)
+    assert get_base(f"model:{FIRST}").source == "workspace"
+    with pytest.raises(NotFoundError, match="no model"):
+        resolve(f"model:{FIRST}", runs=tmp_path)
+
+
+def test_a_workspace_lists_its_models_as_bases(tmp_path: Path, tiny_bases: Path, toy_texts: Make, train: Any) -> None:
+    train(FIRST, method="top_layers")
+    train(SECOND, method="features", base=f"model:{FIRST}", options={})
+    with Workspace.open(tmp_path, Settings(offline=True)) as workspace:
+        project = workspace.create_project("First", labels=LABELS)
+        assert project.id == 1, "the runs above are of this project"
+        for run_id in (FIRST, SECOND):
+            workspace.register(run_id)
+        ours = [info for info in workspace.bases() if info.source == "workspace"]
+        assert [info.id for info in ours] == [f"model:{FIRST}"] and ours[0].title.startswith("First · top_layers")
+        with pytest.raises(RefusedError, match="reads with this one"):
+            workspace.delete_run(FIRST)
+        project.add_items([{"text": f"{text} {i}", "label": label} for i, (text, label) in enumerate(toy_texts(30))])
+        with pytest.raises(NotFoundError, match="no model"):
+            project.train(project.freeze(), method="lora", base="model:20261122-120000-cccccc")
