@@ -3,11 +3,14 @@
 from core.errors import NotFoundError
 from core.tasks.base import Task
 from core.tasks.classification import Classification
+from core.tasks.generation import Generation
 from core.tasks.multilabel import Multilabel
 from core.tasks.pair import Pair
 from core.tasks.tagging import Tagging
 
-_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Multilabel(), Pair(), Tagging())}
+_TASKS: dict[str, Task] = {
+    task.name: task for task in (Classification(), Multilabel(), Pair(), Tagging(), Generation())
+}
 
 
 def get_task(name: str) -> Task:
