@@ -86,11 +86,6 @@ def response_losses(model: Any, turns: Turns, device: str) -> tuple[np.ndarray, 
     return losses, np.array([len(response) for response in turns.responses], dtype=np.int64)
 
 
-def perplexity(losses: np.ndarray, tokens: np.ndarray) -> float:
-    """exp of the mean loss of a token, from sums of losses (n,) and numbers of tokens (n,); 1 is certainty."""
-    return float(np.exp(min(50.0, losses.sum() / max(1, tokens.sum()))))
-
-
 class Writer:
     """A model in memory that answers prompts with texts."""
 

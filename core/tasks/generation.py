@@ -1,7 +1,7 @@
 """Generation: a text is answered with a text. Instructions, summaries, translations and dialogue are all of this kind.
 
 A value is the response. It is compared with what people wrote: word for word (exact match), by the words and
-characters they share (ROUGE, chrF, BLEU), in ``core.evaluation.wording``.
+characters they share (ROUGE, chrF, BLEU), in ``core.tasks.wording``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError, RefusedError
+from core.tasks.wording import compare_texts, mean_figures
 
 LONGEST_RESPONSE = 100_000
 """Characters."""
@@ -90,7 +91,5 @@ class Generation:
 
         Over the rows with an answer; a model may have been asked for some of them only (None elsewhere).
         """
-        from core.evaluation.wording import compare_texts, mean_figures
-
         pairs = [(one, other) for one, other in zip(gold, predicted, strict=True) if other is not None]
         return mean_figures(compare_texts([one for one, _ in pairs], [other for _, other in pairs]))

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.bootstrap import DRAWS, interval, lowest_plausible
-
 _TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff]|[^\W_]+")
 """A word, or one character of a script that is written without spaces (Chinese, Japanese)."""
 LONGEST = 2_000
@@ -77,14 +75,12 @@ def mean_figures(found: Alike) -> dict[str, float]:
     }
 
 
-def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of values (n,) between 0 and 1, by resampling rows."""
-    if not len(values):
-        return 0.0, 1.0
-    if values.min() == 1.0:
-        return lowest_plausible(len(values)), 1.0
-    chosen = np.random.default_rng(seed).integers(0, len(values), (DRAWS, len(values)))
-    return interval(values[chosen].mean(axis=1))
+def perplexity(losses: np.ndarray, tokens: np.ndarray) -> float:
+    """exp of the mean loss of a token, from sums of losses (n,) and numbers of tokens (n,); 1 is certainty.
+
+    Jelinek et al. 1977; capped, so that it stays a number.
+    """
+    return float(np.exp(min(50.0, losses.sum() / max(1, tokens.sum()))))
 
 
 def _overlap(one: list[str], other: list[str]) -> float:
