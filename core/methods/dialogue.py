@@ -7,10 +7,12 @@ the tokenizer. Knows tokenizers and arrays, nothing of models.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from core.methods.tokens import Encoded
 
 IGNORED = -100
 """Target of a token that is not to be learned, as torch's cross entropy leaves it out."""
@@ -25,41 +27,61 @@ PROMPT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Prompts with their responses as token ids, n rows: ``core.methods.tokens.Batches`` with targets a token."""
+class Turns(Encoded):
+    """Prompts, each with its response behind it, as token ids of n rows; a response ends with its closing token."""
 
-    prompts: list[np.ndarray]
-    """(tokens,) int64 each: the prompt inside the template."""
-    responses: list[np.ndarray]
-    """(tokens,) int64 each, with the token that ends it; empty where there is none."""
-    pad_id: int
-    truncated: int
-    """Rows of which something was cut."""
+    prompts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(n,) how many of a row's tokens are the prompt."""
     start_id: int | None = None
     """First token of what a decoder writes, for models with an encoder and a decoder; None: one sequence."""
     keeps_logits: bool = False
     """The model can leave out logits that nobody asks for."""
 
-    def __len__(self) -> int:
-        return len(self.prompts)
+    @classmethod
+    def of(
+        cls,
+        prompts: Sequence[np.ndarray],
+        responses: Sequence[np.ndarray],
+        pad_id: int,
+        truncated: int = 0,
+        start_id: int | None = None,
+        keeps_logits: bool = False,
+    ) -> Turns:
+        """Put prompts and responses, (tokens,) each, one after the other."""
+        flat = [part for turn in zip(prompts, responses, strict=True) for part in turn]
+        sizes = [len(prompt) + len(response) for prompt, response in zip(prompts, responses, strict=True)]
+        return cls(
+            ids=np.concatenate(flat).astype(np.int32) if flat else np.zeros(0, np.int32),
+            types=None,
+            offsets=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]),
+            pad_id=pad_id,
+            truncated=truncated,
+            prompts=np.array([len(prompt) for prompt in prompts], dtype=np.int64),
+            start_id=start_id,
+            keeps_logits=keeps_logits,
+        )
+
+    def prompt(self, row: int) -> np.ndarray:
+        """(tokens,) ids of one prompt."""
+        return self.ids[self.offsets[row] : self.offsets[row] + self.prompts[row]]
+
+    def response(self, row: int) -> np.ndarray:
+        """(tokens,) ids of one response."""
+        return self.ids[self.offsets[row] + self.prompts[row] : self.offsets[row + 1]]
 
     @property
-    def lengths(self) -> np.ndarray:
-        """(n,) tokens of prompt and response."""
-        both = zip(self.prompts, self.responses, strict=True)
-        return np.array([len(prompt) + len(response) for prompt, response in both], dtype=np.int64)
+    def response_lengths(self) -> np.ndarray:
+        """(n,) tokens of each response."""
+        return self.lengths - self.prompts
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Model inputs of these rows, (rows, longest) int64 each."""
         if self.start_id is not None:
-            ids, mask = _padded([self.prompts[row] for row in rows], self.pad_id)
-            written = [np.concatenate([[self.start_id], self.responses[row][:-1]]) for row in rows]
+            ids, mask = _padded([self.prompt(row) for row in rows], self.pad_id)
+            written = [np.concatenate([[self.start_id], self.response(row)[:-1]]) for row in rows]
             decoder, _ = _padded(written, self.pad_id)  # what is padded comes last and is not learned: no mask
             return {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": decoder}
-        ids, mask = _padded([np.concatenate([self.prompts[row], self.responses[row]]) for row in rows], self.pad_id)
-        inputs = {"input_ids": ids}
-        if not mask.all():
-            inputs["attention_mask"] = mask
+        inputs = super().batch(rows)
         if self.keeps_logits:
             inputs["logits_to_keep"] = self._asked(self._next(rows))
         return inputs
@@ -67,14 +89,14 @@ class Turns:
     def targets(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The token that belongs at each place of the logits, (rows, places) int64; IGNORED in prompts and padding."""
         if self.start_id is not None:
-            return _padded([self.responses[row] for row in rows], IGNORED)[0]
+            return _padded([self.response(row) for row in rows], IGNORED)[0]
         following = self._next(rows)
         return following[:, self._asked(following)] if self.keeps_logits else following
 
     def _next(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """For each token of one sequence the one that follows it, where that belongs to the response."""
         whole = [
-            np.concatenate([np.full(len(self.prompts[row]) - 1, IGNORED), self.responses[row], [IGNORED]])
+            np.concatenate([np.full(max(0, self.prompts[row] - 1), IGNORED), self.response(row), [IGNORED]])
             for row in rows
         ]
         return _padded(whole, IGNORED)[0]
@@ -138,7 +160,7 @@ class Template:
             answers.append(whole[:left])
             truncated += cut or len(whole) > left
         pad = int(self.tokenizer.pad_token_id or 0)
-        return Turns(prompts, answers, pad, truncated, self.decoder_start, keeps_logits)
+        return Turns.of(prompts, answers, pad, truncated, self.decoder_start, keeps_logits)
 
     def read(self, ids: Sequence[int] | np.ndarray) -> str:
         """The text of written tokens, without what ends it."""

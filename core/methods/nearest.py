@@ -42,7 +42,11 @@ class NearestResponse:
         prompts, responses = [prompt for prompt, _ in rows], [response for _, response in rows]
         return cls(TextFeatures(vectorizers).fit(prompts), prompts, responses, data.labels)
 
-    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
+    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
+        """(n, 0): texts have no score."""
+        return np.zeros((len(texts), 0), np.float32)
+
+    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None, **how: Any) -> Answers:
         """The response of the most similar training prompt; how sure is the cosine."""
         values: list[Any] = []
         sure: list[np.ndarray] = []
@@ -53,7 +57,7 @@ class NearestResponse:
             values += [self.responses[i] for i in best]
             sure.append(cosines[np.arange(len(best)), best])
         confidence = np.concatenate(sure).astype(np.float32) if sure else np.zeros(0, np.float32)
-        return Answers(values, confidence.clip(0, 1), np.zeros((len(texts), 0), np.float32))
+        return Answers(values, confidence.clip(0, 1), self.scores(texts))
 
     def save(self, directory: Path) -> None:
         """Write prompts and responses as JSON, the words and parts of words they are compared by with skops."""

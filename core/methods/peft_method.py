@@ -43,7 +43,7 @@ class PeftMethod(TunedEncoder, ABC):
                 f"Choose a base of the type {', '.join(sorted(self.only))}, or LoRA.",
             )
         config = self.config(model, options, steps)
-        config.task_type = getattr(TaskType, head.peft_task)
+        config.task_type = getattr(TaskType, head.peft_task_of(model))
         config.modules_to_save = head_modules(model)
         return get_peft_model(model, config)
 

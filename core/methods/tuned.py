@@ -31,6 +31,8 @@ class TunedEncoder:
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Defaults of the options that are others for a task, by its name."""
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """From the fresh model to the model whose trainable weights learn in ``steps`` steps at most."""

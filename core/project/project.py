@@ -51,7 +51,7 @@ class Project(ProjectVersions):
 
         Raises InputError for options that do not exist or are out of bounds.
         """
-        chosen, checked = get_method(method), self.workspace.check_options(method, options)
+        chosen, checked = get_method(method), self.workspace.check_options(method, options, self.task.name)
         folder = None
         if chosen.needs_base:
             bases = self.workspace.path / "bases"
@@ -70,7 +70,7 @@ class Project(ProjectVersions):
         chosen = get_method(method)
         if self.task.name not in chosen.tasks:
             raise RefusedError(f"'{chosen.title}' cannot do the task '{self.task.title}'.", "Choose another method.")
-        checked = self.workspace.check_options(method, options)
+        checked = self.workspace.check_options(method, options, self.task.name)
         return RunConfig(
             project_id=self.id,
             version_id=version.id,

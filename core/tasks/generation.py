@@ -29,6 +29,7 @@ class Generation:
         "summary, a sentence with its translation."
     )
     needs_labels = False
+    scored = False
     paired = False
     fixed_labels: tuple[str, ...] = ()
     implied: Any = None

@@ -4,6 +4,7 @@ from core.errors import RefusedError
 from core.methods.heads.base import Head, Reading, Targets
 from core.methods.heads.labels import LabelHead, MultiLabelHead
 from core.methods.heads.spans import TagHead
+from core.methods.heads.writing import WritingHead
 from core.tasks import get_task
 
 _HEADS: dict[str, type[Head]] = {
@@ -11,9 +12,10 @@ _HEADS: dict[str, type[Head]] = {
     "relation": LabelHead,
     "multilabel": MultiLabelHead,
     "tagging": TagHead,
+    "generation": WritingHead,
 }
 
-__all__ = ["Head", "LabelHead", "MultiLabelHead", "Reading", "TagHead", "Targets", "head_for"]
+__all__ = ["Head", "LabelHead", "MultiLabelHead", "Reading", "TagHead", "Targets", "WritingHead", "head_for"]
 
 
 def head_for(task: str, labels: list[str]) -> Head:
