@@ -28,6 +28,10 @@ LONGEST_TEXT = 1_000_000
 """Characters; a longer text is not a text to classify."""
 
 
+PREDICTION_COLUMNS = {"item_id", "gold", "predicted", "scores"}
+"""Columns of a file of predictions; what else there is are further numbers of each row."""
+
+
 class Model:
     """One registered model."""
 
@@ -121,13 +125,19 @@ class Model:
         baseline = own if self.info.method == "baseline" else self._sibling("baseline", None, split, train=True)
         tuned = self.info.base and self.info.method not in ("features", "hybrid")
         before = self._sibling("features", self.info.base, split, train=False) if tuned else None
+        if self._predictions(f"{split}.before").is_file():
+            before = self._evaluation(split, before=True)
         return own.beside(baseline=baseline, before=before)
 
-    def _evaluation(self, split: str) -> Evaluation:
+    def _predictions(self, name: str) -> Path:
+        return self.path.parent / "predictions" / f"{name}.parquet"
+
+    def _evaluation(self, split: str, before: bool = False) -> Evaluation:
+        """Figures of this model, or of its base as it was before tuning, where that was asked."""
         import numpy as np
         import pyarrow.parquet as pq
 
-        path = self.path.parent / "predictions" / f"{split}.parquet"
+        path = self._predictions(f"{split}.before" if before else split)
         if split not in ("dev", "test") or not path.is_file():
             raise NotFoundError(f"Model {self.id} has no predictions for the split '{split}'.", "Use dev or test.")
         table = pq.read_table(path)
@@ -147,6 +157,7 @@ class Model:
             task=get_task(self.info.task),
             split=split,
             name=self.title,
+            extra={name: table.column(name).to_pylist() for name in set(table.column_names) - PREDICTION_COLUMNS},
         )
         return found.model_copy(update={"retrieval": measure(Ranking.of_lists(*ranked))}) if ranked else found
 

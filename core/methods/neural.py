@@ -189,8 +189,7 @@ def fine_tune(
     head = head_for(data.task.name, list(data.labels))
     tokenizer = load_tokenizer(base)
     model = new_model(base, head, options.dropout)
-    positions = getattr(model.config, "max_position_embeddings", options.max_length + reserved)
-    limit = max(8, min(options.max_length, positions - reserved))
+    limit = length_limit(model, options, reserved)
     tokenizer.model_max_length = limit
     train = head.read_rows(model, tokenizer, data.train, limit)
     report_data(context, train, limit)
@@ -221,6 +220,12 @@ def _dev_metrics(
     reading = head.read_rows(model, tokenizer, data.dev, tokenizer.model_max_length)
     targets = head.targets(data.dev, reading)
     return lambda: head.measure(model, reading, data.dev, targets, context.device)
+
+
+def length_limit(model: Any, options: LoopOptions, reserved: int = 0) -> int:
+    """Most tokens of a row: as the options say, and as many as the model has positions for beside the ``reserved``."""
+    positions = getattr(model.config, "max_position_embeddings", options.max_length + reserved)
+    return max(8, min(options.max_length, positions - reserved))
 
 
 def report_data(context: RunContext, reading: Reading, limit: int) -> None:

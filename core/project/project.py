@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.base_models import DEFAULT_BASE, get_base, is_available, resolve
+from core.base_models import default_base, get_base, is_available, resolve
 from core.errors import InputError, RefusedError
 from core.methods import get_method
 from core.methods.base import Estimate
@@ -55,9 +55,9 @@ class Project(ProjectVersions):
         folder = None
         if chosen.needs_base:
             bases = self.workspace.path / "bases"
-            if not is_available(base or DEFAULT_BASE, bases):
+            if not is_available(base or default_base(self.task.name), bases):
                 return None
-            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases)
+            folder = resolve(base or default_base(self.task.name), offline=True, bases=bases)
         lengths = token_counts(training_sample(version), folder)
         limit = getattr(checked, "max_length", None)
         tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
@@ -78,7 +78,7 @@ class Project(ProjectVersions):
             task=self.task.name,
             labels=version.labels,
             method=method,
-            base=get_base(base or DEFAULT_BASE).id if chosen.needs_base else None,
+            base=get_base(base or default_base(self.task.name)).id if chosen.needs_base else None,
             options=checked.model_dump(mode="json"),
             device=device,
         )
