@@ -14,7 +14,7 @@ from core.errors import InputError, ModelError, NotFoundError
 from core.evaluation import Evaluation, evaluate
 from core.evaluation.retrieval import Ranking, measure
 from core.inference.card import card
-from core.records import ModelInfo, Prediction, Progressing
+from core.records import ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
 from core.training.run_folder import RunFolder
 
@@ -54,8 +54,13 @@ class Model:
 
     # ------------------------------------------------------------ predict
 
-    def predict(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> list[Prediction]:
-        """Label, probability and all scores for each text, or pair of texts. Raises InputError, ModelError."""
+    def predict(
+        self, texts: Sequence[str], texts_b: Sequence[str] | None = None, writing: Writing | None = None
+    ) -> list[Prediction]:
+        """Label, probability and all scores for each text, or pair of texts. Raises InputError, ModelError.
+
+        ``writing`` says how a model that writes is to write; its text is the label.
+        """
         _check_texts(texts)
         if texts_b is None and get_task(self.info.task).paired:
             raise InputError("This model compares two texts, and there is one.", "Give the second texts as texts_b.")
@@ -67,7 +72,8 @@ class Model:
                 )
         if not texts:
             return []
-        found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b)
+        how = {} if writing is None else {"writing": writing}
+        found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b, **how)
         labels = self.info.labels if found.scores.shape[1] else []
         return [
             Prediction(

@@ -179,9 +179,7 @@ class Workspace:
 
     # ------------------------------------------------------------ runs and models
 
-    def check_options(
-        self, method: str, options: dict[str, Any], task: str = "classification"
-    ) -> MethodOptions:
+    def check_options(self, method: str, options: dict[str, Any], task: str = "classification") -> MethodOptions:
         """Options of a method with the defaults for a task filled in. Raises InputError that names the option."""
         record = options_for(get_method(method), task)
         try:

@@ -33,7 +33,8 @@ def browse(project: Project) -> None:
     total = project.count(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(ngettext("**{n}** item", "**{n}** items", total).format(n=number(total)), width="stretch")
-        bulk_label(project, chosen, total, annotator())
+        if project.task.needs_labels:
+            bulk_label(project, chosen, total, annotator())
         export_panel(project, chosen, total)
     data_charts(project, chosen)
     item_table(project, chosen, total, annotator())
@@ -45,7 +46,7 @@ views = {
     "browse": _("Browse"),
     "import": _("Import"),
     "clean": _("Clean"),
-    "labels": _("Labels"),
+    "labels": _("Labels") if project.task.needs_labels else _("Guidelines"),
     "versions": _("Versions"),
 }
 view = url_choice(_("Part"), views, session.DATA_VIEW)
@@ -56,7 +57,8 @@ elif view == "import":
 elif view == "clean":
     cleaning_review(project, annotator())
 elif view == "labels":
-    schema_editor(project, annotator())
+    if project.task.needs_labels:
+        schema_editor(project, annotator())
     guidelines_editor(project)
 else:
     versions_panel(project, annotator())

@@ -262,8 +262,8 @@ def promote(model: ChosenModel, new: models.Promotion | None = None) -> models.P
 
 @_router.post("/models/{model_id}/predict", tags=["predict"])
 def predict(model: ChosenModel, new: models.PredictionRequest) -> models.Predictions:
-    """Label, probability and all scores for each text, by one model."""
-    return models.Predictions(model=model.id, predictions=model.predict(new.texts, new.texts_b))
+    """Label, probability and all scores for each text, by one model; the label of a model that writes is its text."""
+    return models.Predictions(model=model.id, predictions=model.predict(new.texts, new.texts_b, new.writing))
 
 
 @_router.post("/models/{model_id}/embed", tags=["predict"])

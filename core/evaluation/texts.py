@@ -99,7 +99,7 @@ def _warnings(judged: Judged, answered: int) -> list[Message]:
     if answered < len(judged.gold):
         warnings.append(
             Message(
-                key="Only {answered} of {rows} prompts were answered, because writing takes long; perplexity is of all.",
+                key="Only {answered} of {rows} prompts were answered, as writing takes long; perplexity is of all.",
                 values={"answered": f"{answered:,}", "rows": f"{len(judged.gold):,}"},
             )
         )

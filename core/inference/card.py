@@ -72,6 +72,8 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
 
 
 def _limits(facts: dict[str, Any]) -> list[str]:
+    if facts["task"] == "generation":
+        return list(_WRITING_LIMITS)
     if "decision" in facts:
         return [
             "It knows the labels above and nothing else; a text may get none of them. A label is given from the",

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from core.errors import TrainingError
-from core.methods.base import Answers, Estimate, MethodOptions, RunContext, Rows, TrainingData
+from core.methods.base import Answers, Estimate, MethodOptions, Rows, RunContext, TrainingData
 from core.methods.encoders import (
     encoder_weights,
     freeze_word_embeddings,

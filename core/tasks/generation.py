@@ -30,6 +30,7 @@ class Generation:
     )
     needs_labels = False
     scored = False
+    many = False
     paired = False
     fixed_labels: tuple[str, ...] = ()
     implied: Any = None

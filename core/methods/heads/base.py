@@ -101,6 +101,7 @@ class Head(ABC):
 
     def settle(self, model: Any, tokenizer: Any, reading: Reading | None = None) -> None:
         """Write into a fresh model what it has to remember of the task and of the rows it will learn from."""
+        return  # most have nothing to remember
 
     def read_rows(self, model: Any, tokenizer: Any, rows: Rows, limit: int) -> Reading:
         """Rows with their gold values, for learning and measuring: those of a text to write are read as well."""
