@@ -185,11 +185,10 @@ def options_for(method: Method, task: str) -> type[MethodOptions]:
     if not changed:
         return method.Options
     fields = method.Options.model_fields
-    return create_model(
-        method.Options.__name__,
-        __base__=method.Options,
-        **{name: (fields[name].annotation, _with_default(fields[name], value)) for name, value in changed.items()},
-    )
+    suited: dict[str, Any] = {
+        name: (fields[name].annotation, _with_default(fields[name], value)) for name, value in changed.items()
+    }
+    return create_model(method.Options.__name__, __base__=method.Options, **suited)
 
 
 def _with_default(field: FieldInfo, default: Any) -> FieldInfo:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.errors import RefusedError
-from core.evaluation import Evaluation, compare, evaluate
+from core.evaluation import Evaluation, Wording, compare, evaluate
 from core.tasks import get_task
 
 GOLD = [f"the answer to number {i} is here" for i in range(20)]
@@ -18,24 +19,37 @@ def judge(predicted: list[Any], **extra: list[float]) -> Evaluation:
     ids = list(range(100, 100 + len(predicted)))
     texts = [f"prompt {i}" for i in range(len(predicted))]
     return evaluate(
-        GOLD[: len(predicted)], [], [], ids, texts, get_task("generation"), predicted=predicted, extra=extra
+        GOLD[: len(predicted)],
+        np.zeros((len(predicted), 0)),
+        [],
+        ids,
+        texts,
+        get_task("generation"),
+        predicted=predicted,
+        extra=extra,
     )
+
+
+def wording(found: Evaluation) -> Wording:
+    assert found.wording is not None
+    return found.wording
 
 
 def test_perplexity_is_that_of_all_tokens_together():
     found = judge(GOLD, loss=[2.0] * 10 + [0.0] * 10, tokens=[1.0] * 10 + [3.0] * 10)
-    assert found.wording is not None and found.wording.perplexity == pytest.approx(math.exp(20 / 40))
-    assert found.wording.perplexity_low < found.wording.perplexity < found.wording.perplexity_high
+    told = wording(found)
+    assert told.perplexity == pytest.approx(math.exp(20 / 40))
+    assert (told.perplexity_low or 0) < told.perplexity < (told.perplexity_high or 0)
     assert found.accuracy == 1 and found.intervals["accuracy"][0] < 1  # twenty rows are no certainty
-    assert judge(GOLD).wording.perplexity is None
+    assert wording(judge(GOLD)).perplexity is None
 
 
 def test_prompts_that_were_not_answered_are_told_and_not_counted():
     found = judge([*GOLD[:5], *[None] * 15])
-    assert found.accuracy == 1 and found.rows == 20 and found.wording.answered == 5
+    assert found.accuracy == 1 and found.rows == 20 and wording(found).answered == 5
     assert "Only 5 of 20 prompts" in str(found.warnings[0])
     assert found.row_scores == [1.0] * 5 + [None] * 15
-    assert [one.item_id for one in found.wording.exchanges] == [100, 101, 102, 103, 104]
+    assert [one.item_id for one in wording(found).exchanges] == [100, 101, 102, 103, 104]
 
 
 def test_the_nearer_model_is_told_on_the_prompts_that_both_answered():
