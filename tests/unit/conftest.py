@@ -143,8 +143,9 @@ def save_tiny_t5(folder: Path) -> None:
     torch.manual_seed(0)
     config = T5Config(
         vocab_size=size, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, dropout_rate=0.0,
-        pad_token_id=0, eos_token_id=2, decoder_start_token_id=0,
+        pad_token_id=0, eos_token_id=2,
     )  # fmt: skip
+    config.decoder_start_token_id = 0
     T5ForConditionalGeneration(config).save_pretrained(folder)
 
 

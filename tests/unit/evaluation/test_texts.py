@@ -39,7 +39,8 @@ def test_perplexity_is_that_of_all_tokens_together():
     found = judge(GOLD, loss=[2.0] * 10 + [0.0] * 10, tokens=[1.0] * 10 + [3.0] * 10)
     told = wording(found)
     assert told.perplexity == pytest.approx(math.exp(20 / 40))
-    assert (told.perplexity_low or 0) < told.perplexity < (told.perplexity_high or 0)
+    assert told.perplexity_low is not None and told.perplexity_high is not None
+    assert told.perplexity_low < math.exp(20 / 40) < told.perplexity_high
     assert found.accuracy == 1 and found.intervals["accuracy"][0] < 1  # twenty rows are no certainty
     assert wording(judge(GOLD)).perplexity is None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -37,7 +38,8 @@ def folder(tmp_path: Path, tiny_writers: Path, make_config: Make) -> RunFolder:
         }
         pq.write_table(pa.table(table), version / f"{split}.parquet")
         first += rows
-    options = options_for(get_method("lora"), "generation")(epochs=3, learning_rate=2e-2, targets="all")
+    suited: Any = options_for(get_method("lora"), "generation")
+    options = suited(epochs=3, learning_rate=2e-2, targets="all")
     config = make_config(
         id="run", task="generation", labels=[], method="lora", base="local:llama", bases=str(tiny_writers),
         cache=str(tmp_path / "cache"), options=options.model_dump(mode="json"),
@@ -60,7 +62,7 @@ def test_a_run_says_what_tuning_brought(folder):
     }
     assert tables["test"].column_names == ["item_id", "gold", "predicted", "scores", "loss", "tokens"]
     rows = folder.data().test
-    predictor = load_predictor(folder.model)
+    predictor: Any = load_predictor(folder.model)
     assert predictor.examine(rows)["loss"].tolist() == pytest.approx(tables["test"].column("loss").to_pylist())
     found = {name: judged(tables[name], rows.texts) for name in ("test", "test.before")}
     assert found["test"].wording.perplexity == pytest.approx(result["metrics"]["test"]["perplexity"])
@@ -72,6 +74,6 @@ def test_a_run_says_what_tuning_brought(folder):
 def judged(table: pa.Table, texts: list[str]) -> Any:
     gold, predicted = ([json.loads(cell) for cell in table.column(name).to_pylist()] for name in ("gold", "predicted"))
     return evaluate(
-        gold, [[]] * len(gold), [], table.column("item_id").to_pylist(), texts, get_task("generation"),
+        gold, np.zeros((len(gold), 0)), [], table.column("item_id").to_pylist(), texts, get_task("generation"),
         predicted=predicted, extra={name: table.column(name).to_pylist() for name in ("loss", "tokens")},
     )  # fmt: skip
