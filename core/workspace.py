@@ -206,7 +206,7 @@ class Workspace:
         run_id = self.runner.submit(config, version.path)
         if alone and not tuned:
             self.runner.submit(self._companion(config, "baseline", None), version.path)
-        if tuned and config.task in get_method("features").tasks and not self._known(config, "features", config.base):
+        if tuned and not self._known(config, "features", config.base):
             self.runner.submit(self._companion(config, "features", config.base), version.path)
         return run_id
 

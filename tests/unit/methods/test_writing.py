@@ -241,8 +241,8 @@ def test_defaults_are_those_of_the_task():
     lora: Any = get_method("lora")
     options: Any = options_for(full, "generation")
     assert options().model_dump()["max_length"] == 512
-    assert options_for(full, "classification") is full.Options
     assert full.Options().max_length == 128
+    assert options_for(full, "classification") is full.Options
     options = options_for(lora, "generation")
     assert options(rank=4).rank == 4 and options().learning_rate == 5e-4
     assert options.model_fields["max_length"].description == lora.Options.model_fields["max_length"].description
