@@ -15,7 +15,7 @@ from core.evaluation import Evaluation, evaluate
 from core.evaluation.retrieval import Ranking, measure
 from core.inference.card import card
 from core.methods import FROZEN
-from core.records import ModelInfo, Prediction, Progressing
+from core.records import ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
 from core.tasks.base import Forming
 from core.training.run_folder import RunFolder
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 1_000_000
 """Characters; a longer text is not a text to classify."""
+
+
+PREDICTION_COLUMNS = {"item_id", "gold", "predicted", "scores"}
+"""Columns of a file of predictions; what else there is are further numbers of each row."""
 
 
 class Model:
@@ -52,8 +56,13 @@ class Model:
 
     # ------------------------------------------------------------ predict
 
-    def predict(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> list[Prediction]:
-        """Label, probability and all scores for each text, or pair of texts. Raises InputError, ModelError."""
+    def predict(
+        self, texts: Sequence[str], texts_b: Sequence[str] | None = None, writing: Writing | None = None
+    ) -> list[Prediction]:
+        """Label, probability and all scores for each text, or pair of texts. Raises InputError, ModelError.
+
+        ``writing`` says how a model that writes is to write; its text is the label.
+        """
         _check_texts(texts)
         if texts_b is None and get_task(self.info.task).paired:
             raise InputError("This model compares two texts, and there is one.", "Give the second texts as texts_b.")
@@ -66,7 +75,8 @@ class Model:
         if not texts:
             return []
         texts = self._read(texts)
-        found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b)
+        how = {} if writing is None else {"writing": writing}
+        found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b, **how)
         labels = self.info.labels if found.scores.shape[1] else []
         return [
             Prediction(
@@ -139,13 +149,19 @@ class Model:
         baseline = own if self.info.method == "baseline" else self._sibling("baseline", None, split, train=True)
         tuned = self.info.base and self.info.method not in FROZEN
         before = self._sibling("features", self.info.base, split, train=False) if tuned else None
+        if self._predictions(f"{split}.before").is_file():
+            before = self._evaluation(split, before=True)
         return own.beside(baseline=baseline, before=before)
 
-    def _evaluation(self, split: str) -> Evaluation:
+    def _predictions(self, name: str) -> Path:
+        return self.path.parent / "predictions" / f"{name}.parquet"
+
+    def _evaluation(self, split: str, before: bool = False) -> Evaluation:
+        """Figures of this model, or of its base as it was before tuning, where that was asked."""
         import numpy as np
         import pyarrow.parquet as pq
 
-        path = self.path.parent / "predictions" / f"{split}.parquet"
+        path = self._predictions(f"{split}.before" if before else split)
         if split not in ("dev", "test") or not path.is_file():
             raise NotFoundError(f"Model {self.id} has no predictions for the split '{split}'.", "Use dev or test.")
         table = pq.read_table(path)
@@ -165,6 +181,7 @@ class Model:
             task=get_task(self.info.task),
             split=split,
             name=self.title,
+            extra={name: table.column(name).to_pylist() for name in set(table.column_names) - PREDICTION_COLUMNS},
         )
         return found.model_copy(update={"retrieval": measure(Ranking.of_lists(*ranked))}) if ranked else found
 

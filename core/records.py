@@ -272,3 +272,22 @@ class Progressing(Record):
     done: int
     total: int | None = None
     message: str = ""
+
+
+class Writing(Record):
+    """How a model that writes is to write."""
+
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Most tokens of a response; a token is a word or a part of one. Empty: as long as the longest "
+        "response the model learned from.",
+    )
+    temperature: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="0 always writes what is most probable; higher is more varied, and wrong more often.",
+    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same seed, prompt and temperature: same response.")

@@ -21,7 +21,7 @@ from core.errors import InputError, NotFoundError, RefusedError, StorageError
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
 from core.methods import FROZEN, get_method
-from core.methods.base import MethodOptions
+from core.methods.base import MethodOptions, options_for
 from core.model import Model
 from core.project import Project, Version
 from core.project.part import ProjectState
@@ -180,9 +180,9 @@ class Workspace:
 
     # ------------------------------------------------------------ runs and models
 
-    def check_options(self, method: str, options: dict[str, Any]) -> MethodOptions:
-        """Options of a method with defaults filled in. Raises InputError that names the option."""
-        record = get_method(method).Options
+    def check_options(self, method: str, options: dict[str, Any], task: str = "classification") -> MethodOptions:
+        """Options of a method with the defaults for a task filled in. Raises InputError that names the option."""
+        record = options_for(get_method(method), task)
         try:
             return record.model_validate(options)
         except ValidationError as error:
@@ -222,7 +222,7 @@ class Workspace:
         )
 
     def _companion(self, config: RunConfig, method: str, base: str | None) -> RunConfig:
-        options = self.check_options(method, {}).model_dump(mode="json")
+        options = self.check_options(method, {}, config.task).model_dump(mode="json")
         return config.model_copy(update={"method": method, "base": base, "options": options})
 
     def runs(self, project_id: int | None = None) -> list[Run]:

@@ -116,7 +116,7 @@ def go_to_place(project_id: int) -> None:
 project = require_project()
 if (linked := st.query_params.pop("item", None)) and linked.isdecimal():
     go_to(project.id, int(linked))
-if not project.labels:
+if project.task.needs_labels and not project.labels:
     empty_state(
         _("**{name}** has no labels yet. Name the answers first, then every text gets one of them.").format(
             name=escape(project.name, 60)

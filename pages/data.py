@@ -34,7 +34,7 @@ def browse(project: Project) -> None:
     total = project.count(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(ngettext("**{n}** item", "**{n}** items", total).format(n=number(total)), width="stretch")
-        if not isinstance(project.task, Joining):  # its answers belong to one text
+        if project.task.needs_labels and not isinstance(project.task, Joining):  # else each answer is of one text
             bulk_label(project, chosen, total, annotator())
         export_panel(project, chosen, total)
     data_charts(project, chosen)
@@ -47,7 +47,7 @@ views = {
     "browse": _("Browse"),
     "import": _("Import"),
     "clean": _("Clean"),
-    "labels": _("Labels"),
+    "labels": _("Labels") if project.task.needs_labels else _("Guidelines"),
     "versions": _("Versions"),
 }
 view = url_choice(_("Part"), views, session.DATA_VIEW)
@@ -58,7 +58,8 @@ elif view == "import":
 elif view == "clean":
     cleaning_review(project, annotator())
 elif view == "labels":
-    schema_editor(project, annotator())
+    if project.task.needs_labels:
+        schema_editor(project, annotator())
     guidelines_editor(project)
 else:
     versions_panel(project, annotator())

@@ -26,6 +26,7 @@ from studio.widgets.report_view import (
     show_mistakes,
     show_verdict,
 )
+from studio.widgets.wording_view import show_exchanges, show_wording, show_wording_beside
 
 
 def beside(project: Project, model: Model, models: list[Model], split: str, result: Evaluation) -> None:
@@ -52,7 +53,7 @@ def beside(project: Project, model: Model, models: list[Model], split: str, resu
         if other.id in chosen:
             results[names[other.id]] = get_evaluation(other, split)
             differences[names[other.id]] = get_difference(result, results[names[other.id]])
-    show_beside(results, differences)
+    (show_beside if result.wording is None else show_wording_beside)(results, differences)
 
 
 def downloads(model: Model, result: Evaluation) -> None:
@@ -88,18 +89,26 @@ champion = next((other for other in models if other.info.champion and other.id !
 show_verdict(get_verdict(result, get_evaluation(champion, split) if champion else None), result.warnings)
 if result.baseline is None and model.info.method != "baseline":
     st.caption(_("The baseline of this version is still being trained; it appears here by itself."))
-show_figures(result)
+if result.wording is None:
+    show_figures(result)
+else:
+    show_wording(result)
 show_ranking(result)
-parts = {
-    "beside": _("Side by side"),
-    "classes": _("Classes"),
-    "confusion": _("Confusions"),
-    "mistakes": _("Mistakes"),
-    "confidence": _("Confidence"),
-}
+parts = {"beside": _("Side by side")}
+if result.wording is None:
+    parts |= {
+        "classes": _("Classes"),
+        "confusion": _("Confusions"),
+        "mistakes": _("Mistakes"),
+        "confidence": _("Confidence"),
+    }
+else:
+    parts |= {"exchanges": _("Read the answers")}
 part = url_choice(_("Part of the report"), parts, session.REPORT_PART)
 if part == "beside":
     beside(project, model, models, split, result)
+elif part == "exchanges":
+    show_exchanges(result)
 elif part == "classes":
     show_classes(result)
 elif part == "confusion":

@@ -23,6 +23,7 @@ from studio.widgets.playground import playground
 
 def models_table(models: list[Model], numbers: dict[int, int]) -> None:
     """Every model of the project with its figures."""
+    writes = any("rouge_l" in model.info.metrics for model in models)
     rows = [
         {
             "live": "★" if model.info.champion else "",
@@ -31,6 +32,7 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
             "version": numbers.get(model.info.version_id),
             "accuracy": 100 * model.info.metrics.get("accuracy", nan),
             "macro": 100 * model.info.metrics.get("macro_f1", nan),
+            **({"perplexity": model.info.metrics.get("perplexity")} if writes else {}),
             "bytes": model.info.size_bytes,
             "made": model.info.created_at,
         }
@@ -46,8 +48,11 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
             "method": column.TextColumn(_("Method")),
             "base": column.TextColumn(_("Base model")),
             "version": column.NumberColumn(_("Version"), width=80),
-            "accuracy": column.NumberColumn(_("Accuracy"), format="%.1f %%", width=100),
-            "macro": column.NumberColumn(_("Macro F1"), format="%.1f %%", width=100),
+            "accuracy": column.NumberColumn(
+                _("Word for word") if writes else _("Accuracy"), format="%.1f %%", width=110
+            ),
+            "macro": column.NumberColumn(_("F1 of words") if writes else _("Macro F1"), format="%.1f %%", width=100),
+            "perplexity": column.NumberColumn(_("Perplexity"), format="%.2f", width=100),
             "bytes": column.NumberColumn(_("Size"), format="bytes", width=90),
             "made": column.DatetimeColumn(_("Made"), format=date_time_column()),
         },

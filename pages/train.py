@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.methods.base import Estimate, Method
+from core.methods.base import Estimate, Method, options_for
 from core.project import Project, Version
 from studio import session
 from studio.address import remember
@@ -56,11 +56,11 @@ def pick_version(project: Project) -> Version:
 
 
 def advanced(method: Method) -> tuple[dict[str, Any], str]:
-    """Options that differ from their defaults, and the device."""
+    """Options that differ from the defaults of this task, and the device."""
     reset = st.session_state.get(session.TRAIN_RESET, 0)
     with st.expander(_("Options"), icon=":material/tune:", key="train_options"):
         st.caption(_("The defaults are good; change one only with a reason."))
-        options = options_form(method.Options, f"option_{method.name}_{reset}")
+        options = options_form(options_for(method, project.task.name), f"option_{method.name}_{reset}")
         device = device_picker()
         if options and st.button(_("Back to the defaults"), icon=":material/restart_alt:"):
             st.session_state[session.TRAIN_RESET] = reset + 1

@@ -14,6 +14,7 @@ from fastapi.responses import PlainTextResponse
 from core.base_models import is_available
 from core.errors import RefusedError, StudioError
 from core.methods import all_methods
+from core.methods.base import options_for
 from core.model import Model
 from core.project import Project
 from core.project.versions import Version
@@ -190,7 +191,7 @@ def list_runs(project: Chosen) -> list[models.PublicRun]:
 def start_run(workspace: Open, project: Chosen, new: models.NewRun) -> models.PublicRun:
     """Queue a training run and answer at once; ask for its state until it is no longer active."""
     # Before they become named arguments: an option called 'version' would take that one's place.
-    workspace.check_options(new.method, new.options)
+    workspace.check_options(new.method, new.options, project.task.name)
     frozen = project.version(new.version_id)
     run = project.train(frozen, method=new.method, base=new.base, device=new.device, **new.options)
     return _public_run(run)
@@ -261,8 +262,8 @@ def promote(model: ChosenModel, new: models.Promotion | None = None) -> models.P
 
 @_router.post("/models/{model_id}/predict", tags=["predict"])
 def predict(model: ChosenModel, new: models.PredictionRequest) -> models.Predictions:
-    """Label, probability and all scores for each text, by one model."""
-    return models.Predictions(model=model.id, predictions=model.predict(new.texts, new.texts_b))
+    """Label, probability and all scores for each text, by one model; the label of a model that writes is its text."""
+    return models.Predictions(model=model.id, predictions=model.predict(new.texts, new.texts_b, new.writing))
 
 
 @_router.post("/models/{model_id}/embed", tags=["predict"])
@@ -299,7 +300,7 @@ def list_methods(task: Annotated[str | None, Query(max_length=100)] = None) -> l
             tasks=sorted(method.tasks),
             needs_base=method.needs_base,
             resumable=method.resumable,
-            options=method.Options.model_json_schema(),
+            options=(options_for(method, task) if task else method.Options).model_json_schema(),
         )
         for method in all_methods(task)
     ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from core.base_models import BaseModelInfo
-from core.records import Item, ItemFilter, ModelInfo, Prediction, Record, VersionInfo
+from core.records import Item, ItemFilter, ModelInfo, Prediction, Record, VersionInfo, Writing
 from core.training.run_folder import RunStatus
 
 LARGEST_ID = 2**63 - 1
@@ -218,6 +218,7 @@ class PredictionRequest(Record):
 
     texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
     texts_b: list[Text] | None = Field(default=None, description="For pairs: the second text of each.")
+    writing: Writing | None = Field(default=None, description="For models that write: how long and how varied.")
 
     @model_validator(mode="after")
     def check_pairs(self) -> PredictionRequest:

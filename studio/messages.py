@@ -44,6 +44,7 @@ def described_by_core() -> Iterator[str]:
     from core import errors
     from core.base_models import list_bases
     from core.methods import all_methods
+    from core.records import Writing
     from core.scenarios import all_scenarios
     from core.scenarios.recommendation.config import Weights
     from core.scenarios.recommendation.evaluation import WAYS
@@ -67,7 +68,7 @@ def described_by_core() -> Iterator[str]:
         for role in scenario.roles:
             yield from (role.title, role.help)
         yield from described_fields(scenario.Config)
-    for record in (Weights, ItemMapping, EventMapping):
+    for record in (Weights, ItemMapping, EventMapping, Writing):
         yield from described_fields(record)
     for way in WAYS:
         yield way.title

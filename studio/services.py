@@ -93,7 +93,8 @@ def _figures(result: Evaluation | None) -> tuple[object, ...]:
     """What tells one evaluation from another."""
     if result is None:
         return ()
-    return (result.name, result.split, result.rows, result.accuracy, result.macro_f1, result.weighted_f1)
+    return (result.name, result.split, result.rows, result.accuracy, result.macro_f1, result.weighted_f1,
+            *result.figures.values(), *_figures(result.before))  # fmt: skip
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -29,6 +29,8 @@ SAVED = "_annotate_saved"
 """What the last key press did, for the line that says 'saved'."""
 UNSAVED = "_annotate_unsaved"
 """An answer that could not be written, kept until it is."""
+FILLED = "_annotate_filled"
+"""Id of the item whose field for the response was filled; what a person then does to it stays."""
 SUGGESTIONS = "annotate_suggestions"
 """True while suggestions are shown."""
 

@@ -8,7 +8,8 @@ from core.methods import get_method
 from core.model import Model
 from core.project import Project, Version
 from core.records import ItemFilter
-from studio.i18n import _, ngettext, number, percent
+from studio.headline import goodness, headline
+from studio.i18n import _, ngettext, number
 
 ENOUGH_LABELS = 20
 """Labelled texts from which on a first version is suggested; fewer teach a model next to nothing."""
@@ -56,7 +57,8 @@ def standing(project: Project) -> Standing:
         Step(
             _("Labels"),
             _("{done} of {total} labelled").format(done=number(progress.labelled), total=number(progress.total)),
-            len(progress.per_label) > 1 and progress.labelled >= min(ENOUGH_LABELS, max(1, progress.total)),
+            (len(progress.per_label) > 1 or not project.task.needs_labels)
+            and progress.labelled >= min(ENOUGH_LABELS, max(1, progress.total)),
         ),
         Step(_("Version"), _("No. {n}").format(n=newest.number) if newest else _("none yet"), newest is not None),
         Step(
@@ -76,14 +78,14 @@ def rows_of(version: Version | None) -> int:
 
 def best_model(models: list[Model]) -> str:
     """The model that did best on its test split."""
-    return model_words(max(models, key=lambda model: model.info.metrics.get("accuracy", 0.0)))
+    return model_words(max(models, key=lambda model: goodness(model.info.metrics)))
 
 
 def model_words(model: Model) -> str:
     """How a model was made and how often it is right."""
     title = _(get_method(model.info.method).title)
-    accuracy = model.info.metrics.get("accuracy")
-    return title if accuracy is None else _("{model}, {accuracy} right").format(model=title, accuracy=percent(accuracy))
+    good = headline(model.info.metrics)
+    return f"{title}, {good}" if good else title
 
 
 def next_step(project: Project, texts: int, steps: list[Step], frozen_rows: int) -> Next:
@@ -91,7 +93,7 @@ def next_step(project: Project, texts: int, steps: list[Step], frozen_rows: int)
     data, labels, version, model, live = (step.done for step in steps)
     if not data:
         return Next(_("Import texts"), "data", {"view": "import"})
-    if not project.labels:
+    if project.task.needs_labels and not project.labels:
         return Next(_("Define labels"), "data", {"view": "labels"})
     if not version:
         return (

@@ -22,6 +22,14 @@ _LABEL = (
     "label", "labels", "intent", "category", "class", "sentiment", "target", "topic", "tag", "tags", "label_name",
     "label_text", "is_duplicate", "similarity_score", "similarity", "标签", "类别", "分类", "情感",
 )  # fmt: skip
+_PROMPT = (
+    "prompt", "instruction", "question", "query", "input", "source", "document", "article", "text", "提示", "指令",
+    "问题", "原文",
+)  # fmt: skip
+_RESPONSE = (
+    "response", "output", "completion", "answer", "reply", "summary", "translation", "target", "label", "回复", "回答",
+    "输出", "摘要", "译文",
+)  # fmt: skip
 _SPLIT = ("split", "part", "set", "subset", "fold", "partition", "数据集")
 _ID = ("id", "_id", "uid", "guid", "uuid", "external_id", "row_id", "text_id", "编号")
 
@@ -39,9 +47,22 @@ def guess_mapping(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> 
     return ColumnMapping(text=text, text_b=_find(rest, _TEXT_B), label=label, split=split, id=_find(rest, _ID))
 
 
+def guess_turns(columns: Sequence[str], guess: ColumnMapping) -> ColumnMapping:
+    """The guess for a file of prompts and responses: ``text`` is the prompt, ``label`` the response."""
+    free = [name for name in columns if name not in (guess.split, guess.id)]
+    if guess.text == "text" and guess.label == "label":  # an export of ours, or a file made for it
+        return guess
+    response = _find(free, _RESPONSE) or (guess.label if guess.label != guess.text else None)
+    prompts = [name for name in free if name != response]
+    prompt = _find(prompts, _PROMPT) or (guess.text if guess.text != response else next(iter(prompts), guess.text))
+    if prompt == response:
+        response = None
+    return guess.model_copy(update={"text": prompt, "label": response, "text_b": None})
+
+
 def is_known(column: str) -> bool:
     """True for the name of a column whose meaning we would guess."""
-    return column.strip().lower() in {*_TEXT, *_TEXT_B, *_LABEL, *_SPLIT, *_ID}
+    return column.strip().lower() in {*_TEXT, *_TEXT_B, *_LABEL, *_PROMPT, *_RESPONSE, *_SPLIT, *_ID}
 
 
 def _find(columns: Sequence[str], wanted: Sequence[str]) -> str | None:

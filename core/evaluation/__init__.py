@@ -12,7 +12,9 @@ from core.evaluation.records import (
     ClassScore,
     ConfusedPair,
     Evaluation,
+    Exchange,
     Mistake,
+    Wording,
 )
 from core.evaluation.retrieval import Retrieval
 from core.evaluation.scoring import evaluate
@@ -26,9 +28,11 @@ __all__ = [
     "Comparison",
     "ConfusedPair",
     "Evaluation",
+    "Exchange",
     "Message",
     "Mistake",
     "Retrieval",
+    "Wording",
     "compare",
     "evaluate",
     "verdict",

@@ -73,6 +73,16 @@ def interval(draws: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean of values (n,) between 0 and 1, by resampling rows."""
+    if not len(values):
+        return 0.0, 1.0
+    if values.min() == 1.0:
+        return lowest_plausible(len(values)), 1.0
+    chosen = np.random.default_rng(seed).integers(0, len(values), (DRAWS, len(values)))
+    return interval(values[chosen].mean(axis=1))
+
+
 def correlation_interval(correlation: float, rows: int) -> tuple[float, float]:
     """95 % interval of Spearman's correlation (Bonett & Wright 2000, "Sample size requirements", equation 4)."""
     if rows <= 3:

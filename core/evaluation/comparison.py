@@ -24,8 +24,8 @@ class Comparison(Record):
     difference: float = Field(description="First minus second; 0.04 is four percentage points.")
     low: float = Field(description="Lower end of the 95 % interval of the difference (paired bootstrap).")
     high: float = Field(description="Upper end of the interval.")
-    only_first_right: int = Field(description="Rows that only the first model got right.")
-    only_second_right: int = Field(description="Rows that only the second model got right.")
+    only_first_right: int = Field(description="Rows that only the first model got right, or the first nearer right.")
+    only_second_right: int = Field(description="Rows that only the second got right, or nearer right.")
     p_value: float = Field(
         description="Exact McNemar test on the rows that only one model got right: probability of a difference in "
         "accuracy this large by chance (McNemar 1947)."
@@ -84,9 +84,15 @@ def compare(first: Evaluation, second: Evaluation, metric: Metric = "accuracy", 
 
 
 def _compare_rows(first: Evaluation, second: Evaluation, seed: int) -> Comparison:
-    """Paired bootstrap of the mean row score; the test is the sign test on rows that one of them answered better."""
+    """Paired bootstrap of the mean row score over the items that both answered.
+
+    The test is the sign test on rows that one of them answered better.
+    """
     i, j = _shared(first, second)
-    difference = np.array(first.row_scores)[i] - np.array(second.row_scores)[j]
+    difference = np.array(first.row_scores, np.float64)[i] - np.array(second.row_scores, np.float64)[j]
+    difference = difference[~np.isnan(difference)]  # not answered by one of them
+    if not len(difference):
+        raise _different_texts()
     random = np.random.default_rng(seed)
     means = [random.choice(difference, len(difference)).mean() for _ in range(DRAWS)]
     low, high = interval(np.array(means))
@@ -107,11 +113,15 @@ def _shared(first: Evaluation, second: Evaluation) -> tuple[np.ndarray, np.ndarr
     """Places of the shared items in both, (rows,) each. Raises RefusedError when there is none."""
     ids, i, j = np.intersect1d(first.item_ids, second.item_ids, return_indices=True)
     if not len(ids):
-        raise RefusedError(
-            "These two results were measured on different texts and cannot be compared.",
-            "Compare models that were trained on the same version.",
-        )
+        raise _different_texts()
     return i, j
+
+
+def _different_texts() -> RefusedError:
+    return RefusedError(
+        "These two results were measured on different texts and cannot be compared.",
+        "Compare models that were trained on the same version.",
+    )
 
 
 def _mcnemar(only_first: int, only_second: int) -> float:

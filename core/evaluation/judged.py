@@ -5,8 +5,8 @@ A task's measure is one function from ``Judged`` to ``Evaluation``; ``core.evalu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,3 +26,5 @@ class Judged:
     split: str
     name: str
     seed: int
+    extra: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Further numbers of each row by name, as the model's ``examine`` gave them: (n,) each."""

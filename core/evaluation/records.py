@@ -66,6 +66,33 @@ class Agreement(Record):
     high: float = Field(description="Upper end of the interval.")
 
 
+class Exchange(Record):
+    """One prompt with what was expected and what the model wrote, at most 2,000 characters of each."""
+
+    item_id: int
+    prompt: str
+    expected: str
+    answer: str
+    closeness: float = Field(description="ROUGE-L of answer and expected response, 0 to 1.")
+
+
+class Wording(Record):
+    """What only written texts have."""
+
+    perplexity: float | None = Field(
+        default=None,
+        description="How surprising the expected responses are to the model: exp of the mean loss of their tokens, 1 "
+        "is no surprise. None for models that give texts no probability. Comparable only between models with the same "
+        "tokens.",
+    )
+    perplexity_low: float | None = Field(default=None, description="Lower end of the 95 % interval of perplexity.")
+    perplexity_high: float | None = Field(default=None, description="Upper end of the interval.")
+    answered: int = Field(description="Prompts that the model was asked to answer; the first ones of the split.")
+    expected_words: float = Field(description="Mean length of the expected responses.")
+    answer_words: float = Field(description="Mean length of the answers.")
+    exchanges: list[Exchange] = Field(default_factory=list, description="To read, in the order of the split.")
+
+
 class Evaluation(Record):
     """The figures of one model on one split, and what is needed to look behind them."""
 
@@ -93,10 +120,10 @@ class Evaluation(Record):
         default_factory=dict,
         description="Other main figures of the task by name, the headline first, e.g. entity_f1; 0 to 1 unless named.",
     )
-    row_scores: list[float] = Field(
+    row_scores: list[float | None] = Field(
         default_factory=list,
         description="How well each row was answered, 0 to 1, where right or wrong says too little; models are then "
-        "compared by their mean.",
+        "compared by their mean. None: the model was not asked.",
     )
     agreement: Agreement | None = Field(default=None, description="For graded pairs.")
     retrieval: Retrieval | None = Field(
@@ -104,6 +131,7 @@ class Evaluation(Record):
         description="For pairs: every second text of the split ranked for each first text that has a match. Right are "
         "its matches, and texts linked to it by a chain of matches.",
     )
+    wording: Wording | None = Field(default=None, description="For written texts.")
     item_ids: list[int] = Field(default_factory=list, description="Items of the split in row order.")
     gold: list[int] = Field(
         default_factory=list,

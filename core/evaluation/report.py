@@ -103,6 +103,8 @@ def _tables(evaluation: Evaluation, translate: Translate) -> list[tuple[str, Tab
         calibration += [[percent(b.confidence), percent(b.accuracy), b.rows] for b in evaluation.calibration.bins]
     tables = [
         (_("Figures with 95 % intervals"), _figures(evaluation, translate)),
+        (_("Written texts"), _wording(evaluation, translate)),
+        (_("Prompts and answers"), _exchanges(evaluation, translate)),
         (_("How early the matches come"), _retrieval(evaluation, translate)),
         (_("Per label, weakest first"), per_class),
         (_("Most confused pairs"), pairs),
@@ -120,6 +122,8 @@ def _figures(evaluation: Evaluation, translate: Translate) -> Table:
     ]
     columns = [(title, other) for title, other in beside if other is not None]
     table: Table = [["", *(title for title, _ in columns)]]
+    if evaluation.wording is not None:  # has a table of its own
+        return table
     titles = {name: translate(title) for name, title in _FIGURES.items()}
     if evaluation.figures:
         titles = {name: title for name, title in figure_titles(translate).items() if name in evaluation.figures}
@@ -131,6 +135,34 @@ def _figures(evaluation: Evaluation, translate: Translate) -> Table:
             cells.append(f"{percent(value)} ({percent(low)} - {percent(high)})" if low < high else percent(value))
         table.append([title, *cells])
     return table
+
+
+def _wording(evaluation: Evaluation, translate: Translate) -> Table:
+    """Perplexity and likeness of the model and of what stands beside it; empty for other tasks."""
+    if evaluation.wording is None:
+        return []
+    beside = {
+        translate("This model"): evaluation,
+        translate("Baseline"): evaluation.baseline,
+        translate("Before fine-tuning"): evaluation.before,
+    }
+    names = {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "chrf": "chrF", "bleu": "BLEU"}
+    table: Table = [["", translate("Perplexity"), *names.values(), translate("Word for word")]]
+    for title, other in beside.items():
+        if other is None or other.wording is None:
+            continue
+        surprise = other.wording.perplexity
+        shares = [percent(other.figures[name]) for name in names]
+        table.append([title, "" if surprise is None else f"{surprise:.2f}", *shares, percent(other.accuracy)])
+    return table
+
+
+def _exchanges(evaluation: Evaluation, translate: Translate) -> Table:
+    """What was asked, expected and written."""
+    if evaluation.wording is None:
+        return []
+    table: Table = [[translate("Prompt"), translate("Expected"), translate("This model")]]
+    return table + [[one.prompt, one.expected, one.answer] for one in evaluation.wording.exchanges[:MISTAKES]]
 
 
 def _retrieval(evaluation: Evaluation, translate: Translate) -> Table:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from core.errors import RefusedError
+from core.evaluation import texts
 from core.evaluation.bootstrap import Outcomes, correlation_interval, interval, lowest_plausible
 from core.evaluation.bootstrap import scores as resampled_scores
 from core.evaluation.judged import Judged
@@ -16,9 +17,14 @@ from core.evaluation.parts import MOST_MISTAKES, calibration, mistake, per_class
 from core.evaluation.records import Agreement, ConfusedPair, Evaluation, Mistake
 from core.evaluation.spans import evaluate_spans
 from core.tasks.base import Task
+from core.tasks.generation import Generation
 from core.tasks.pair import MATCH, correlations, grades, is_graded
 
-BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {"multilabel": evaluate_multilabel, "tagging": evaluate_spans}
+BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {
+    "multilabel": evaluate_multilabel,
+    "tagging": evaluate_spans,
+    Generation.name: texts.measure,
+}
 """Measures of the tasks that are not one label a row, by task name."""
 
 
@@ -33,12 +39,14 @@ def evaluate(
     name: str = "",
     seed: int = 0,
     predicted: Sequence[Any] | None = None,
+    extra: Mapping[str, Sequence[float]] | None = None,
 ) -> Evaluation:
     """Measure predictions on one split.
 
     ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids``, ``texts`` and ``predicted`` have n entries. Tasks
-    with one label a row are judged by their scores alone. Gold labels that the model does not know count as mistakes
-    and are named in ``warnings``. Raises RefusedError for an empty split and for predictions that do not fit it.
+    with one label a row are judged by their scores alone; ``extra`` has further numbers of each row by name. Gold
+    labels that the model does not know count as mistakes and are named in ``warnings``. Raises RefusedError for an
+    empty split and for predictions that do not fit it.
     """
     if len(gold) == 0:
         raise RefusedError(
@@ -48,7 +56,7 @@ def evaluate(
     if (measure := BY_VALUES.get(task.name)) is not None:
         if predicted is None or not len(gold) == len(predicted) == len(ids) == len(texts):
             raise RefusedError(f"The predictions do not fit the {split} split.", "Train the model again.")
-        return measure(Judged(gold, predicted, scores, labels, ids, texts, split, name, seed))
+        return measure(Judged(gold, predicted, scores, labels, ids, texts, split, name, seed, extra or {}))
     scores = np.asarray(scores, dtype=np.float64)
     if not len(gold) == len(scores) == len(ids) == len(texts) or scores.shape[1:] != (len(labels),):
         raise RefusedError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.evaluation.comparison import compare
 from core.evaluation.messages import Message, percent
-from core.evaluation.records import Agreement, Evaluation
+from core.evaluation.records import Agreement, Evaluation, Wording
 from core.evaluation.retrieval import Retrieval
 
 
@@ -14,7 +14,7 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
     The first says how often the model is right, the second how it stands beside the baseline, then, where they apply,
     beside the champion, and where it is wrong most often. All are plain words with their interval.
     """
-    sentences = [headline(evaluation)]
+    sentences = [headline(evaluation)] if evaluation.wording is None else closeness(evaluation, evaluation.wording)
     if evaluation.gold_sets:
         sentences.append(all_right(evaluation))
     if evaluation.retrieval is not None:
@@ -62,6 +62,35 @@ def all_right(evaluation: Evaluation) -> Message:
             "wrong": percent(evaluation.figures["hamming_loss"]),
         },
     )
+
+
+def closeness(evaluation: Evaluation, wording: Wording) -> list[Message]:
+    """How near written texts come to the expected ones, and what tuning did to perplexity."""
+    low, high = evaluation.intervals["rouge_l"]
+    sentences = [
+        Message(
+            key="The answers share {share} of their wording with the expected responses (ROUGE-L, {rows} prompts, "
+            "95 % interval {low} to {high}).",
+            values={
+                "share": percent(evaluation.figures["rouge_l"]),
+                "rows": f"{wording.answered:,}",
+                "low": percent(low),
+                "high": percent(high),
+            },
+        )
+    ]
+    before = evaluation.before.wording.perplexity if evaluation.before and evaluation.before.wording else None
+    if wording.perplexity is not None and before is not None:
+        key = "Perplexity of the expected responses: {before} before tuning, {after} after ({change} lower)."
+        if wording.perplexity > before:
+            key = "Perplexity of the expected responses: {before} before tuning, {after} after ({change} higher)."
+        change = percent(abs(1 - wording.perplexity / before))
+        values = {"before": f"{before:.2f}", "after": f"{wording.perplexity:.2f}", "change": change}
+        sentences.append(Message(key=key, values=values))
+    elif wording.perplexity is not None:
+        key = "Perplexity of the expected responses: {perplexity} (1 is no surprise at all)."
+        sentences.append(Message(key=key, values={"perplexity": f"{wording.perplexity:.2f}"}))
+    return sentences
 
 
 def first_places(retrieval: Retrieval) -> Message:

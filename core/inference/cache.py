@@ -45,13 +45,18 @@ class Predictors:
             raise RefusedError("This model gives no score to each label.", "Ask it for answers instead.")
         return scores
 
-    def answers(self, directory: Path, task: str, texts: Sequence[str], texts_b: Sequence[str] | None) -> Answers:
-        """What the model in ``directory`` says about each text, or pair of texts. Raises ModelError."""
+    def answers(
+        self, directory: Path, task: str, texts: Sequence[str], texts_b: Sequence[str] | None, **how: Any
+    ) -> Answers:
+        """What the model in ``directory`` says about each text, or pair of texts; ``how`` as ``Answering`` takes it.
+
+        Raises ModelError.
+        """
         from core.inference.predictor import decision_of
 
         with self._lock:
             predictor = self._get(directory, None)
-            return answers_of(predictor, get_task(task), texts, texts_b, decision_of(directory))
+            return answers_of(predictor, get_task(task), texts, texts_b, decision_of(directory), **how)
 
     def embed(self, directory: Path, texts: Sequence[str], embeddings: Path | None = None) -> np.ndarray:
         """Unit vectors (len(texts), d) float32 by the model in ``directory``. Raises RefusedError, ModelError."""

@@ -17,6 +17,19 @@ _SENTENCES = ("bi_encoder", "few_shot")
 """Their folders open with sentence-transformers."""
 
 
+_WRITING_LIMITS = (
+    "What it writes sounds sure and may be wrong: names, numbers and promises must be checked by a person. The figures",
+    "hold for prompts like those of the data version.",
+)
+_WRITING = (
+    "from transformers import AutoModelForCausalLM, AutoTokenizer  # a T5: AutoModelForSeq2SeqLM",
+    "model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)",
+    "chat = [{'role': 'user', 'content': prompt}]",
+    "inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors='pt', return_dict=True)",
+    "tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True)",
+)
+
+
 def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
     """Markdown from the manifest of a model folder (``facts``) and the ``result.json`` of its run.
 
@@ -53,7 +66,7 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
         *_block({"project": name, "labels": facts["labels"], "options": facts["options"]}),
         "",
         "## Loading it",
-        *_loading(facts["method"]),
+        *_loading(facts["method"], facts["task"]),
         "",
         "## Limits",
         *_limits(facts),
@@ -64,6 +77,8 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
 
 
 def _limits(facts: dict[str, Any]) -> list[str]:
+    if facts["task"] == "generation":
+        return list(_WRITING_LIMITS)
     if "decision" in facts:
         return [
             "It knows the labels above and nothing else; a text may get none of them. A label is given from the",
@@ -86,7 +101,13 @@ def _ancestor(model: dict[str, str]) -> str:
 def _figures(metrics: dict[str, dict[str, float]]) -> list[str]:
     dev, test = metrics.get("dev", {}), metrics.get("test", {})
     names = list(dict.fromkeys([*dev, *test]))
-    return [f"| {name.replace('_', ' ')} | {_percent(dev.get(name))} | {_percent(test.get(name))} |" for name in names]
+    return [f"| {name.replace('_', ' ')} | {_show(name, dev)} | {_show(name, test)} |" for name in names]
+
+
+def _show(name: str, metrics: dict[str, float]) -> str:
+    """A figure as people read it; perplexity is no share of anything."""
+    value = metrics.get(name)
+    return f"{value:.2f}" if value is not None and name == "perplexity" else _percent(value)
 
 
 def _percent(value: float | None) -> str:
@@ -103,7 +124,9 @@ def _library(method: str) -> str:
     return "transformers" if method in _PLAIN or method == "zero_shot" else "scikit-learn"
 
 
-def _loading(method: str) -> list[str]:
+def _loading(method: str, task: str) -> list[str]:
+    if task == "generation" and method in _PLAIN:
+        return ["```python", *_WRITING, "```"]
     if method in _SENTENCES:
         lines = ["from sentence_transformers import SentenceTransformer", "SentenceTransformer(folder).encode(texts)"]
         return ["```python", *lines, "```"]

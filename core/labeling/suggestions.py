@@ -32,6 +32,7 @@ LABELS_USED = 2_000
 """The classifier on the labels so far learns from at most this many of them, so that it is fitted in seconds."""
 BATCH = 64
 """Texts scored at a time: the page's newest wish waits no longer than one batch."""
+WRITTEN_AT_ONCE = 4
 SHOWN = 3
 FEWEST_LABELS = 4
 """Two labels with two examples each: before that the labels so far say nothing."""
@@ -63,6 +64,12 @@ class Source(Protocol):
 
         None where a text has one label.
         """
+
+    def writes(self) -> bool:
+        """True when an answer is a text: then a model writes one suggestion, and nothing is fitted on the way."""
+
+    def written(self, model_id: str, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """One text for each with how sure the model is, 0 to 1. Raises ModelError."""
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Dense or sparse features (texts, d) for the classifier on the labels so far."""
@@ -169,6 +176,9 @@ class Suggester:
                 logger.warning("no suggestions for %d items: %s", len(batch), error)
 
     def _answer(self, batch: list[int]) -> None:
+        if self._source.writes():
+            self._write(batch)
+            return
         speaker, labels, score = self._choose_speaker()
         if not speaker:
             return
@@ -200,6 +210,30 @@ class Suggester:
         # That none applies is for a model to say: the labels so far do not know the rarer ones yet.
         kept = [([name for name in names if name in allowed], sure) for names, sure in sets]
         return [[(names, sure)] if names or model_id else [] for names, sure in kept]
+
+    def _write(self, batch: list[int]) -> None:
+        """Have the newest model write; a few at a time: each takes seconds, and the newest wish goes first."""
+        newest = self._source.newest_model()
+        if newest is None or newest[0] in self._broken:
+            return
+        speaker = newest[0]
+        with self._changed:
+            self._speaker = speaker
+            open_ones = [item_id for item_id in batch if self._known.get(item_id, ("",))[0] != speaker]
+            for item_id in open_ones[WRITTEN_AT_ONCE:]:
+                self._wanted.setdefault(item_id)
+        texts = self._source.texts(open_ones[:WRITTEN_AT_ONCE])
+        try:
+            found = self._source.written(speaker, list(texts.values()))
+        except StudioError:
+            self._broken.add(speaker)
+            raise
+        with self._changed:
+            for item_id, (text, sure) in zip(texts, found, strict=True):
+                known = [Suggestion(label=text, score=min(1.0, max(0.0, sure)), model=speaker)] if text else []
+                self._known[item_id] = (speaker, known)
+            while len(self._known) > self._kept:
+                self._known.popitem(last=False)
 
     def _choose_speaker(self) -> tuple[str, list[str], Any]:
         """(name, labels, function from texts to scores); the name is empty when nobody can suggest yet."""
@@ -334,6 +368,15 @@ class ProjectSource:
         decision = decision_of(self._project.workspace.model(model_id).path) if model_id else {}
         values, sure = task.answers(scores, labels, decision)
         return list(zip(values, sure.tolist(), strict=True))
+
+    def writes(self) -> bool:
+        """True for tasks that are answered with a text."""
+        return not self._project.task.needs_labels
+
+    def written(self, model_id: str, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """What a model of the project writes to each text."""
+        said = self._project.workspace.model(model_id).predict(texts)
+        return [(str(one.label or ""), one.score) for one in said]
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Embeddings by the built-in encoder, cached; character n-grams in languages it cannot read."""

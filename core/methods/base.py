@@ -7,12 +7,14 @@ API schema and the docs are made from the field descriptions of the options reco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from core.errors import ModelError
 from core.records import LabelHelp
@@ -108,8 +110,12 @@ class Predictor(Protocol):
 class Answering(Predictor, Protocol):
     """A model in memory whose answers are more than a score for each label: spans, text. Its scores are (n, 0)."""
 
-    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
-        """What it says about each text, or pair of texts."""
+    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None, **how: Any) -> Answers:
+        """What it says about each text, or pair of texts.
+
+        ``how`` may hold ``writing`` (core.records.Writing), ``seconds`` after which no further prompt is begun, and
+        ``should_stop``; models that write read it.
+        """
 
 
 def answers_of(
@@ -118,15 +124,16 @@ def answers_of(
     texts: Sequence[str],
     texts_b: Sequence[str] | None = None,
     decision: Mapping[str, Any] | None = None,
+    **how: Any,
 ) -> Answers:
     """What a model of either kind says about each text, or pair of texts. Raises ModelError.
 
-    ``decision`` is what a ``Deciding`` task chose on the dev split.
+    ``decision`` is what a ``Deciding`` task chose on the dev split; ``how`` is as ``Answering`` takes it.
     """
     if not task.scored:
         if not isinstance(predictor, Answering):
             raise ModelError("This model gives scores where answers are wanted.", "Train it again.")
-        return predictor.answers(texts, texts_b)
+        return predictor.answers(texts, texts_b, **how)
     scores = predictor.scores(texts, texts_b)
     if not len(texts):
         return Answers([], np.zeros(0, np.float32), scores)
@@ -161,6 +168,7 @@ class Method(Protocol):
     resumable: ClassVar[bool]
     """True when the method writes checkpoints."""
     Options: ClassVar[type[MethodOptions]]
+    """``options_for`` gives them with the defaults that suit a task."""
 
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Train on data.train, choose on data.dev, and return the predictor. Raises TrainingError, Stopped."""
@@ -172,3 +180,21 @@ class Method(Protocol):
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
         """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
+
+
+def options_for(method: Method, task: str) -> type[MethodOptions]:
+    """The options of a method with the defaults that suit a task: its own, changed by its ``task_defaults``."""
+    changed: dict[str, Any] = getattr(method, "task_defaults", {}).get(task, {})
+    if not changed:
+        return method.Options
+    fields = method.Options.model_fields
+    suited: dict[str, Any] = {
+        name: (fields[name].annotation, _with_default(fields[name], value)) for name, value in changed.items()
+    }
+    return create_model(method.Options.__name__, __base__=method.Options, **suited)
+
+
+def _with_default(field: FieldInfo, default: Any) -> FieldInfo:
+    changed = copy(field)
+    changed.default = default
+    return changed

@@ -15,7 +15,9 @@ from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, Tr
 from core.methods.crf import CrfPredictor, crf_cost, train_crf
 from core.methods.linear import TextFeatures, tfidf_vectorizers
 from core.methods.linear_kinds import load_linear, train_texts
+from core.methods.nearest import NearestResponse
 from core.methods.pair_linear import train_pairs
+from core.tasks.generation import Generation
 
 
 class TfidfOptions(MethodOptions):
@@ -58,7 +60,9 @@ class Baseline:
         "Counts words and parts of words; trained in seconds, in any language, without a base model. Every other "
         "model has to beat it."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair", "relation", "tagging"})
+    tasks: ClassVar[frozenset[str]] = frozenset(
+        {"classification", "multilabel", "pair", "relation", "tagging", "generation"}
+    )
     needs_base: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = TfidfOptions
@@ -68,7 +72,10 @@ class Baseline:
         if data.task.name == "tagging":
             return train_crf(data, context)
         checked = TfidfOptions.model_validate(options.model_dump())
-        features = TextFeatures(tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams))
+        vectorizers = tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams)
+        if data.task.name == Generation.name:
+            return NearestResponse.fit(data, vectorizers)
+        features = TextFeatures(vectorizers)
         if data.task.paired:
             return train_pairs(data, features, [checked.C], context, checked.seed, checked.class_weights)
         return train_texts(data, features, svc(checked), [checked.C], context, checked.seed)
@@ -77,6 +84,8 @@ class Baseline:
         """Load what the predictor's ``save`` wrote."""
         if task == "tagging":
             return CrfPredictor.load(directory, labels)
+        if task == Generation.name:
+            return NearestResponse.load(directory, labels)
         return load_linear(directory, labels, device)
 
     def estimate(

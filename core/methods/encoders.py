@@ -23,6 +23,14 @@ LORA_TARGETS = {
     "distilbert": ["q_lin", "v_lin"],
     "modernbert": ["Wqkv"],
     "deberta-v2": ["query_proj", "value_proj"],
+    "gpt2": ["c_attn"],
+    "llama": ["q_proj", "v_proj"],
+    "mistral": ["q_proj", "v_proj"],
+    "qwen2": ["q_proj", "v_proj"],
+    "qwen3": ["q_proj", "v_proj"],
+    "gemma3_text": ["q_proj", "v_proj"],
+    "t5": ["q", "v"],
+    "mt5": ["q", "v"],
 }
 """Attention projections by model type; other types get every linear layer."""
 
@@ -54,7 +62,7 @@ def new_model(folder: Path, head: Head, dropout: float) -> Any:
 
     Raises ModelError when weights beside the head are missing from the file.
     """
-    model = _load(folder, head.architecture, HEAD_NAMES, head, dropout)
+    model = _load(folder, head.architecture_of(folder), head.fresh, head, dropout)
     if not head.by_token:
         _renew_pooler(model)
     return model
@@ -62,7 +70,7 @@ def new_model(folder: Path, head: Head, dropout: float) -> Any:
 
 def saved_model(folder: Path, head: Head) -> Any:
     """A tuned model as it was saved. Raises ModelError when a single weight is missing."""
-    return _load(folder, head.architecture, ()).eval()
+    return _load(folder, head.architecture_of(folder), ()).eval()
 
 
 def layers(model: Any) -> list[Any]:
@@ -110,7 +118,7 @@ def _config(folder: Path, head: Head | None, dropout: float | None) -> Any:
 
     facts = clean_config(folder)
     kind = str(facts.pop("model_type"))
-    if head is not None:
+    if head is not None and head.outputs:
         facts["id2label"] = dict(enumerate(head.outputs))
         facts["label2id"] = {name: index for index, name in enumerate(head.outputs)}
         facts["problem_type"] = head.problem

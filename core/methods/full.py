@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from core.methods.neural import NeuralOptions
+from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
 from core.methods.tuned import TunedEncoder
 
 
@@ -21,4 +21,6 @@ class FullFineTuning(TunedEncoder):
         "Every layer of the base model learns your labels. The highest scores from some thousand examples on; the "
         "slowest to train."
     )
+    tasks: ClassVar[frozenset[str]] = TunedEncoder.tasks | {"generation"}
     Options: ClassVar[type[NeuralOptions]] = FullOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 5e-5}}

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from core.methods.encoders import LORA_TARGETS
-from core.methods.neural import NeuralOptions
+from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
 from core.methods.peft_method import PeftMethod
 
 
@@ -62,7 +62,9 @@ class Lora(PeftMethod):
         "Adds small trainable matrices to a frozen base model. Close to full fine-tuning at a fraction of the memory; "
         "the result is an adapter of a few megabytes and a merged model."
     )
+    tasks: ClassVar[frozenset[str]] = PeftMethod.tasks | {"generation"}
     Options: ClassVar[type[NeuralOptions]] = LoraOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 5e-4}}
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Low-rank matrices as the options say."""

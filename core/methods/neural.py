@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from core.errors import TrainingError
-from core.methods.base import Answers, Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.base import Answers, Estimate, MethodOptions, Rows, RunContext, TrainingData
 from core.methods.encoders import (
-    HEAD_NAMES,
     encoder_weights,
     freeze_word_embeddings,
     load_tokenizer,
@@ -43,6 +42,8 @@ LIBRARY_BYTES = 1_200_000_000
 """torch, transformers and the work space of scoring; Banking77 with MiniLM peaks at 1.6 GiB in all."""
 ACTIVATION_BYTES = 5e-3
 """Bytes kept for the way back, a token and weight of the encoder."""
+WRITING_DEFAULTS: dict[str, Any] = {"max_length": 512, "batch_size": 8, "epochs": 3, "dropout": 0.0}
+"""Of tasks that write: prompt and response together are long, and language models of today learn without dropout."""
 _fastest: list[float] = []
 """Matrix speeds measured by this process, best last."""
 
@@ -142,10 +143,13 @@ class EncoderPredictor:
         """Probabilities, (len(texts), len(labels)) float32. Raises RefusedError for a task without a score a label."""
         return self.answers(texts, texts_b).scores
 
-    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> Answers:
-        """What it says about each text, or pair of texts."""
-        reading = self.head.read(self.tokenizer, texts, texts_b, self.tokenizer.model_max_length)
-        return self.head.answers(self.head.run(self.model, reading, self.device), reading)
+    def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None, **how: Any) -> Answers:
+        """What it says about each text, or pair of texts; ``how`` as ``Head.say`` takes it."""
+        return self.head.say(self.model, self.tokenizer, texts, texts_b, self.device, **how)
+
+    def examine(self, rows: Rows) -> dict[str, np.ndarray]:
+        """Further numbers of each row beside its answer, (n,) by name; none for most tasks."""
+        return self.head.examine(self.model, self.tokenizer, rows, self.device)
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), config and tokenizer as plain transformers reads them."""
@@ -185,11 +189,11 @@ def fine_tune(
     head = head_for(data.task.name, list(data.labels))
     tokenizer = load_tokenizer(base)
     model = new_model(base, head, options.dropout)
-    positions = getattr(model.config, "max_position_embeddings", options.max_length + reserved)
-    limit = max(8, min(options.max_length, positions - reserved))
+    limit = length_limit(model, options, reserved)
     tokenizer.model_max_length = limit
-    train = head.read(tokenizer, data.train.texts, data.train.texts_b, limit)
+    train = head.read_rows(model, tokenizer, data.train, limit)
     report_data(context, train, limit)
+    head.settle(model, tokenizer, train)
     if not options.train_word_embeddings:
         freeze_word_embeddings(model)
     model = prepare(model, head)
@@ -202,7 +206,7 @@ def fine_tune(
         evaluate=_dev_metrics(model, tokenizer, head, data, context) if len(data.dev) else None,
         options=options,
         context=context,
-        head_names=HEAD_NAMES,
+        head_names=head.fresh,
         companion=companion(model),
         logits=head.logits,
     )
@@ -213,9 +217,15 @@ def fine_tune(
 def _dev_metrics(
     model: Any, tokenizer: Any, head: Head, data: TrainingData, context: RunContext
 ) -> Callable[[], dict[str, float]]:
-    reading = head.read(tokenizer, data.dev.texts, data.dev.texts_b, tokenizer.model_max_length)
+    reading = head.read_rows(model, tokenizer, data.dev, tokenizer.model_max_length)
     targets = head.targets(data.dev, reading)
     return lambda: head.measure(model, reading, data.dev, targets, context.device)
+
+
+def length_limit(model: Any, options: LoopOptions, reserved: int = 0) -> int:
+    """Most tokens of a row: as the options say, and as many as the model has positions for beside the ``reserved``."""
+    positions = getattr(model.config, "max_position_embeddings", options.max_length + reserved)
+    return max(8, min(options.max_length, positions - reserved))
 
 
 def report_data(context: RunContext, reading: Reading, limit: int) -> None:

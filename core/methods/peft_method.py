@@ -45,7 +45,7 @@ class PeftMethod(TunedEncoder, ABC):
         if reason := self.unsuited(head.task.name, model.config.model_type):
             raise TrainingError(reason, "Choose another base model, or LoRA.")
         config = self.config(model, options, steps)
-        config.task_type = getattr(TaskType, head.peft_task)
+        config.task_type = getattr(TaskType, head.peft_task_of(model))
         config.modules_to_save = head_modules(model)
         return get_peft_model(model, config)
 

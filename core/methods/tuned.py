@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import Head, head_for
 from core.methods.neural import (
     EncoderPredictor,
@@ -14,6 +15,7 @@ from core.methods.neural import (
     epochs_for,
     estimate_neural,
     fine_tune,
+    length_limit,
     load_encoder,
 )
 
@@ -31,6 +33,8 @@ class TunedEncoder:
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Defaults of the options that are others for a task, by its name."""
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Why it cannot do a task, or tune a base model of the type ``kind`` (empty: not known); None where it can.
@@ -76,6 +80,14 @@ class TunedEncoder:
             self.reserved(checked),
         )
         return self.finish(predictor, Path(base or ""))
+
+    def untuned(self, data: TrainingData, options: MethodOptions, base: Path, device: str) -> EncoderPredictor:
+        """The base as it came, asked as the tuned one is: what tuning has to better where the base can do the task."""
+        head = head_for(data.task.name, list(data.labels))
+        model, tokenizer = saved_model(base, head), load_tokenizer(base)
+        tokenizer.model_max_length = length_limit(model, self._checked(options), self.reserved(self._checked(options)))
+        head.settle(model, tokenizer, head.read_rows(model, tokenizer, data.train, tokenizer.model_max_length))
+        return EncoderPredictor(model, tokenizer, head, device)
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"

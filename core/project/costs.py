@@ -31,7 +31,9 @@ def token_counts(texts: Sequence[str], base: Path | None) -> np.ndarray:
 
 
 def training_sample(version: Version) -> list[str]:
-    """At most ``SAMPLE`` training texts, first and second ones of pairs alike, evenly spread over the split."""
+    """At most ``SAMPLE`` training texts, evenly spread; of pairs both, of prompts with what is to be written."""
     rows = read_split(version.path, "train")
     texts = [*rows.texts, *(rows.texts_b or [])]
+    if not version.project.task.needs_labels:  # what is written is read as well
+        texts = [f"{text}\n{value}" for text, value in zip(rows.texts, rows.values, strict=True)]
     return texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE]

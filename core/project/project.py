@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.base_models import DEFAULT_BASE, get_base, is_available, kind_of, resolve
+from core.base_models import default_base, get_base, is_available, kind_of, resolve
 from core.errors import InputError, RefusedError
 from core.methods import get_method, unsuited
 from core.methods.base import Estimate
@@ -52,7 +52,7 @@ class Project(ProjectVersions):
         Raises InputError for a base that is no name.
         """
         chosen, runner = get_method(method), self.workspace.runner
-        kind = kind_of(base or DEFAULT_BASE, runner.bases, runner.runs) if chosen.needs_base else ""
+        kind = kind_of(base or default_base(self.task.name), runner.bases, runner.runs) if chosen.needs_base else ""
         return unsuited(chosen, self.task.name, kind)
 
     def estimate(self, version: Version, method: str, base: str | None = None, **options: Any) -> Estimate | None:
@@ -60,13 +60,13 @@ class Project(ProjectVersions):
 
         Raises InputError for options that do not exist or are out of bounds.
         """
-        chosen, checked = get_method(method), self.workspace.check_options(method, options)
+        chosen, checked = get_method(method), self.workspace.check_options(method, options, self.task.name)
         folder = None
         if chosen.needs_base:
             bases, runs = self.workspace.runner.bases, self.workspace.runner.runs
-            if not is_available(base or DEFAULT_BASE, bases, runs):
+            if not is_available(base or default_base(self.task.name), bases, runs):
                 return None
-            folder = resolve(base or DEFAULT_BASE, offline=True, bases=bases, runs=runs)
+            folder = resolve(base or default_base(self.task.name), offline=True, bases=bases, runs=runs)
         lengths = token_counts(training_sample(version), folder)
         limit = getattr(checked, "max_length", None)
         tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
@@ -79,7 +79,7 @@ class Project(ProjectVersions):
         chosen = get_method(method)
         if reason := self.unsuited(method, base):
             raise RefusedError(reason, "Choose another method or another base model.")
-        checked = self.workspace.check_options(method, options)
+        checked = self.workspace.check_options(method, options, self.task.name)
         return RunConfig(
             project_id=self.id,
             version_id=version.id,
@@ -88,7 +88,7 @@ class Project(ProjectVersions):
             labels=version.labels,
             label_help=version.label_help,
             method=method,
-            base=get_base(base or DEFAULT_BASE).id if chosen.needs_base else None,
+            base=get_base(base or default_base(self.task.name)).id if chosen.needs_base else None,
             options=checked.model_dump(mode="json"),
             device=device,
         )

@@ -61,6 +61,8 @@ class ProjectSchema(ProjectPart):
                 fields["colour"] = check_colour(fields.get("colour", "")) or next_colour(len(keys))
                 keys.append(fields["key"])
                 made.append(fields)
+            if made and not self.task.needs_labels:
+                raise InputError(f"'{self.task.title}' has no labels: answers are texts.", "Leave the labels out.")
             fixed = self.task.fixed_labels
             if fixed and names - set(fixed):
                 wrong = sorted(names - set(fixed))[0]

@@ -3,12 +3,15 @@
 from core.errors import NotFoundError
 from core.tasks.base import Task
 from core.tasks.classification import Classification
+from core.tasks.generation import Generation
 from core.tasks.multilabel import Multilabel
 from core.tasks.pair import Pair
 from core.tasks.relation import Relation
 from core.tasks.tagging import Tagging
 
-_TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Multilabel(), Relation(), Tagging(), Pair())}
+_TASKS: dict[str, Task] = {
+    task.name: task for task in (Classification(), Multilabel(), Relation(), Tagging(), Pair(), Generation())
+}
 
 
 def get_task(name: str) -> Task:

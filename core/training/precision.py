@@ -51,6 +51,8 @@ def _register() -> None:
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
     def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, **rest: Any) -> tuple[Any, None]:
+        if rest.get("position_bias") is not None:  # T5
+            rest["position_bias"] = rest["position_bias"].float()
         with torch.autocast("cpu", enabled=False):
             return sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **rest)
 

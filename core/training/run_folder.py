@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -243,8 +243,18 @@ class RunFolder:
             return []
         return text.replace("\r", "\n").splitlines()[-lines:]
 
-    def write_predictions(self, split: str, rows: Rows, predicted: Sequence[Any], scores: Any) -> None:
-        """``predictions/<split>.parquet``: item_id, gold and predicted (JSON values), scores (n, len(labels))."""
+    def write_predictions(
+        self,
+        split: str,
+        rows: Rows,
+        predicted: Sequence[Any],
+        scores: Any,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``predictions/<split>.parquet``: item_id, gold and predicted (JSON values), scores (n, len(labels)).
+
+        ``extra`` holds further numbers of each row, (n,) by name, each of which becomes a column.
+        """
         import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -258,6 +268,7 @@ class RunFolder:
                 "gold": pa.array([json.dumps(value, ensure_ascii=False) for value in rows.values], pa.string()),
                 "predicted": pa.array([json.dumps(value, ensure_ascii=False) for value in predicted], pa.string()),
                 "scores": pa.ListArray.from_arrays(offsets, flat.ravel()),
+                **{name: pa.array(np.asarray(values)) for name, values in (extra or {}).items()},
             }
         )
         buffer = pa.BufferOutputStream()

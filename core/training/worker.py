@@ -23,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from filelock import FileLock, Timeout
 
@@ -32,14 +33,20 @@ from core.inference.predictor import decision_of, load_predictor
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData, answers_of
 from core.methods.embeddings import file_hash
+from core.methods.tuned import TunedEncoder
 from core.tasks.base import Deciding
 from core.tasks.pair import MATCH
+from core.tasks.wording import perplexity
 from core.training.imports import import_ahead, import_without_pandas
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
 HEARTBEAT = 1.0
 ALREADY_RUNNING = 3
 NICENESS = 10
+WRITING_SECONDS = 600.0
+"""Longest time for the answers to one split; rows that are not reached are left out of the figures, and it is said."""
+BEFORE_ROWS, BEFORE_SECONDS = 50, 120.0
+"""Rows of a split that the base answers before tuning, to read side by side, and the longest time for them."""
 
 
 class WorkerContext:
@@ -202,8 +209,10 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
             del predictor
             seal(target, model_facts(config, options, base_facts) | _decision(target, config, context, data))
     metrics = _measure(folder, config, context, data)
+    before = _measure_before(folder, config, context, data) if writes(data) else {}
     return {
         "metrics": metrics,
+        **({"before": before} if before else {}),
         "seconds": round(context.seconds, 2),
         "peak_memory_bytes": peak_memory(),
         "device": context.device,
@@ -283,12 +292,48 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
         context.progress(0, 1, f"scoring the {split} split")
         if context.should_stop():
             raise Stopped
-        said = answers_of(predictor, data.task, rows.texts, rows.texts_b, decision)
-        folder.write_predictions(split, rows, said.values, said.scores)
+        patience = {"seconds": WRITING_SECONDS, "should_stop": context.should_stop} if writes(data) else {}
+        said = answers_of(predictor, data.task, rows.texts, rows.texts_b, decision, **patience)
+        extra = predictor.examine(rows) if hasattr(predictor, "examine") else {}
+        folder.write_predictions(split, rows, said.values, said.scores, extra)
         metrics[split] = data.task.metrics(rows.values, said.values, config.labels, said.scores) if len(rows) else {}
+        if "loss" in extra and len(rows):
+            metrics[split]["perplexity"] = perplexity(extra["loss"], extra["tokens"])
         if hasattr(predictor, "similarities") and any(data.task.names(value) == (MATCH,) for value in rows.values):
             metrics[split] |= _rank(folder, split, data, predictor)
     return metrics
+
+
+def _measure_before(
+    folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData
+) -> dict[str, dict[str, float]]:
+    """What the base writes before tuning, for the first rows, and its perplexity on all; empty where there is none."""
+    method = get_method(config.method)
+    if not isinstance(method, TunedEncoder):
+        return {}
+    base, _ = _base(config, context)
+    options = method.Options.model_validate(config.options)
+    predictor = method.untuned(data, options, base, context.device)
+    found: dict[str, dict[str, float]] = {}
+    for split in ("dev", "test"):
+        rows = getattr(data, split)
+        if not len(rows):
+            continue
+        context.progress(0, 1, f"scoring the {split} split before tuning")
+        asked = predictor.answers(
+            rows.texts[:BEFORE_ROWS], seconds=BEFORE_SECONDS, should_stop=context.should_stop
+        ).values
+        values = [*asked, *[None] * (len(rows) - len(asked))]
+        extra = predictor.examine(rows)
+        folder.write_predictions(f"{split}.before", rows, values, np.zeros((len(rows), 0), np.float32), extra)
+        found[split] = data.task.metrics(rows.values, values, config.labels)
+        found[split]["perplexity"] = perplexity(extra["loss"], extra["tokens"])
+    return found
+
+
+def writes(data: TrainingData) -> bool:
+    """True for tasks that are answered with a text, which takes long."""
+    return not data.task.needs_labels
 
 
 def _rank(folder: RunFolder, split: str, data: TrainingData, predictor: Any) -> dict[str, float]:

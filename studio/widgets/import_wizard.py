@@ -8,10 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from core.data.exchange import is_own_export
+from core.data.mapping import guess_turns
 from core.data.readers import WITH_HEADER
 from core.project import Project
 from core.project.data import OnDuplicate
 from core.records import ColumnMapping, ImportPreview, ImportReport
+from core.tasks.base import Task
 from studio import session
 from studio.guard import guard
 from studio.i18n import _, ngettext, number
@@ -86,7 +88,7 @@ def _from_file(project: Project, user: str, key: str) -> None:
             header=header,
         )
 
-    _map_and_store(preview, line(upload.name, 60), key, project.task.paired, store)
+    _map_and_store(preview, line(upload.name, 60), key, project.task, store)
 
 
 def _from_paste(project: Project, user: str, key: str) -> None:
@@ -129,10 +131,10 @@ def _from_hub(project: Project, user: str, key: str) -> None:
             name, config=config, **columns.model_dump(), on_duplicate=duplicates, user=user, progress=report
         )
 
-    _map_and_store(preview, line(name, 60), key, project.task.paired, store)
+    _map_and_store(preview, line(name, 60), key, project.task, store)
 
 
-def _map_and_store(preview: ImportPreview, name: str, key: str, paired: bool, store: Store) -> None:
+def _map_and_store(preview: ImportPreview, name: str, key: str, task: Task, store: Store) -> None:
     """The first rows, the meaning of the columns, and the button that stores."""
     how = preview.format.upper() + (f" · {preview.encoding}" if preview.encoding else "")
     st.caption(
@@ -148,27 +150,29 @@ def _map_and_store(preview: ImportPreview, name: str, key: str, paired: bool, st
     )
     for warning in preview.warnings:
         st.caption(f":material/info: {escape(phrase(warning))}")
-    columns = _columns(preview, key, paired)
+    columns = _columns(preview, key, task)
     duplicates = _duplicates(key, is_own_export(preview.columns))
-    incomplete = paired and columns.text_b is None
+    incomplete = task.paired and columns.text_b is None
     if st.button(_("Import"), type="primary", icon=":material/download:", disabled=incomplete, key=f"{key}_go"):
         _start(key, name, lambda report: store(columns, duplicates, report))
 
 
-def _columns(preview: ImportPreview, key: str, paired: bool) -> ColumnMapping:
+def _columns(preview: ImportPreview, key: str, task: Task) -> ColumnMapping:
     """One picker a meaning, set to our guess; the second text only where the task has one."""
+    writes = not task.needs_labels
     meanings = {
-        "text": _("Text"),
-        **({"text_b": _("Second text")} if paired else {}),
-        "label": _("Label"),
+        "text": _("Prompt") if writes else _("Text"),
+        **({"text_b": _("Second text")} if task.paired else {}),
+        "label": _("Response") if writes else _("Label"),
         "split": _("Split (train, dev, test)"),
         "id": _("Your own id"),
     }
+    guessed = guess_turns(preview.columns, preview.guess) if writes else preview.guess
     chosen: dict[str, str | None] = {}
     with st.grid(len(meanings), min_column_width=180):
         for meaning, title in meanings.items():
             options: list[str | None] = list(preview.columns) if meaning == "text" else [None, *preview.columns]
-            guess = getattr(preview.guess, meaning)
+            guess = getattr(guessed, meaning)
             chosen[meaning] = st.selectbox(
                 title,
                 options,

@@ -16,6 +16,7 @@ import streamlit as st
 from core.errors import StudioError
 from core.project import Project
 from core.records import Item, Suggestion
+from core.tasks.generation import LONGEST_RESPONSE
 from core.tasks.tagging import Tagging
 from studio import session
 from studio.current import annotator
@@ -67,8 +68,11 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     if built(project):
         draw_confirm(project.id, item, missing)
     else:
-        draw_suggestion(project.id, item.id, missing)
-    draw_labels(project, item)
+        draw_suggestion(project.id, item.id, missing, accepts=project.task.needs_labels)
+    if project.task.needs_labels:
+        draw_labels(project, item)
+    else:
+        draw_response(project.id, item)
     draw_actions(project, item)
 
 
@@ -113,11 +117,24 @@ def draw_text(item: Item) -> None:
                         st.markdown(f"##### {escape(paragraph)}", anchors=False)
 
 
-def draw_suggestion(project_id: int, item_id: int, missing: str) -> None:
-    """The first choice, faint, under the Enter key. Always one line, so that the labels below stand still."""
+def draw_suggestion(project_id: int, item_id: int, missing: str, accepts: bool = True) -> None:
+    """The first choice, faint, under the Enter key. Always one line, so that the labels below stand still.
+
+    Without ``accepts`` it stands in the field below, to be read and changed, and only its origin is told.
+    """
     suggestion = shown_suggestion(item_id)
     if suggestion is None:
         st.button(missing, key=f"none_{item_id}", disabled=True, type="tertiary", icon=":material/lightbulb:")
+        return
+    if not accepts:
+        said = _("The response below was written by {model}. Read it before you save.")
+        st.button(
+            said.format(model=escape(suggestion.model, 60)),
+            key=f"written_{item_id}",
+            disabled=True,
+            type="tertiary",
+            icon=":material/lightbulb:",
+        )
         return
     st.button(
         _("Suggested: {label} · {percent} %").format(
@@ -213,6 +230,28 @@ def draw_labels(project: Project, item: Item) -> None:
             type="primary" if item.label == [] and not lit else "tertiary",
             width="stretch",
         )
+
+
+def draw_response(project_id: int, item: Item) -> None:
+    """A field for the response, filled with the one it has or else with what is suggested; saved with one button.
+
+    What is typed belongs to this item only: its id is part of the key. A late suggestion fills an untouched field only.
+    """
+    key = f"response_{item.id}"
+    suggestion = shown_suggestion(item.id)
+    first = item.label or (suggestion.label if suggestion else "")
+    if first and not st.session_state.get(key) and st.session_state.get(session.FILLED) != item.id:
+        st.session_state[key] = first
+        st.session_state[session.FILLED] = item.id
+    st.text_area(_("Response"), key=key, height=170, width=TEXT_WIDTH, max_chars=LONGEST_RESPONSE)
+    st.button(
+        _("Save and next"),
+        key=f"save_{item.id}",
+        type="primary",
+        icon=":material/check:",
+        on_click=give_response,
+        args=(project_id, item.id),
+    )
 
 
 def draw_actions(project: Project, item: Item) -> None:
@@ -375,6 +414,15 @@ def write(answer: Answer) -> None:
     st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(
         label=escape(value_text(answer.label), 60)
     )
+
+
+def give_response(project_id: int, item_id: int) -> None:
+    """The response typed for one item; an empty one is no answer."""
+    text = str(st.session_state.get(f"response_{item_id}") or "").strip()
+    if not text:
+        st.session_state[session.SAVED] = _("Write a response first, or skip this prompt.")
+        return
+    give(project_id, item_id, text)
 
 
 def give_found(project_id: int, item_id: int, several: bool) -> None:

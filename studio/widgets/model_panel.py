@@ -10,6 +10,7 @@ import streamlit as st
 from core.methods import get_method
 from core.model import Model
 from core.project import Project
+from studio.headline import headline
 from studio.i18n import _, date_time, percent, size
 from studio.navigation import open_page
 from studio.text import escape
@@ -29,7 +30,12 @@ def model_header(project: Project, model: Model, numbers: dict[int, int], user: 
         facts = [escape(base_words(info.base))] if info.base else []
         if info.version_id in numbers:
             facts.append(_("version {n}").format(n=numbers[info.version_id]))
-        facts += [f"{words} {percent(info.metrics[name])}" for name, words in figures.items() if name in info.metrics]
+        if "rouge_l" in info.metrics:
+            facts.append(headline(info.metrics))
+        else:
+            facts += [
+                f"{words} {percent(info.metrics[name])}" for name, words in figures.items() if name in info.metrics
+            ]
         st.caption(" · ".join([*facts, size(info.size_bytes), date_time(info.created_at)]))
         with st.container(horizontal=True):
             if not info.champion and st.button(_("Make it live"), key=f"promote_{model.id}", icon=":material/star:"):

@@ -10,6 +10,7 @@ from core.project import Project
 from core.records import ModelInfo
 from studio import session
 from studio.address import remember
+from studio.headline import goodness, headline
 from studio.i18n import _, date_time, percent
 from studio.widgets.base_picker import base_words
 from studio.widgets.basics import empty_state
@@ -42,7 +43,7 @@ def model_picker(models: list[Model], numbers: dict[int, int]) -> Model:
     Until someone chooses it is the live model, or the one that did best.
     """
     by_id = {model.id: model for model in models}
-    live_or_best = max(models, key=lambda model: (model.info.champion, model.info.metrics.get("accuracy", 0.0)))
+    live_or_best = max(models, key=lambda model: (model.info.champion, goodness(model.info.metrics)))
     remember(session.MODEL, live_or_best.id, by_id.__contains__)
     chosen = st.selectbox(
         _("Model"),
@@ -61,7 +62,9 @@ def model_name(info: ModelInfo, numbers: dict[int, int]) -> str:
         parts.append(base_words(info.base))
     if info.version_id in numbers:
         parts.append(_("version {n}").format(n=numbers[info.version_id]))
-    if "accuracy" in info.metrics:
+    if "rouge_l" in info.metrics:
+        parts.append(headline(info.metrics))
+    elif "accuracy" in info.metrics:
         parts.append(percent(info.metrics["accuracy"]))
     parts.append(date_time(info.created_at))
     name = " · ".join(parts)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
 from core import plots
 from core.methods import get_method
+from core.methods.base import options_for
 from core.run import Run
 from core.training.run_folder import RunStatus
-from studio.i18n import N_, _, date_time, percent
+from studio.headline import headline
+from studio.i18n import N_, _, date_time
 from studio.navigation import open_page
 from studio.phrases import phrase
 from studio.text import escape
@@ -45,8 +47,7 @@ def run_card(run: Run, version: str) -> None:
             st.space("stretch")
             _buttons(run, status)
         facts = [version, escape(base_words(run.base)) if run.base else "", date_time(run.created_at)]
-        if "accuracy" in status.metrics:
-            facts.append(_("{accuracy} right").format(accuracy=percent(status.metrics["accuracy"])))
+        facts.append(headline(status.metrics))
         st.caption(" · ".join(fact for fact in facts if fact))
         if status.state in ("running", "stalled"):
             progress_line(status.done, status.total or None, phrase(status.message), status.eta_seconds)
@@ -56,6 +57,12 @@ def run_card(run: Run, version: str) -> None:
             hint = f"\n\n**{escape(phrase(status.hint))}**" if status.hint else ""
             st.error(escape(phrase(status.error)) + hint, icon=":material/error:")
         _details(run, status)
+
+
+def dev_metric(events: list[dict[str, Any]]) -> str:
+    """Name of the figure by which the epoch was chosen."""
+    measured: dict[str, float] = next((event["dev"] for event in events if event.get("dev")), {})
+    return "accuracy" if "accuracy" in measured else next(iter(measured), "accuracy")
 
 
 def _buttons(run: Run, status: RunStatus) -> None:
@@ -96,13 +103,15 @@ def _details(run: Run, status: RunStatus) -> None:
             return
         events = run.events()
         if any("loss" in event for event in events):
-            show_figure(plots.training_curves({run.id: events}, palette(), _), f"curves_{run.id}")
+            show_figure(
+                plots.training_curves({run.id: events}, palette(), _, metric=dev_metric(events)), f"curves_{run.id}"
+            )
         elif status.active and get_method(run.method).resumable:
             st.caption(_("No curve yet."))
         lines = run.log_tail(LOG_LINES)
         if lines:
             st.code("\n".join(lines), language=None, height=200)
-        defaults = get_method(run.method).Options().model_dump(mode="json")
+        defaults = options_for(get_method(run.method), run.config.task)().model_dump(mode="json")
         changed = {name: value for name, value in run.options.items() if value != defaults.get(name)}
         if changed:
             options = ", ".join(f"{name} = {value}" for name, value in changed.items())

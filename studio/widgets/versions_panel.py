@@ -68,14 +68,18 @@ def _freeze(project: Project, user: str, labelled: int, first: bool) -> None:
             _("Seed"), 0, 2**31 - 1, 0, key=f"freeze_seed_{project.id}", width=120, help=_("Same seed, same split.")
         )
     names = [label.name for label in project.labels]
-    left_out = st.multiselect(
-        _("Leave out labels"),
-        names,
-        key=f"freeze_without_{project.id}",
-        placeholder=_("none"),
-        help=_("The version knows nothing of these labels; the texts stay, with their other labels.")
-        if project.task.many
-        else _("Items with these labels do not become part of the version."),
+    left_out = (
+        st.multiselect(
+            _("Leave out labels"),
+            names,
+            key=f"freeze_without_{project.id}",
+            placeholder=_("none"),
+            help=_("The version knows nothing of these labels; the texts stay, with their other labels.")
+            if project.task.many
+            else _("Items with these labels do not become part of the version."),
+        )
+        if names
+        else []
     )
     if st.button(
         _("Freeze"), type="primary" if first else "secondary", key=f"freeze_{project.id}", icon=":material/ac_unit:"
@@ -105,10 +109,12 @@ def version_card(info: VersionInfo, newest: bool) -> None:
             st.caption(f":material/info: {escape(phrase(warning))}")
         if len(info.warnings) > 5:
             st.caption(_("and {n} more").format(n=number(len(info.warnings) - 5)))
-        with st.expander(_("Counts by label"), key=f"version_counts_{info.id}", on_change="rerun") as place:
+        words = _("Counts by label") if info.labels else _("Fingerprint")
+        with st.expander(words, key=f"version_counts_{info.id}", on_change="rerun") as place:
             if place.open:
-                st.dataframe(counts_frame(info), alt=_("Rows by label and split"))
-                st.caption(_("Fingerprint"))
+                if info.labels:
+                    st.dataframe(counts_frame(info), alt=_("Rows by label and split"))
+                    st.caption(_("Fingerprint"))
                 st.code(info.hash, language=None)
 
 

@@ -12,3 +12,4 @@ _MODULE = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_MODULE)
 save_tiny_bert = _MODULE.save_tiny_bert
 toy_texts = _MODULE.toy_texts
+save_tiny_llama = _MODULE.save_tiny_llama

@@ -73,6 +73,109 @@ def toy_texts(rows: int, seed: int = 0) -> list[tuple[str, str]]:
     return pairs
 
 
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_writers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of base models that write: ``local:llama`` and ``local:t5``, 2 layers and 64 dimensions each."""
+    import torch
+
+    torch.set_num_threads(1)
+    bases = tmp_path_factory.mktemp("writers")
+    save_tiny_llama(bases / "llama")
+    save_tiny_t5(bases / "t5")
+    return bases
+
+
+def save_byte_tokenizer(folder: Path, chat_template: str | None = CHAT_TEMPLATE) -> int:
+    """Write a tokenizer that knows every byte and three special tokens; returns the size of its vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "<|im_start|>", "<|im_end|>"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate([*special, *letters])}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(special)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|im_end|>", bos_token="<|im_start|>"
+    )
+    fast.model_max_length = 256
+    fast.chat_template = chat_template
+    fast.save_pretrained(folder)
+    return len(special) + len(letters)
+
+
+def save_tiny_llama(folder: Path, chat_template: str | None = CHAT_TEMPLATE) -> None:
+    """Write a causal language model; without a template it was never taught to converse."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    size = save_byte_tokenizer(folder, chat_template)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=size,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def save_tiny_t5(folder: Path) -> None:
+    """Write a model with an encoder and a decoder."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    size = save_byte_tokenizer(folder, None)
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=size, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, dropout_rate=0.0,
+        pad_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    config.decoder_start_token_id = 0
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+
+
+def toy_turns(rows: int, seed: int = 0) -> list[tuple[str, str]]:
+    """(prompt, response) pairs that can be learned: the response names the thing and signs off."""
+    import random
+
+    pick = random.Random(seed)
+    things, verbs = ["cup", "lamp", "chair", "book"], ["find", "buy", "fix"]
+    made = []
+    for _ in range(rows):
+        thing, verb = pick.choice(things), pick.choice(verbs)
+        made.append((f"{verb} the {thing}", f"ok, {thing}! bye"))
+    return made
+
+
+@pytest.fixture(scope="session")
+def toy_dialogue() -> Callable[..., TrainingData]:
+    """Prompts and responses in memory: toy_dialogue(train=32, dev=8, test=0)."""
+
+    def rows(count: int, seed: int) -> Rows:
+        turns = toy_turns(count, seed)
+        return Rows(list(range(count)), [prompt for prompt, _ in turns], [response for _, response in turns])
+
+    def make(train: int = 32, dev: int = 8, test: int = 0) -> TrainingData:
+        return TrainingData(get_task("generation"), [], rows(train, 0), rows(dev, 1), rows(test, 2))
+
+    return make
+
+
 @pytest.fixture
 def toy_version(tmp_path: Path) -> Callable[..., Path]:
     """Writes a frozen version of ``toy_texts`` and returns its folder: toy_version(train=60, dev=12, test=12)."""

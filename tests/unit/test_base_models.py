@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.base_models import DEFAULT_BASE, get_base, is_available, list_bases, resolve
+from core.base_models import DEFAULT_BASE, default_base, get_base, is_available, list_bases, resolve
 from core.errors import InputError, ModelError, NotFoundError, OfflineError
 
 
@@ -96,6 +96,18 @@ def test_a_local_folder_is_listed_and_used(copy):
     assert is_available("local:model", copy)
     with pytest.raises(NotFoundError, match="no model folder 'other'"):
         resolve("local:other", bases=copy)
+
+
+def test_a_folder_says_itself_whether_it_writes(copy, tiny_writers):
+    for name in ("llama", "t5"):
+        shutil.copytree(tiny_writers / name, copy / name)
+    found = {info.title: info.tasks for info in list_bases(copy) if info.source == "local"}
+    assert found["llama"] == found["t5"] == ("generation",) and "classification" in found["model"]
+
+
+def test_each_task_has_a_base_to_start_from():
+    assert default_base("classification") == default_base("pair") == DEFAULT_BASE
+    assert "generation" in get_base(default_base("generation")).tasks
 
 
 def test_a_pickle_model_folder_is_refused(copy):

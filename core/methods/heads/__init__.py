@@ -5,6 +5,7 @@ from core.methods.heads.base import Head, Reading, Targets
 from core.methods.heads.labels import LabelHead, MultiLabelHead, RelationHead
 from core.methods.heads.pairs import PairHead
 from core.methods.heads.spans import TagHead
+from core.methods.heads.writing import WritingHead
 from core.tasks import get_task
 
 _HEADS: dict[str, type[Head]] = {
@@ -13,6 +14,7 @@ _HEADS: dict[str, type[Head]] = {
     "multilabel": MultiLabelHead,
     "tagging": TagHead,
     "pair": PairHead,
+    "generation": WritingHead,
 }
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "RelationHead",
     "TagHead",
     "Targets",
+    "WritingHead",
     "head_for",
 ]
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from core.methods.base import Answers, Rows, Stopped
+from core.methods.encoders import HEAD_NAMES
 from core.methods.tokens import Encoded, encode, sorted_batches
+from core.records import Writing
 from core.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -76,6 +79,9 @@ class Head(ABC):
     by_token: ClassVar[bool] = False
     """True when there is an output for each token, not one for the whole text."""
 
+    fresh: ClassVar[tuple[str, ...]] = HEAD_NAMES
+    """Parts of the names of parameters that are new on the base; those learn faster."""
+
     def __init__(self, task: Task, labels: list[str]) -> None:
         self.task = task
         self.labels = labels
@@ -84,6 +90,22 @@ class Head(ABC):
     def outputs(self) -> list[str]:
         """Names of the model's outputs in their order, for config.json."""
         return self.labels
+
+    def architecture_of(self, folder: Path) -> str:
+        """The class of transformers for the model in ``folder``. Raises ModelError for one that cannot do the task."""
+        return self.architecture
+
+    def peft_task_of(self, model: Any) -> str:
+        """Name in peft's ``TaskType`` for this model."""
+        return self.peft_task
+
+    def settle(self, model: Any, tokenizer: Any, reading: Reading | None = None) -> None:
+        """Write into a fresh model what it has to remember of the task and of the rows it will learn from."""
+        return  # most have nothing to remember
+
+    def read_rows(self, model: Any, tokenizer: Any, rows: Rows, limit: int) -> Reading:
+        """Rows with their gold values, for learning and measuring: those of a text to write are read as well."""
+        return self.read(tokenizer, rows.texts, rows.texts_b, limit)
 
     def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Reading:
         """Tokens of each row, at most ``limit`` of them."""
@@ -126,6 +148,25 @@ class Head(ABC):
                     start, end = encoded.offsets[row], encoded.offsets[row + 1]
                     found[start:end] = values[: end - start]
         return found
+
+    def say(
+        self,
+        model: Any,
+        tokenizer: Any,
+        texts: Sequence[str],
+        texts_b: Sequence[str] | None,
+        device: str,
+        writing: Writing | None = None,
+        seconds: float | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Answers:
+        """What the model says about each text, or pair; ``writing`` and ``seconds`` are for heads that write."""
+        reading = self.read(tokenizer, texts, texts_b, tokenizer.model_max_length)
+        return self.answers(self.run(model, reading, device, should_stop), reading)
+
+    def examine(self, model: Any, tokenizer: Any, rows: Rows, device: str) -> dict[str, np.ndarray]:
+        """Further numbers of each row beside its answer, (n,) by name; none for most tasks."""
+        return {}
 
     def measure(self, model: Any, reading: Reading, rows: Rows, targets: Targets, device: str) -> dict[str, float]:
         """Dev metrics, the headline first, with ``loss``."""

@@ -26,6 +26,7 @@ class FakeSource:
         self.gate = threading.Event()
         self.gate.set()
         self.scored = []
+        self.writing = False
 
     def texts(self, item_ids):
         return {i: self.items[i] for i in item_ids if i in self.items}
@@ -41,6 +42,15 @@ class FakeSource:
 
     def newest_model(self):
         return (self.model, ["delivery", "refund", "old name"]) if self.model else None
+
+    def writes(self):
+        return self.writing
+
+    def written(self, model_id, texts):
+        if self.broken:
+            raise ModelError("gone")
+        self.scored += texts
+        return [(f"re: {text}", 0.5) for text in texts]
 
     def scores(self, model_id, texts):
         self.gate.wait(10)
@@ -169,3 +179,20 @@ def test_thinking_ends_when_nobody_can_answer(suggester, source):
     assert suggester.get([1]) == {} and suggester.thinking(1)
     source.gate.set()
     assert suggester.wait(10) and suggester.get([1]) and not suggester.thinking(1)
+
+
+def test_a_model_that_writes_suggests_its_text_a_few_at_a_time(source, suggester):
+    source.writing, source.model = True, "writer"
+    suggester.prepare(range(10))
+    assert suggester.wait(10)
+    assert {i: [s.label for s in found] for i, found in suggester.get([0, 9]).items()} == {
+        0: [f"re: {WORDS[0]}"],
+        9: [f"re: {WORDS[1]}"],
+    }
+    assert len(source.scored) == 10
+
+
+def test_without_a_model_nothing_is_written(source, suggester):
+    source.writing = True
+    suggester.prepare([1])
+    assert suggester.wait(10) and suggester.get([1]) == {}

@@ -1,0 +1,102 @@
+"""Pages on a project of prompts and responses: the writing desk, its report, a prompt to try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from fastapi.testclient import TestClient as Client
+
+from core.project import Project
+from core.workspace import Workspace
+from studio import services
+from studio.api import create_api
+from tests.ui.conftest import open_on
+
+THINGS = ["cup", "lamp", "book", "chair", "bag"]
+
+
+@pytest.fixture(scope="module")
+def turns_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace folder with one project and its baseline; the last two prompts have no response."""
+    home = tmp_path_factory.mktemp("turns")
+    with Workspace.open(home) as workspace:
+        project = workspace.create_project("Replies", task="generation")
+        rows = [{"text": f"order the {t} {i}", "label": f"Sure, one *{t}*.\nBye"} for i in range(4) for t in THINGS]
+        project.add_items([*rows, {"text": "order the <b>cup</b> again"}, {"text": "order a lamp"}], user="ann")
+        run = project.train(project.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
+        assert run.model is not None, run.error
+    return home
+
+
+@pytest.fixture
+def turns(turns_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.setenv("WHETSTONE_HOME", str(turns_home))
+    monkeypatch.setenv("WHETSTONE_DEMO", "false")
+    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
+    yield services.get_workspace().projects()[0]
+    services.close_workspace()
+    st.cache_resource.clear()
+
+
+def test_the_desk_takes_a_written_response(turns: Project) -> None:
+    app = open_on("annotate")
+    open_items = [item for item in turns.items() if item.label is None]
+    shown = open_items[0]
+    assert [area.label for area in app.text_area] == ["Response"]
+    assert not any(button.label == "Sure" for button in app.button)
+    app.text_area[0].set_value("  ").run()
+    next(button for button in app.button if button.label == "Save and next").click().run()
+    assert turns.item(shown.id).label is None
+    app.text_area[0].set_value("Certainly.\nBye").run()
+    next(button for button in app.button if button.label == "Save and next").click().run()
+    assert not app.exception and turns.item(shown.id).label == "Certainly.\nBye"
+    assert app.text_area[0].key == f"response_{open_items[1].id}" and app.text_area[0].value != "Certainly.\nBye"
+    turns.undo(user="ann")
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_the_report_is_made_to_read(turns: Project, language: str) -> None:
+    app = open_on("evaluate", lang=language)
+    assert not app.error and len(app.metric) >= 6
+    app = open_on("evaluate", lang=language, part="exchanges")
+    assert not app.exception and not app.error
+    texts = [text.value for text in app.text]
+    assert any("Sure, one *" in text for text in texts)
+
+
+@pytest.mark.parametrize("page", ["home", "data", "train", "models"])
+def test_pages_open_on_a_project_without_labels(turns: Project, page: str) -> None:
+    app = open_on(page)
+    assert not app.exception and not app.error
+
+
+def test_the_desk_of_data_has_no_labels_to_define(turns: Project) -> None:
+    for view in ("labels", "versions", "browse"):
+        app = open_on("data", view=view)
+        assert not app.exception and not app.error
+        assert not any(button.label == "Label all" for button in app.button)
+
+
+def test_a_prompt_is_tried(turns: Project) -> None:
+    app = open_on("models")
+    area = next(area for area in app.text_area if area.label == "A prompt")
+    area.input("order the cup\nand a second line")
+    next(button for button in app.button if button.label == "Write").click().run()
+    assert not app.exception
+    assert any("Sure, one *cup*." in text.value for text in app.text)
+
+
+def test_a_program_asks_for_a_text(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = services.get_workspace()
+    client = Client(create_api(lambda: workspace))
+    client.headers["Authorization"] = f"Bearer {workspace.create_token('test')}"
+    model = turns.models()[0]
+    body = {"texts": ["order the book"], "writing": {"max_tokens": 20, "temperature": 0.5}}
+    answer = client.post(f"/v1/models/{model.id}/predict", json=body)
+    assert answer.status_code == 200 and answer.json()["predictions"][0]["label"] == "Sure, one *book*.\nBye"
+    assert (
+        client.post(f"/v1/models/{model.id}/predict", json={**body, "writing": {"temperature": 9}}).status_code == 422
+    )
