@@ -90,7 +90,7 @@ def test_unseen_and_absent_labels_are_told():
 def test_models_are_compared_by_the_f1_of_each_text(noisy):
     gold, predicted = noisy
     good, bad = measured(gold, gold), measured(gold, predicted)
-    assert np.mean(bad.row_scores) == pytest.approx(bad.figures["samples_f1"])
+    assert np.mean(np.array(bad.row_scores, dtype=float)) == pytest.approx(bad.figures["samples_f1"])
     found = compare(good, bad)
     assert found.distinguishable and found.difference == pytest.approx(1 - bad.figures["samples_f1"])
     assert found.only_second_right == 0 and found.only_first_right == len(bad.mistakes)
