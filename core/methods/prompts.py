@@ -38,7 +38,7 @@ class PromptOptions(NeuralOptions):
 
 
 class _LearnedTokens(PeftMethod):
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "relation"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     merges: ClassVar[bool] = False
     only: ClassVar[frozenset[str] | None] = BERT_LIKE
     Options: ClassVar[type[NeuralOptions]] = PromptOptions
