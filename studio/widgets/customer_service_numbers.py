@@ -94,7 +94,7 @@ def _shown(scenario: CustomerService, replays: list[Replay]) -> None:
             _("Replay"),
             list(by_id),
             format_func=lambda one: f"{one} · {line(by_id[one].name, 40)} · {date_time(by_id[one].at)}",
-            key=f"service_replay_{scenario.setup.id}_shown",
+            key=f"service_replay_{scenario.setup.id}_shown_{replays[0].id}",  # a new one is looked at first
             width=420,
         )
     ]

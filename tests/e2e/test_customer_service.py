@@ -193,8 +193,11 @@ def test_a_replay_says_how_good_it_is(desk: Server, page: Page) -> None:
 def replay(page: Page, server: Server, button: str) -> None:
     """Run the sample conversations and wait for their figures."""
     open_page(page, server, "&tab=numbers")
+    settled(page, 60)
     page.get_by_role("button", name=button, exact=True).click()
-    expect(page.get_by_role("button", name="Run the sample conversations again")).to_be_visible(timeout=180_000)
+    expect(page.get_by_text(re.compile("Replaying conversations"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Replaying conversations"))).to_have_count(0, timeout=180_000)
+    settled(page, 60)
     expect(page.get_by_text(re.compile(r"of the conversations went right")).first).to_be_visible(timeout=180_000)
 
 
