@@ -70,6 +70,41 @@ class Encoded:
         return inputs
 
 
+@dataclass(frozen=True)
+class Picked:
+    """Chosen rows of others, which may be chosen more than once."""
+
+    data: Batches
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(n,) tokens of each row."""
+        return self.data.lengths[self.rows]
+
+    def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Model inputs of these rows by name."""
+        return self.data.batch(self.rows[rows])
+
+
+MOST_REPEATS = 20
+"""A row of a very rare class is not shown more often than this in an epoch."""
+
+
+def balanced_rows(keys: Sequence[str], seed: int) -> np.ndarray:
+    """Rows of one epoch in which every class is shown as often as the largest; its rows in turn, each at least once."""
+    random = np.random.default_rng(seed)
+    _, classes, counts = np.unique(np.array(keys, dtype=object).astype(str), return_inverse=True, return_counts=True)
+    found = []
+    for number, count in enumerate(counts):
+        own = random.permutation(np.flatnonzero(classes == number))
+        found.append(np.resize(own, min(int(counts.max()), MOST_REPEATS * int(count))))
+    return np.concatenate(found)
+
+
 def encode(
     tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None = None, max_length: int = 128
 ) -> Encoded:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -25,14 +26,18 @@ from core.methods.base import RunContext, Stopped
 from core.methods.neural import epochs_for
 from core.methods.tokens import shuffled_buckets
 from core.training import checkpoints
+from core.training.adversarial import Adversary
 from core.training.dropout import Masks, quick_dropout
+from core.training.memory import is_out_of_memory
 from core.training.precision import attention_in_32_bits, half_precision
 
 if TYPE_CHECKING:
     from core.methods.heads import Targets
+    from core.methods.heads.base import PickedTargets
     from core.methods.neural import LoopOptions
     from core.methods.tokens import Batches
 
+_LAYER = re.compile(r"\.(\d+)\.")
 EVENTS = 400
 """Most points of a loss curve."""
 Metrics = dict[str, float]
@@ -71,6 +76,8 @@ class State:
     """Epochs since the best."""
     loss_sum: float = 0.0
     """Sum of the losses of the current epoch."""
+    parts: int = 1
+    """Parts in which a batch is worked through."""
 
 
 @dataclass
@@ -79,7 +86,7 @@ class Loop:
 
     model: torch.nn.Module
     data: Batches
-    targets: Targets
+    targets: Targets | PickedTargets
     """Row i belongs to row i of the data."""
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     """From logits and targets to a scalar."""
@@ -92,6 +99,8 @@ class Loop:
     companion: Companion | None = None
     logits: Callable[[Any], torch.Tensor] = attrgetter("logits")
     """From what the model returns to what the loss takes."""
+    divergence: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
+    """How far two answers are apart, given the targets; for R-Drop."""
     state: State = field(default_factory=State)
     best_weights: Tensors | None = None
 
@@ -107,6 +116,10 @@ class Loop:
         self.checkpoints = self.context.directory / "checkpoints"
         self.half = half_precision(self.context) if self.options.half_precision else None
         self.masks = Masks(self.options.seed)
+        self.state.parts = max(self.state.parts, self.options.accumulation)
+        kind: Any = getattr(self.options, "adversarial", "none")
+        size = getattr(self.options, "adversarial_size", 0.0)
+        self.adversary = None if kind == "none" else Adversary(self.model, kind, size)
 
     def run(self) -> None:
         """Train to the end and leave the best weights in the model. Raises TrainingError, Stopped, StorageError."""
@@ -115,6 +128,8 @@ class Loop:
             message = "Computing in 16 bits (bfloat16), which this machine was measured to do faster"
             self.context.report("note", message=message)
         with ExitStack() as stack:
+            if self.adversary is not None:
+                stack.enter_context(self.adversary)
             if self.device.type == "cpu":
                 stack.enter_context(quick_dropout(self.model, self.masks))
                 if self.half is not None:
@@ -154,22 +169,9 @@ class Loop:
     # -------------------------------------------------------------- one step
 
     def _step(self, rows: np.ndarray) -> None:
-        inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
         self.masks.start(self.state.step)
-        with torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None):
-            logits = self.logits(self.model(**inputs))
-        loss = self.loss(logits.float(), self.targets.take(rows).to(self.device))
-        if self.companion is not None:
-            loss = loss + self.companion.penalty()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            rate = self.options.learning_rate
-            raise TrainingError(
-                f"The loss became {value} in step {self.state.step + 1}; the weights are no longer usable.",
-                f"Start it again with a lower learning rate, e.g. {rate / 4:g} (it was {rate:g}).",
-            )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        value = self._gradients(rows)
         if self.options.gradient_clip:
             torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.options.gradient_clip)
         self.optimizer.step()
@@ -183,6 +185,65 @@ class Loop:
         if step % every == 0 or step == 1:
             self.context.report("step", step=step, loss=round(value, 5), lr=self.schedule.get_last_lr()[0])
         self.context.progress(step, self.total, f"epoch {self.state.epoch + 1} of {self.epochs}")
+
+    def _gradients(self, rows: np.ndarray) -> float:
+        """Add up the gradients of a batch, part by part; returns its mean loss.
+
+        When memory runs out the parts are halved, and the rest of the run goes on with them. Raises TrainingError.
+        """
+        while True:
+            parts = [part for part in np.array_split(rows, self.state.parts) if len(part)]
+            try:
+                return sum(self._backward(part, len(part) / len(rows)) for part in parts)
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.state.parts >= len(rows):
+                    raise
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.state.parts *= 2
+            size = math.ceil(self.options.batch_size / self.state.parts)
+            message = f"Memory ran out: batches are worked through in parts of {size} texts from here on"
+            self.context.report("note", message=message)
+
+    def _backward(self, rows: np.ndarray, share: float) -> float:
+        """Gradients of some rows, by their share of the batch; returns that share of their loss."""
+        inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
+        targets = self.targets.take(rows).to(self.device)
+
+        def loss() -> torch.Tensor:
+            return self._loss(inputs, targets) * share
+
+        if self.adversary is not None:
+            return self.adversary.backward(loss)
+        value = loss()
+        value.backward()
+        return float(value.detach())
+
+    def _loss(self, inputs: Tensors, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss of some rows. Raises TrainingError when it is no number."""
+        logits = self._forward(inputs)
+        loss = self.loss(logits, targets)
+        again = getattr(self.options, "r_drop", 0.0)
+        if again and self.divergence is not None:
+            other = self._forward(inputs)
+            loss = (loss + self.loss(other, targets)) / 2 + again * self.divergence(logits, other, targets)
+        if self.companion is not None:
+            loss = loss + self.companion.penalty()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            rate = self.options.learning_rate
+            raise TrainingError(
+                f"The loss became {value} in step {self.state.step + 1}; the weights are no longer usable.",
+                f"Start it again with a lower learning rate, e.g. {rate / 4:g} (it was {rate:g}).",
+            )
+        return loss
+
+    def _forward(self, inputs: Tensors) -> torch.Tensor:
+        """Outputs of the model for a batch, 32-bit floats."""
+        with torch.autocast(self.device.type, dtype=self.half, enabled=self.half is not None):
+            logits = self.logits(self.model(**inputs))
+        return logits.float()
 
     def _measure(self) -> None:
         """Dev metrics after an epoch (and before the first step); remember the best weights."""
@@ -214,19 +275,23 @@ class Loop:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         options = self.options
-        groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+        groups: dict[tuple[bool, bool, int], list[torch.nn.Parameter]] = {}
+        decay = getattr(options, "layer_decay", 1.0)
+        depths = layer_depths(list(self.trainable)) if decay < 1 else {}
         for name, parameter in self.trainable.items():
             head = any(part in name for part in self.head_names)
             decays = parameter.ndim > 1  # biases and layer norms are not decayed
-            groups.setdefault((head, decays), []).append(parameter)
+            groups.setdefault((head, decays, 0 if head else depths.get(name, 0)), []).append(parameter)
         settings = [
             {
                 "params": parameters,
-                "lr": options.learning_rate * (getattr(options, "head_factor", 1.0) if head else 1.0),
+                "lr": options.learning_rate * (getattr(options, "head_factor", 1.0) if head else decay**depth),
                 "weight_decay": options.weight_decay if decays else 0.0,
             }
-            for (head, decays), parameters in groups.items()
+            for (head, decays, depth), parameters in groups.items()
         ]
+        if options.optimizer == "adafactor":
+            return torch.optim.Adafactor(settings, lr=options.learning_rate)
         if options.optimizer == "sgd":
             return torch.optim.SGD(settings, lr=options.learning_rate, momentum=0.9)
         return torch.optim.AdamW(settings, lr=options.learning_rate, fused=self.device.type in ("cpu", "cuda"))
@@ -305,3 +370,13 @@ class Loop:
         if self.device.type == "cuda":
             tensors["rng_device"] = torch.cuda.get_rng_state(self.device)
         return tensors
+
+
+def layer_depths(names: Sequence[str]) -> dict[str, int]:
+    """How many layers lie above each parameter: 0 for those of the top layer, and one more than all for what is below.
+
+    Layers are told by the first number in a name, as in ``encoder.layer.3.output.dense.weight``.
+    """
+    numbers = {name: int(found.group(1)) for name in names if (found := _LAYER.search(name))}
+    top = max(numbers.values(), default=-1)
+    return {name: top - numbers[name] if name in numbers else top + 1 for name in names}

@@ -38,6 +38,7 @@ from core.tasks.base import Deciding
 from core.tasks.pair import MATCH
 from core.tasks.wording import perplexity
 from core.training.imports import import_ahead, import_without_pandas
+from core.training.memory import is_out_of_memory
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
 HEARTBEAT = 1.0
@@ -366,12 +367,6 @@ def versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """True for the ways in which torch says that memory is exhausted."""
-    text = str(error).lower()
-    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in text or "can't allocate memory" in text
 
 
 def out_of_memory(config: RunConfig) -> TrainingError:

@@ -31,6 +31,21 @@ Loss = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 
 
 @dataclass(frozen=True)
+class Weighting:
+    """How much each row says to the loss."""
+
+    balanced: bool = False
+    """Rare classes count more."""
+    smoothing: float = 0.0
+    """Share of each target that is spread over all labels (Szegedy et al. 2016)."""
+    focal: float = 0.0
+    """Rows that the model is sure of count less, by (1 - p) to this power (Lin et al. 2017)."""
+
+
+PLAIN = Weighting()
+
+
+@dataclass(frozen=True)
 class Reading:
     """Rows as a model reads them."""
 
@@ -65,6 +80,18 @@ class Targets:
         for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
             padded[row, : end - start] = self.every[start:end]
         return padded
+
+
+@dataclass(frozen=True)
+class PickedTargets:
+    """Targets of chosen rows, which may be chosen more than once."""
+
+    targets: Targets
+    rows: np.ndarray
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        """As those of the rows themselves."""
+        return self.targets.take(self.rows[rows])
 
 
 class Head(ABC):
@@ -116,8 +143,18 @@ class Head(ABC):
         """What is learned from the gold values of the rows."""
 
     @abstractmethod
-    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
-        """From the logits and targets of a batch to a scalar; ``balanced`` counts rare classes more."""
+    def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
+        """From the logits and targets of a batch to a scalar."""
+
+    def divergence(self, first: torch.Tensor, second: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """How far two answers to the same batch are apart: the mean of both Kullback-Leibler divergences, a scalar."""
+        import torch
+
+        a, b = first.log_softmax(-1), second.log_softmax(-1)
+        apart = ((a.exp() - b.exp()) * (a - b)).sum(-1) / 2  # one for each row, or token
+        if apart.shape == targets.shape and not torch.is_floating_point(targets):
+            apart = apart[targets >= 0]
+        return apart.mean()
 
     @abstractmethod
     def answers(self, logits: torch.Tensor, reading: Reading) -> Answers:
@@ -174,4 +211,4 @@ class Head(ABC):
         logits = self.run(model, reading, device)
         said = self.answers(logits, reading)
         metrics = self.task.metrics(rows.values, said.values, self.labels, said.scores)
-        return {**metrics, "loss": float(self.loss(targets, False, "cpu")(logits, targets.every))}
+        return {**metrics, "loss": float(self.loss(targets, PLAIN, "cpu")(logits, targets.every))}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from core.methods.base import Answers, Rows
-from core.methods.heads.base import Head, Loss, Reading, Targets
+from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting
 from core.tasks.relation import punctuated
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ class LabelHead(Head):
 
         return Targets(torch.from_numpy(self.task.targets(rows.values, self.labels)))
 
-    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+    def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Cross entropy."""
-        import torch
-
-        weights = class_weights(targets.every, len(self.labels)) if balanced else torch.ones(len(self.labels))
-        return torch.nn.CrossEntropyLoss(weight=weights.to(device))
+        weights = class_weights(targets.every, len(self.labels)) if weighting.balanced else None
+        return cross_entropy(weighting, len(self.labels), weights, device)
 
     def scores(self, logits: torch.Tensor) -> np.ndarray:
         """Probabilities, (n, len(labels)) float32."""
@@ -64,20 +62,56 @@ class MultiLabelHead(LabelHead):
 
         return Targets(torch.from_numpy(self.task.targets(rows.values, self.labels)).float())
 
-    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+    def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Binary cross entropy; balanced, a label's positive rows count as much as its negative ones."""
         import torch
 
         weights = None
-        if balanced:
+        if weighting.balanced:
             positive = targets.every.sum(0).clamp(min=1)
             weights = ((len(targets.every) - positive).clamp(min=1) / positive).to(device)
-        return torch.nn.BCEWithLogitsLoss(pos_weight=weights)
+        measure = torch.nn.BCEWithLogitsLoss(pos_weight=weights, reduction="none")
+
+        def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            losses = measure(logits, wanted * (1 - weighting.smoothing) + weighting.smoothing / 2)
+            if weighting.focal:
+                right = torch.where(wanted > 0.5, logits, -logits).sigmoid()
+                losses = losses * (1 - right) ** weighting.focal
+            return losses.mean()
+
+        return loss
+
+    def divergence(self, first: torch.Tensor, second: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Each label is a decision of its own."""
+        a, b = first.sigmoid(), second.sigmoid()
+        return ((a - b) * (first - second)).sum(-1).mean() / 2
 
     def scores(self, logits: torch.Tensor) -> np.ndarray:
         """Probability of each label by itself, (n, len(labels)) float32."""
         found: np.ndarray = logits.sigmoid().numpy()
         return found
+
+
+def cross_entropy(
+    weighting: Weighting, classes: int, weights: torch.Tensor | None, device: str, ignored: int = -100
+) -> Loss:
+    """Mean cross entropy over (n, classes) logits; ``weights`` (classes,) are those of the classes."""
+    import torch
+    from torch.nn import functional
+
+    scale = (torch.ones(classes) if weights is None else weights).to(device)
+    how: dict[str, Any] = {"ignore_index": ignored, "label_smoothing": weighting.smoothing}
+
+    def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        if not weighting.focal:
+            return functional.cross_entropy(logits, wanted, weight=scale, **how)
+        kept = wanted != ignored
+        logits, wanted = logits[kept], wanted[kept]
+        right = logits.softmax(-1).gather(-1, wanted[:, None])[:, 0]
+        losses = functional.cross_entropy(logits, wanted, weight=scale, reduction="none", **how)
+        return ((1 - right) ** weighting.focal * losses).sum() / scale[wanted].sum().clamp(min=1e-12)
+
+    return loss
 
 
 def class_weights(targets: torch.Tensor, classes: int) -> torch.Tensor:

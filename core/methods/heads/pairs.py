@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.methods.base import Rows
-from core.methods.heads.base import Loss, Reading, Targets
+from core.methods.heads.base import Loss, Reading, Targets, Weighting
 from core.methods.heads.labels import LabelHead
 from core.tasks.pair import MATCH, grades
 
@@ -21,12 +21,12 @@ class PairHead(LabelHead):
         columns = [match if label == MATCH else 1 - match for label in self.labels]
         return Targets(torch.from_numpy(np.stack(columns, axis=1).reshape(len(rows), len(self.labels))))
 
-    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+    def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Cross entropy with shares: for two labels the same as binary cross entropy on the grade."""
         import torch
 
         weights = torch.ones(len(self.labels))
-        if balanced:
+        if weighting.balanced:
             total = targets.every.sum(0)
             weights = torch.where(total > 0, total.sum() / (2 * total.clamp(min=1e-6)), weights)
-        return torch.nn.CrossEntropyLoss(weight=weights.to(device))
+        return torch.nn.CrossEntropyLoss(weight=weights.to(device), label_smoothing=weighting.smoothing)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from core.methods.base import Answers, Rows
-from core.methods.heads.base import Head, Loss, Reading, Targets
-from core.methods.heads.labels import class_weights
+from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting
+from core.methods.heads.labels import class_weights, cross_entropy
 from core.methods.tokens import CHUNK, Encoded
 from core.tasks.spans import OUTSIDE, Span, from_tags, to_tags, words
 
@@ -92,13 +92,11 @@ class TagHead(Head):
             flat[places[places >= 0]] = tags[places >= 0]
         return Targets(torch.from_numpy(flat), read.encoded.offsets, IGNORED)
 
-    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+    def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Cross entropy over the words."""
-        import torch
-
-        weights = class_weights(targets.every, len(self.outputs)).to(device) if balanced else None
-        measure = torch.nn.CrossEntropyLoss(weight=weights, ignore_index=IGNORED)
         width = len(self.outputs)
+        weights = class_weights(targets.every, width) if weighting.balanced else None
+        measure = cross_entropy(weighting, width, weights, device, IGNORED)
         return lambda logits, wanted: measure(logits.reshape(-1, width), wanted.reshape(-1))
 
     def answers(self, logits: torch.Tensor, reading: Reading) -> Answers:

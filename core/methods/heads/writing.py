@@ -19,7 +19,7 @@ from core.base_models import clean_config
 from core.errors import ModelError, RefusedError
 from core.methods.base import Answers, Rows, Stopped
 from core.methods.dialogue import IGNORED, Template, Turns, padded_left
-from core.methods.heads.base import Head, Loss, Reading, ShouldStop, Targets
+from core.methods.heads.base import Head, Loss, Reading, ShouldStop, Targets, Weighting
 from core.methods.tokens import sorted_batches
 from core.records import Writing
 from core.tasks.wording import perplexity
@@ -91,12 +91,14 @@ class WritingHead(Head):
 
         return ResponseTargets(torch.zeros(0, dtype=torch.int64), turns=_turns(reading))
 
-    def loss(self, targets: Targets, balanced: bool, device: str) -> Loss:
+    def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Cross entropy, the mean over the tokens of the responses."""
         import torch
 
         def of_tokens(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED)
+            return torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, label_smoothing=weighting.smoothing
+            )
 
         return of_tokens
 
