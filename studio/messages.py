@@ -113,6 +113,7 @@ def is_said(node: ast.Call) -> bool:
         "progress",
         "Progressing",
         "RejectedRow",
+        "report",
     )
 
 

@@ -125,8 +125,9 @@ class Loop:
         """Train to the end and leave the best weights in the model. Raises TrainingError, Stopped, StorageError."""
         torch.set_flush_denormal(True)
         if self.half is not None:
-            message = "Computing in 16 bits (bfloat16), which this machine was measured to do faster"
-            self.context.report("note", message=message)
+            self.context.report(
+                "note", message="Computing in 16 bits (bfloat16), which this machine was measured to do faster"
+            )
         with ExitStack() as stack:
             if self.adversary is not None:
                 stack.enter_context(self.adversary)
@@ -203,8 +204,9 @@ class Loop:
                 torch.cuda.empty_cache()
             self.state.parts *= 2
             size = math.ceil(self.options.batch_size / self.state.parts)
-            message = f"Memory ran out: batches are worked through in parts of {size} texts from here on"
-            self.context.report("note", message=message)
+            self.context.report(
+                "note", message=f"Memory ran out: batches are worked through in parts of {size} texts from here on"
+            )
 
     def _backward(self, rows: np.ndarray, share: float) -> float:
         """Gradients of some rows, by their share of the batch; returns that share of their loss."""

@@ -108,6 +108,8 @@ def _details(run: Run, status: RunStatus) -> None:
             )
         elif status.active and get_method(run.method).resumable:
             st.caption(_("No curve yet."))
+        for note in dict.fromkeys(event["message"] for event in events if event.get("kind") == "note"):
+            st.caption(f":material/info: {escape(phrase(note))}")
         lines = run.log_tail(LOG_LINES)
         if lines:
             st.code("\n".join(lines), language=None, height=200)

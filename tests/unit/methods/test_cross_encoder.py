@@ -15,6 +15,7 @@ from core.methods import get_method
 from core.methods.base import Rows, TrainingData
 from core.methods.cross_encoder import CrossEncoder, CrossEncoderOptions, CrossEncoderPredictor, by_words, with_others
 from core.methods.heads import head_for
+from core.methods.heads.base import Weighting
 from core.methods.pairs import Pairs, rank_pairs
 from core.tasks import get_task
 
@@ -142,8 +143,10 @@ def test_a_grade_is_that_share_of_a_match() -> None:
     logits = torch.tensor([[0.3, -0.2], [1.0, 0.0], [0.0, 2.0]])
     probability = torch.sigmoid(logits[:, 0] - logits[:, 1])
     wanted = torch.nn.functional.binary_cross_entropy(probability, targets.every[:, 0])
-    assert float(head.loss(targets, False, "cpu")(logits, targets.every)) == pytest.approx(float(wanted), abs=1e-6)
-    balanced = head.loss(targets, True, "cpu")
+    assert float(head.loss(targets, Weighting(), "cpu")(logits, targets.every)) == pytest.approx(
+        float(wanted), abs=1e-6
+    )
+    balanced = head.loss(targets, Weighting(balanced=True), "cpu")
     assert balanced.weight.tolist() == pytest.approx([3 / 2.5, 3 / 3.5])  # type: ignore[attr-defined]
 
 

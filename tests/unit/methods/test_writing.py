@@ -16,6 +16,7 @@ from core.methods.base import Rows, Stopped, TrainingData, answers_of, options_f
 from core.methods.dialogue import IGNORED, Template
 from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import head_for
+from core.methods.heads.base import Weighting
 from core.methods.heads.writing import response_losses
 from core.methods.neural import EncoderPredictor
 from core.records import Writing
@@ -104,7 +105,7 @@ def test_tokens_of_the_prompt_are_never_targets(untuned):
         wanted = [token for token in taken[row].tolist() if token != IGNORED]
         assert wanted == reading.encoded.response(row).tolist()
     # One more prompt token, same response: the same targets, and a loss that counts as many tokens.
-    loss = predictor.head.loss(targets, False, "cpu")
+    loss = predictor.head.loss(targets, Weighting(), "cpu")
     logits = torch.randn(*taken.shape, len(predictor.tokenizer))
     noisy = logits.clone()
     noisy[taken == IGNORED] = 100 * torch.randn_like(noisy[taken == IGNORED])

@@ -111,7 +111,9 @@ def test_memory_that_does_not_hold_one_text_ends_the_run(fit: Fit, make_context:
 def test_a_loss_that_is_no_number_is_told_with_every_switch(
     fit: Fit, make_context: Any, monkeypatch: Any, switch: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("core.training.loop.Loop._forward", lambda *_: torch.full((8, 3), float("nan")))
+    monkeypatch.setattr(
+        "core.training.loop.Loop._forward", lambda _, inputs: torch.full((len(inputs["input_ids"]), 3), float("nan"))
+    )
     with pytest.raises(TrainingError, match="no longer usable") as told:
         fit(make_context("nan"), epochs=1, **switch)
     assert "lower learning rate" in told.value.hint
@@ -157,7 +159,9 @@ def test_texts_are_moved_uphill_and_no_further_than_asked(tiny_bases: Path, kind
     head = head_for("classification", LABELS)
     model = new_model(tiny_bases / "tiny", head, 0.0).train()
     inputs = {"input_ids": torch.tensor([[2, 7, 9, 3], [2, 8, 6, 3]])}
-    wanted, moves, losses = torch.tensor([0, 2]), [], []
+    wanted = torch.tensor([0, 2])
+    moves: list[torch.Tensor | None] = []
+    losses: list[float] = []
 
     def loss() -> torch.Tensor:
         value = functional.cross_entropy(model(**inputs).logits, wanted)
@@ -170,7 +174,7 @@ def test_texts_are_moved_uphill_and_no_further_than_asked(tiny_bases: Path, kind
     assert told == losses[0] and losses[-1] > losses[0]
     assert moves[0] is None and len(moves) == (2 if kind == "fgm" else 3)
     for move in moves[1:]:
-        assert move.flatten(1).norm(dim=1).max() <= 0.5 + 1e-5
+        assert move is not None and move.flatten(1).norm(dim=1).max() <= 0.5 + 1e-5
     with torch.no_grad():
         assert float(functional.cross_entropy(model(**inputs).logits, wanted)) == pytest.approx(losses[0], abs=1e-6)
 
