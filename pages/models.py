@@ -44,7 +44,7 @@ def models_table(models: list[Model], numbers: dict[int, int]) -> None:
         hide_index=True,
         placeholder="",
         column_config={
-            "live": column.TextColumn(_("Live"), width=50),
+            "live": column.TextColumn(_("In use"), width=60),
             "method": column.TextColumn(_("Method")),
             "base": column.TextColumn(_("Base model")),
             "version": column.NumberColumn(_("Version"), width=80),

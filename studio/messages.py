@@ -79,6 +79,8 @@ def described_fields(record: type[BaseModel]) -> Iterator[str]:
     for name, field in record.model_fields.items():
         yield field.title or name.replace("_", " ").capitalize()
         yield field.description or ""
+        if isinstance(field.json_schema_extra, dict):
+            yield str(field.json_schema_extra.get("group", ""))
 
 
 def said_by_core() -> Iterator[str]:

@@ -66,7 +66,7 @@ def standing(project: Project) -> Standing:
             best_model(models) if models else _("none yet"),
             bool(models),
         ),
-        Step(_("Live"), model_words(champion) if champion else _("none yet"), champion is not None),
+        Step(_("In use"), model_words(champion) if champion else _("none yet"), champion is not None),
     ]
     return Standing(steps, next_step(project, texts, steps, rows_of(newest)))
 
