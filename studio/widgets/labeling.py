@@ -60,7 +60,7 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
         st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
-    draw_state(item, built(project))
+    draw_state(item, habit(project))
     draw_text(item)
     if isinstance(project.task, Tagging):
         draw_words(item, chosen(item.id), TEXT_WIDTH)
@@ -76,7 +76,14 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     draw_actions(project, item)
 
 
-def draw_state(item: Item, several: bool) -> None:
+def habit(project: Project) -> str:
+    """What saves an answer here."""
+    if not project.task.needs_labels:
+        return _("The button below the response saves it.")
+    return _("Keys choose labels, Enter saves them.") if built(project) else _("Every key press is saved at once.")
+
+
+def draw_state(item: Item, usual: str) -> None:
     """What the last key press did, always at the same place; loud when it failed."""
     failed: Answer | None = st.session_state.get(session.UNSAVED)
     if failed is not None:
@@ -93,8 +100,7 @@ def draw_state(item: Item, several: bool) -> None:
                 st.button(_("Discard the answer"), key=f"discard_{failed.item_id}", on_click=discard)
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", width=TEXT_WIDTH):
-        habit = _("Keys choose labels, Enter saves them.") if several else _("Every key press is saved at once.")
-        st.caption(st.session_state.get(session.SAVED) or habit, width="content")
+        st.caption(st.session_state.get(session.SAVED) or usual, width="content")
         st.caption(_("No. {n}").format(n=number(item.position + 1)), width="content")
 
 
@@ -220,7 +226,7 @@ def draw_labels(project: Project, item: Item) -> None:
             width="stretch",
         )
     if many_each:
-        grid.button(
+        st.button(
             _("None of them"),
             key=f"nothing_{item.id}",
             shortcut=ACTIONS["nothing"],
@@ -228,7 +234,6 @@ def draw_labels(project: Project, item: Item) -> None:
             args=(project_id, item.id, True),
             help=_("No label applies to this text. It is saved at once."),
             type="primary" if item.label == [] and not lit else "tertiary",
-            width="stretch",
         )
 
 
