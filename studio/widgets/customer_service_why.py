@@ -62,7 +62,8 @@ def _entities(trace: Trace) -> None:
         return
     with st.container(horizontal=True, gap="small"):
         for kind, value in trace.known.items():
-            st.badge(f"{_(KINDS[kind])}: {escape(value, 40)}", color="green")
+            name = _(KINDS[kind]) if kind in KINDS else escape(kind, 40)
+            st.badge(f"{name}: {escape(value, 40)}", color="green")
         for kind in trace.missing:
             st.badge(_("asked for: {what}").format(what=_(KINDS[kind])), color="orange")
 

@@ -20,7 +20,7 @@ from core.records import Record
 from core.scenarios.customer_service.config import CustomerServiceConfig
 from core.scenarios.customer_service.conversations import Message, check_message
 from core.scenarios.customer_service.embedder import Embedder, one_thread
-from core.scenarios.customer_service.entities import Entity, find_entities, latest
+from core.scenarios.customer_service.entities import Entity, find_entities, latest, with_spans
 from core.scenarios.customer_service.generator import MOST_PASSAGES, Writer, answer_pieces, grounded
 from core.scenarios.customer_service.scope import Scope
 from core.scenarios.customer_service.search import Hit, Index
@@ -85,6 +85,8 @@ class Agent:
     """Intent model; without one, only passages answer."""
     scope: Scope | None = None
     writer: Writer | None = None
+    tagger: Model | None = None
+    """Model of spans: finds what the rules for entities do not know."""
 
     def answer(self, message: str, history: Sequence[Message] = ()) -> Answer:
         """The whole answer at once. Raises InputError for an empty or endless message."""
@@ -122,6 +124,9 @@ class Agent:
         clock["language"] = _ms(started)
         started = time.perf_counter()
         entities = find_entities(message, self.config.order_pattern)
+        if self.tagger is not None:
+            with one_thread():
+                entities = with_spans(entities, message, self.tagger.predict([message])[0].label)
         known = {**_known(history), **latest(entities)}
         clock["entities"] = _ms(started)
         trace = Trace(language=language, entities=entities, known=known)

@@ -62,7 +62,7 @@ _NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "te
 class Entity(Record):
     """Something named in a message."""
 
-    kind: EntityKind
+    kind: str = Field(description="order_number, date, amount or email by the rules, else a label of the entity model.")
     text: str = Field(description="As the customer wrote it.")
     value: str = Field(description="As an answer says it: a relative day is worked out.")
     start: int = Field(description="Place of its first character in the message, from 0.")
@@ -85,6 +85,17 @@ def find_entities(text: str, order_pattern: str = ORDER_PATTERN, today: date | N
         # What is taken is blanked out, so that every place stays where it was.
         text = rules[kind].sub(lambda match: "\0" * len(match.group()), text)
     return sorted(found, key=lambda entity: entity.start)
+
+
+def with_spans(entities: Sequence[Entity], text: str, spans: Sequence[tuple[int, int, str]]) -> list[Entity]:
+    """The entities that rules found, and what a model of spans found beside them; rules come first."""
+    taken = [(entity.start, entity.start + len(entity.text)) for entity in entities]
+    more = [
+        Entity(kind=name, text=text[start:end], value=text[start:end], start=start)
+        for start, end, name in spans
+        if name not in KINDS and not any(start < other_end and other < end for other, other_end in taken)
+    ]
+    return sorted([*entities, *more], key=lambda entity: entity.start)
 
 
 def latest(entities: Sequence[Entity]) -> dict[str, str]:

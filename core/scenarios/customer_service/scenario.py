@@ -53,6 +53,14 @@ MATCHING = Role(
     task="pair",
     required=False,
 )
+ENTITIES = Role(
+    name="entities",
+    title="Entities",
+    help="What does the message name? A model of spans finds products, places or whatever it was taught, beside order "
+    "numbers, dates, amounts and e-mail addresses, which rules find.",
+    task="tagging",
+    required=False,
+)
 Report = Callable[[Progressing], None]
 
 
@@ -63,7 +71,7 @@ class CustomerService:
     title: ClassVar[str] = "Customer service"
     summary: ClassVar[str] = "A chat that answers customers, says why, and hands over to a person in time."
     data: ClassVar[str] = "A FAQ, answer templates, and resolved conversations."
-    roles: ClassVar[tuple[Role, ...]] = (INTENT, MATCHING)
+    roles: ClassVar[tuple[Role, ...]] = (INTENT, MATCHING, ENTITIES)
     Config: ClassVar[type[ScenarioConfig]] = CustomerServiceConfig
 
     def __init__(self, workspace: Workspace, setup: Setup) -> None:
@@ -138,7 +146,8 @@ class CustomerService:
                 scope = remembered(
                     self.workspace, ("scope", self.setup.id), stamp, lambda _before: Scope.of(known, embedder, foreign)
                 )
-        return Agent(config, index, embedder, model, scope, make_writer(self.workspace, config.generator))
+        writer, tagger = make_writer(self.workspace, config.generator), role_model(self.workspace, ENTITIES, config)
+        return Agent(config, index, embedder, model, scope, writer, tagger)
 
     def is_ready(self) -> bool:
         """Whether ``agent`` would answer at once."""

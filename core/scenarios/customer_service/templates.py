@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from core.scenarios.customer_service.config import Template
 
-_PLACE = re.compile(r"\{(order_number|date|amount|email)\}")
+_PLACE = re.compile(r"\{([^{}]{1,100})\}")
 
 
 @dataclass(frozen=True)

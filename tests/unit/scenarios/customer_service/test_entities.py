@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from core.errors import InputError
-from core.scenarios.customer_service.entities import find_entities, latest, order_rule
+from core.scenarios.customer_service.entities import find_entities, latest, order_rule, with_spans
 
 TODAY = date(2026, 11, 22)
 
@@ -61,3 +61,14 @@ def test_a_hostile_message_takes_no_time(piece: str) -> None:
     started = time.perf_counter()
     find_entities(piece * (20_000 // len(piece)))
     assert time.perf_counter() - started < 60  # a pattern that explodes takes hours
+
+
+def test_spans_of_a_model_stand_beside_the_rules_and_rules_win() -> None:
+    text = "The Blue Kettle from order 42817 leaks, says Ann"
+    rules = find_entities(text)
+    spans = [(4, 15, "product"), (21, 32, "product"), (45, 48, "person"), (45, 48, "date")]
+    found = with_spans(rules, text, spans)
+    assert [(entity.kind, entity.text) for entity in found] == [
+        ("product", "Blue Kettle"), ("order_number", "42817"), ("person", "Ann")
+    ]  # fmt: skip
+    assert latest(found) == {"product": "Blue Kettle", "order_number": "42817", "person": "Ann"}

@@ -186,3 +186,23 @@ def test_deleting_a_setup_leaves_nothing_of_it(workspace: Workspace, desk: Custo
     assert desk.knowledge.entries() == [] and desk.conversations.recent() == []
     again = CustomerService(workspace, get_setup(workspace, desk.setup.id))
     assert again.conversations.start().id > talk.id, "numbers are never given twice"
+
+
+def test_a_model_of_spans_names_more_than_the_rules(workspace: Workspace, desk: CustomerService) -> None:
+    project = workspace.create_project("Products", task="tagging")
+    things = ["lamp", "kettle", "sofa", "mirror", "carpet", "chair"]
+    texts = [(f"{start} {thing} {end}", start, thing) for thing in things for start in ("my", "the", "your")
+             for end in ("is broken", "came late", "is too small")]  # fmt: skip
+    project.add_items(
+        [
+            {"text": text, "label": [[len(start) + 1, len(start) + 1 + len(thing), "product"]]}
+            for text, start, thing in texts
+        ]
+    )
+    run = project.train(project.freeze(test=0.2, dev=0.1, seed=0), method="baseline").wait(timeout=120)
+    assert run.model is not None, run.error
+    config = checked(CustomerServiceConfig, desk.setup.config | {"roles": {"entities": project.id}})
+    desk = CustomerService(workspace, save_setup(workspace, desk.setup, config))
+    trace = desk.agent().answer("my kettle is broken, order 42817").trace
+    found = [(entity.kind, entity.text) for entity in trace.entities]
+    assert found == [("product", "kettle"), ("order_number", "42817")] and trace.known["product"] == "kettle"
