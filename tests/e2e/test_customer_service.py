@@ -242,6 +242,7 @@ def test_a_setup_of_ones_own_in_a_few_clicks(desk: Server, page: Page, tmp_path:
     expect(page.get_by_role("combobox", name="Setup")).to_have_value("Bank")
     page.get_by_test_id("stButtonGroup").get_by_text("Knowledge").click()
     page.get_by_text("Import a file").click()
+    expect(page.locator("[data-testid=stFileUploader]")).to_have_count(1)  # those of the part before are gone
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(faq))
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_test_id("stMetric").filter(has_text="Added")).to_contain_text("2")

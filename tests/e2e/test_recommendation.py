@@ -138,6 +138,9 @@ def test_an_own_shop_from_two_files(shop: Server, page: Page, tmp_path: Path) ->
         page.locator(f"[class*=st-key-shop_{kind}_] input[type=file]").set_input_files(str(path))
         page.locator(f"[class*=st-key-shop_{kind}_][class*=_go]").get_by_role("button", name="Import").click()
         expect(page.get_by_text(added)).to_be_visible()
+        page.wait_for_timeout(
+            1_500
+        )  # the page draws itself once more when a job is done, and forgets a file given then
         settled(page)
     expect(page.get_by_text("1 event names an item that is not there")).to_be_visible()
     page.get_by_test_id("stMain").get_by_text("Live", exact=True).click()
