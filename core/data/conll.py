@@ -26,7 +26,9 @@ def looks_like_conll(start: str) -> bool:
 
 
 def _holds_token(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith((_DOCUMENT, "# "))
+    """False for empty lines, document marks and comments; '# O' is the token '#'."""
+    comment = line.startswith("# ") and len(line.split()) > 2
+    return bool(line.strip()) and not comment and not line.startswith(_DOCUMENT)
 
 
 @dataclass
@@ -54,7 +56,7 @@ class ConllTable:
             with open_text(self.path, self.encoding) as file:
                 text = _Text()
                 for number, line in enumerate(file, 1):
-                    if _holds_token(line) and len(text.tokens) < MOST_TOKENS:
+                    if _holds_token(line):
                         text.add(number, line.split())
                         continue
                     rejected += batch.take(text)
@@ -81,6 +83,9 @@ class _Text:
 
     def add(self, number: int, cells: list[str]) -> None:
         self.first = self.first or number
+        if len(self.tokens) == MOST_TOKENS:
+            self.wrong = f"more than {MOST_TOKENS:,} lines without an empty one between"
+            return
         self.tokens.append(cells[0])
         self.tags.append(cells[-1])
         if len(cells) == 1 and not self.wrong:

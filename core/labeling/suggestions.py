@@ -65,11 +65,11 @@ class Source(Protocol):
         None where a text has one label.
         """
 
-    def writes(self) -> bool:
-        """True when an answer is a text: then a model writes one suggestion, and nothing is fitted on the way."""
+    def answered_whole(self) -> bool:
+        """True when an answer is spans or a text: then a model gives one, and nothing is fitted on the way."""
 
-    def written(self, model_id: str, texts: Sequence[str]) -> list[tuple[str, float]]:
-        """One text for each with how sure the model is, 0 to 1. Raises ModelError."""
+    def answers(self, model_id: str, texts: Sequence[str]) -> list[tuple[Any, float]]:
+        """One answer a text with how sure the model is, 0 to 1; an empty one suggests nothing. Raises ModelError."""
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Dense or sparse features (texts, d) for the classifier on the labels so far."""
@@ -176,8 +176,8 @@ class Suggester:
                 logger.warning("no suggestions for %d items: %s", len(batch), error)
 
     def _answer(self, batch: list[int]) -> None:
-        if self._source.writes():
-            self._write(batch)
+        if self._source.answered_whole():
+            self._answer_whole(batch)
             return
         speaker, labels, score = self._choose_speaker()
         if not speaker:
@@ -211,8 +211,8 @@ class Suggester:
         kept = [([name for name in names if name in allowed], sure) for names, sure in sets]
         return [[(names, sure)] if names or model_id else [] for names, sure in kept]
 
-    def _write(self, batch: list[int]) -> None:
-        """Have the newest model write; a few at a time: each takes seconds, and the newest wish goes first."""
+    def _answer_whole(self, batch: list[int]) -> None:
+        """Ask the newest model; a few at a time: each takes seconds, and the newest wish goes first."""
         newest = self._source.newest_model()
         if newest is None or newest[0] in self._broken:
             return
@@ -224,13 +224,13 @@ class Suggester:
                 self._wanted.setdefault(item_id)
         texts = self._source.texts(open_ones[:WRITTEN_AT_ONCE])
         try:
-            found = self._source.written(speaker, list(texts.values()))
+            found = self._source.answers(speaker, list(texts.values()))
         except StudioError:
             self._broken.add(speaker)
             raise
         with self._changed:
-            for item_id, (text, sure) in zip(texts, found, strict=True):
-                known = [Suggestion(label=text, score=min(1.0, max(0.0, sure)), model=speaker)] if text else []
+            for item_id, (answer, sure) in zip(texts, found, strict=True):
+                known = [Suggestion(label=answer, score=min(1.0, max(0.0, sure)), model=speaker)] if answer else []
                 self._known[item_id] = (speaker, known)
             while len(self._known) > self._kept:
                 self._known.popitem(last=False)
@@ -369,14 +369,15 @@ class ProjectSource:
         values, sure = task.answers(scores, labels, decision)
         return list(zip(values, sure.tolist(), strict=True))
 
-    def writes(self) -> bool:
-        """True for tasks that are answered with a text."""
-        return not self._project.task.needs_labels
+    def answered_whole(self) -> bool:
+        """True for tasks whose answers are spans or a text."""
+        return not self._project.task.scored
 
-    def written(self, model_id: str, texts: Sequence[str]) -> list[tuple[str, float]]:
-        """What a model of the project writes to each text."""
+    def answers(self, model_id: str, texts: Sequence[str]) -> list[tuple[Any, float]]:
+        """What a model of the project says to each text; nothing where it names a label that the schema lost."""
         said = self._project.workspace.model(model_id).predict(texts)
-        return [(str(one.label or ""), one.score) for one in said]
+        known, names = set(self.label_names()), self._project.task.names
+        return [(one.label if set(names(one.label)) <= known else None, one.score) for one in said]
 
     def vectors(self, texts: Sequence[str]) -> Any:
         """Embeddings by the built-in encoder, cached; character n-grams in languages it cannot read."""

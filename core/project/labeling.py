@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -366,7 +367,10 @@ class ProjectLabeling(ProjectPart):
 
 def _as_text(label: Any) -> str:
     """A suggested value in one cell."""
-    return label if isinstance(label, str) else as_cell(label)
+    if isinstance(label, str):
+        return label
+    names = isinstance(label, list) and all(isinstance(part, str) for part in label)
+    return as_cell(label) if names else json.dumps(label, ensure_ascii=False)
 
 
 def _same(suggested: Any, given: Any) -> bool:

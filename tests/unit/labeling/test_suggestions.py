@@ -43,10 +43,10 @@ class FakeSource:
     def newest_model(self):
         return (self.model, ["delivery", "refund", "old name"]) if self.model else None
 
-    def writes(self):
+    def answered_whole(self):
         return self.writing
 
-    def written(self, model_id, texts):
+    def answers(self, model_id, texts):
         if self.broken:
             raise ModelError("gone")
         self.scored += texts

@@ -104,7 +104,7 @@ def test_the_baseline_is_trained_judged_and_suggests(turns, tmp_path):
     prediction = run.model.predict(["find the cup"])[0]
     assert prediction.label.startswith("Sure!") and prediction.scores == {}
     source = ProjectSource(turns)
-    assert source.writes() and source.written(run.id, ["find the cup"])[0][0] == prediction.label
+    assert source.answered_whole() and source.answers(run.id, ["find the cup"])[0][0] == prediction.label
     (tmp_path / "in.csv").write_text("text\nfind the cup\n", encoding="utf-8")
     assert run.model.predict_file(tmp_path / "in.csv", tmp_path / "out.jsonl").rows == 1
     assert json.loads((tmp_path / "out.jsonl").read_text())["predicted_label"] == prediction.label

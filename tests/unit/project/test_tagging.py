@@ -119,3 +119,31 @@ def test_a_label_is_spans_and_nothing_else(project: Project) -> None:
     assert project.items()[0].label == [(0, 4, "who")]
     project.label(item.id, [], user="ann")
     assert project.items()[0].label == [] and project.progress().labelled == 1
+
+
+def test_a_model_suggests_spans_and_never_a_bare_label(project: Project, tmp_path: Path) -> None:
+    project.import_file(imported(project, tmp_path, conll()), text="tokens", label="tags")
+    project.add_items([{"text": "Carla goes to Bern now"}, {"text": "quiet"}])
+    items = [item.id for item in project.items() if item.label is None]
+    suggester = project.workspace.suggester(project.id)
+    project.suggest(items)
+    assert suggester.wait(60) and not any(project.suggest(items).values()), "labels so far say nothing about spans"
+    assert project.train(project.freeze(test=0.3, dev=0.2, seed=0), method="baseline").wait(timeout=120).model
+    project.suggest(items)
+    assert suggester.wait(60)
+    suggested = project.suggest(items)[items[0]][0]
+    assert [("Carla goes to Bern now"[a:b], name) for a, b, name in suggested.label] == [
+        ("Carla", "who"),
+        ("Bern", "where"),
+    ]
+    event = project.label(items[0], suggested.label, user="ann", suggestion=suggested)
+    assert event.accepted and project.item(items[0]).label == suggested.label
+
+
+def test_no_token_of_a_column_file_is_lost(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# sent_id = 1\n# O\nAnna B-who\n\nBen B-who\n"
+    project.import_file(imported(project, tmp_path, text), text="tokens", label="tags")
+    assert [item.text for item in project.items()] == ["# Anna", "Ben"], "a number sign is a token"
+    long = "\n".join(["word O"] * 100_001)
+    report = project.import_file(imported(project, tmp_path, f"{long}\n\nEva B-who\n"), text="tokens", label="tags")
+    assert report.added == 1 and "100,000 lines" in report.rejected[0].reason
