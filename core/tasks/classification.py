@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError, RefusedError
+from core.tasks.counts import check_train, unmeasured
 
 
 class Classification:
@@ -63,19 +64,8 @@ class Classification:
         if len(totals) < 2:
             found = f"All labelled items are '{next(iter(totals))}'." if totals else "Nothing is labelled yet."
             raise RefusedError(f"A model needs at least two classes. {found}", "Label items of a second class first.")
-        train = counts.get("train", {})
-        missing = [f"{label} ({rows} in all)" for label, rows in totals.items() if not train.get(label)]
-        if missing:
-            raise RefusedError(
-                f"No training example for: {', '.join(missing)}.",
-                "Label more of them, merge them into another label, or leave these labels out.",
-            )
-        return [
-            f"'{label}' has no example in the {split} split; its scores there cannot be measured."
-            for split in ("dev", "test")
-            for label in totals
-            if counts.get(split) and not counts[split].get(label)
-        ]
+        check_train(counts, totals)
+        return unmeasured(counts, totals)
 
     def targets(self, values: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         """Label indices, (n,) int64."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError, RefusedError
+from core.tasks.counts import check_train, unmeasured
 
 SEPARATOR = "|"
 EVEN = 0.5
@@ -111,19 +112,8 @@ class Multilabel:
             raise RefusedError(
                 f"All labelled items are '{next(iter(totals))}'.", "Label texts to which it does not apply as well."
             )
-        train = counts.get("train", {})
-        missing = [f"{label} ({rows} in all)" for label, rows in totals.items() if not train.get(label)]
-        if missing:
-            raise RefusedError(
-                f"No training example for: {', '.join(missing)}.",
-                "Label more of them, merge them into another label, or leave these labels out.",
-            )
-        return [
-            f"'{label}' has no example in the {split} split; its scores there cannot be measured."
-            for split in ("dev", "test")
-            for label in totals
-            if counts.get(split) and not counts[split].get(label)
-        ]
+        check_train(counts, totals)
+        return unmeasured(counts, totals)
 
     def targets(self, values: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         """1 where a label applies, (n, len(labels)) float32; names that are no label of the model are left out."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError, RefusedError
+from core.tasks.counts import unmeasured
 
 MATCH, NO_MATCH = "match", "no match"
 HIGHEST_GRADE = 5.0
@@ -128,12 +129,7 @@ class Pair:
             )
         if not total[NO_MATCH]:
             return ["Every pair is a match: texts of other pairs stand in for pairs that do not match."]
-        return [
-            f"'{name}' has no example in the {split} split; its scores there cannot be measured."
-            for split in ("dev", "test")
-            for name in self.fixed_labels
-            if counts.get(split) and not counts[split].get(name)
-        ]
+        return unmeasured(counts, self.fixed_labels)
 
     def targets(self, values: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         """Indices of the labels that the values count as, (n,) int64."""

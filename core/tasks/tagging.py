@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError, RefusedError
+from core.tasks.counts import check_train, unmeasured
 from core.tasks.spans import OUTSIDE, Span, checked_spans, common_pieces, from_tags, joined, to_tags
 
 
@@ -96,22 +97,15 @@ class Tagging:
 
     def check_version(self, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
         """Refuse a version without a single span to learn from; warn where a split lacks a label."""
-        names = sorted({name for split in counts.values() for name in split if name})
-        if not names:
+        totals: dict[str, int] = {}
+        for split in counts.values():
+            for name, rows in split.items():
+                if name:
+                    totals[name] = totals.get(name, 0) + rows
+        if not totals:
             raise RefusedError("No labelled text holds a span.", "Import or label texts with spans first.")
-        train = counts.get("train", {})
-        missing = [name for name in names if not train.get(name)]
-        if missing:
-            raise RefusedError(
-                f"No training example for: {', '.join(missing)}.",
-                "Label more of them, merge them into another label, or leave these labels out.",
-            )
-        return [
-            f"'{name}' has no example in the {split} split; its scores there cannot be measured."
-            for split in ("dev", "test")
-            for name in names
-            if counts.get(split) and not counts[split].get(name)
-        ]
+        check_train(counts, totals)
+        return unmeasured(counts, sorted(totals))
 
     def targets(self, values: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         """Which labels occur in each text, (n, len(labels)) int64."""

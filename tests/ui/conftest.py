@@ -83,15 +83,20 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture
-def trained(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    """The project of ``trained_home`` in the workspace that the pages find; what a test changes there stays."""
-    monkeypatch.setenv("WHETSTONE_HOME", str(trained_home))
+def project_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The first project of a workspace folder, which is the one that the pages open meanwhile."""
+    monkeypatch.setenv("WHETSTONE_HOME", str(home))
     monkeypatch.setenv("WHETSTONE_DEMO", "false")
     monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
     yield services.get_workspace().projects()[0]
     services.close_workspace()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def trained(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The project of ``trained_home`` in the workspace that the pages find; what a test changes there stays."""
+    yield from project_of(trained_home, monkeypatch)
 
 
 @pytest.fixture

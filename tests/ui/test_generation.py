@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from fastapi.testclient import TestClient as Client
 
 from core.project import Project
 from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
-from tests.ui.conftest import open_on
+from tests.ui.conftest import open_on, project_of
 
 THINGS = ["cup", "lamp", "book", "chair", "bag"]
 
@@ -33,12 +32,7 @@ def turns_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def turns(turns_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv("WHETSTONE_HOME", str(turns_home))
-    monkeypatch.setenv("WHETSTONE_DEMO", "false")
-    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
-    yield services.get_workspace().projects()[0]
-    services.close_workspace()
-    st.cache_resource.clear()
+    yield from project_of(turns_home, monkeypatch)
 
 
 def test_the_desk_takes_a_written_response(turns: Project) -> None:

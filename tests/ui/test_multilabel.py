@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from fastapi.testclient import TestClient as Client
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
@@ -16,9 +15,8 @@ from core.errors import StorageError
 from core.project import Project
 from core.records import Suggestion
 from core.workspace import Workspace
-from studio import services
 from studio.api import create_api
-from tests.ui.conftest import open_on
+from tests.ui.conftest import open_on, project_of
 
 Open = Callable[..., AppTest]
 TOPICS = {"billing": "money", "*shipping*": "parcel", "quality": "broken"}
@@ -46,12 +44,7 @@ def topics_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def topics(topics_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv("WHETSTONE_HOME", str(topics_home))
-    monkeypatch.setenv("WHETSTONE_DEMO", "false")
-    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
-    yield services.get_workspace().projects()[0]
-    services.close_workspace()
-    st.cache_resource.clear()
+    yield from project_of(topics_home, monkeypatch)
 
 
 @pytest.fixture

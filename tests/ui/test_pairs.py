@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from fastapi.testclient import TestClient as Client
 from streamlit.testing.v1 import AppTest
 
@@ -14,7 +13,7 @@ from core.project import Project
 from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
-from tests.ui.conftest import open_on
+from tests.ui.conftest import open_on, project_of
 
 Open = Callable[..., AppTest]
 WORDS = ["money", "parcel", "screen", "password", "voucher", "invoice"]
@@ -40,12 +39,7 @@ def pairs_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pairs(pairs_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv("WHETSTONE_HOME", str(pairs_home))
-    monkeypatch.setenv("WHETSTONE_DEMO", "false")
-    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
-    yield services.get_workspace().projects()[0]
-    services.close_workspace()
-    st.cache_resource.clear()
+    yield from project_of(pairs_home, monkeypatch)
 
 
 @pytest.fixture

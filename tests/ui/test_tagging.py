@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from core.project import Project
 from core.workspace import Workspace
-from studio import services
-from tests.ui.conftest import open_on
+from tests.ui.conftest import open_on, project_of
 
 Open = Callable[..., AppTest]
 NAMES = ["Anna", "Ben", "Carla", "David", "Eva", "Felix"]
@@ -42,12 +40,7 @@ def travel_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def travel(travel_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv("WHETSTONE_HOME", str(travel_home))
-    monkeypatch.setenv("WHETSTONE_DEMO", "false")
-    monkeypatch.setenv("WHETSTONE_OFFLINE", "true")
-    yield services.get_workspace().projects()[0]
-    services.close_workspace()
-    st.cache_resource.clear()
+    yield from project_of(travel_home, monkeypatch)
 
 
 @pytest.fixture
