@@ -11,6 +11,7 @@ from core.errors import InputError, RefusedError
 from core.project.part import ProjectPart
 from core.records import CleaningBatch, Finding, ItemFilter, Progressing
 from core.storage import cleaning, items, label_events
+from core.tasks.base import Joining
 
 ProgressCallback = Callable[[Progressing], None]
 
@@ -51,8 +52,8 @@ class ProjectCleaning(ProjectPart):
     def apply_finding(self, finding: Finding, item_ids: Sequence[int] | None = None, user: str = "me") -> CleaningBatch:
         """Apply a finding's action to all, or some, of its items; can be undone as a whole.
 
-        Items whose text is another one since the search are left alone and counted in ``left``. Raises RefusedError
-        when that leaves none.
+        Items whose text is another one since the search, or whose label would not fit a repaired text, are left alone
+        and counted in ``left``. Raises RefusedError when that leaves none.
         """
         chosen = list(finding.item_ids if item_ids is None else item_ids)
         if not chosen:
@@ -67,6 +68,14 @@ class ProjectCleaning(ProjectPart):
                 raise RefusedError(
                     "The texts of these items were changed since the search.", "Look for problems again."
                 )
+            if finding.action == "replace_text" and isinstance(self.task, Joining):
+                # The places of spans are those of the text as it is.
+                current = [item_id for item_id in current if not self._board().is_labelled(item_id)]
+                if not current:
+                    raise RefusedError(
+                        "The labels of these items mark places in their texts.",
+                        "Take the labels off first, or repair the texts before they are imported.",
+                    )
             if finding.action == "replace_text":
                 rows = items.load_items(self._database, self.id, current)
                 repaired = {row.id: finding.details[row.id] for row in rows}

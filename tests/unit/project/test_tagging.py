@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InputError
+from core.errors import InputError, RefusedError
 from core.project import Project
 from core.settings import Settings
 from core.workspace import Workspace
@@ -147,3 +147,17 @@ def test_no_token_of_a_column_file_is_lost(project: Project, tmp_path: Path, mon
     long = "\n".join(["word O"] * 100_001)
     report = project.import_file(imported(project, tmp_path, f"{long}\n\nEva B-who\n"), text="tokens", label="tags")
     assert report.added == 1 and "100,000 lines" in report.rejected[0].reason
+
+
+def test_a_repair_never_moves_a_text_away_from_under_its_spans(project: Project) -> None:
+    broken = "It\u00e2\u20ac\u2122s Anna who goes"
+    project.add_items([{"text": broken, "label": [[broken.index("Anna"), broken.index("Anna") + 4, "who"]]}])
+    project.add_items([{"text": "It\u00e2\u20ac\u2122s quiet here"}])
+    finding = next(found for found in project.find_problems() if found.kind == "mojibake")
+    assert len(finding.item_ids) == 2
+    assert project.apply_finding(finding).left == 1
+    labelled, other = project.items()
+    assert labelled.text == broken and labelled.label == [(broken.index("Anna"), broken.index("Anna") + 4, "who")]
+    assert other.text.startswith("It") and "\u20ac" not in other.text
+    with pytest.raises(RefusedError, match="mark places"):
+        project.apply_finding(finding, [labelled.id])
