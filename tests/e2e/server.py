@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -101,3 +102,18 @@ def settled(page: Page, seconds: float = 30) -> None:
         "data-test-script-state", "notRunning", timeout=seconds * 1000
     )
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=seconds * 1000)
+
+
+def press_key_of(page: Page, label: str) -> None:
+    """Label the text on the card by the key of a label, and wait until the buttons of that text are gone.
+
+    A key pressed before the buttons of the new text are there is dropped on purpose.
+    """
+    button = page.locator("[class*=st-key-label_]").filter(has_text=label)
+    expect(button).to_have_count(1)
+    settled(page)
+    of_this_text = re.search(r"st-key-(label_\d+_\d+)", button.get_attribute("class") or "")
+    key = button.inner_text().split()[-1].lower()
+    assert of_this_text and len(key) == 1
+    page.keyboard.press(key)
+    expect(page.locator(f".st-key-{of_this_text.group(1)}")).to_have_count(0)

@@ -17,7 +17,7 @@ from core.scenarios.customer_service.scenario import CustomerService
 from core.settings import Settings
 from core.workspace import Workspace
 from tests.e2e.screenshots import OUT, shoot
-from tests.e2e.server import Server, settled
+from tests.e2e.server import Server, press_key_of, settled
 
 PAGE = "customer_service"
 HOSTILE = "<script>document.title='x'</script> :red[zebra] **bold** [a](http://evil.example)"
@@ -214,16 +214,15 @@ def test_what_it_got_wrong_is_labelled_and_learned(unlearned: Server, page: Page
     card = page.get_by_test_id("stMain").locator("h5").first
     for wish in WISHES:
         expect(card).to_have_text(re.compile(re.escape(wish[:12])))
-        button = page.locator("[class*=st-key-label_]").filter(has_text=NEW_WISH)
-        expect(button).to_have_count(1)
-        page.keyboard.press(button.inner_text().split()[-1].lower())
+        press_key_of(page, NEW_WISH)
         expect(card.filter(has_text=wish[:12])).to_have_count(0)
     page.goto(f"{unlearned.url}/data?view=versions&as=ann&lang=en")
     page.get_by_role("button", name="Freeze", exact=True).click()
     page.get_by_role("button", name="Train on it").click()
     page.goto(f"{unlearned.url}/train?method=features&as=ann&lang=en")
     page.get_by_role("button", name="Start training").click()
-    run = page.locator("[class*=st-key-run_]").first
+    cards = page.locator("[class*=st-key-run_]").filter(has_text="Frozen encoder")
+    run = cards.filter(has_text="version 2").first  # not the fixture's, which finished on version 1
     expect(run.get_by_text("finished")).to_be_visible(timeout=180_000)
     replay(page, unlearned, "Run the sample conversations again")
     said = page.get_by_text(re.compile("Since the replay before, [1-9][0-9]* conversations became right")).first

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.server import Server, settled
+from tests.e2e.server import Server, press_key_of, settled
 
 LABELS = {
     "refund": ["I want my money back for", "please refund", "send back the amount I paid for", "return my payment for"],
@@ -65,14 +65,8 @@ def label_by_keyboard(page: Page, server: Server, truth: dict[str, str]) -> None
     page.goto(f"{server.url}/annotate?as=ann&lang=en")
     for _ in range(BY_HAND):
         text = card_text(page).inner_text().replace("\u2060", "")
-        place = page.locator("[class*=st-key-label_]").filter(has_text=truth[text])
-        of_this_item = re.search(r"st-key-(label_\d+_\d+)", place.get_attribute("class") or "")
-        key = place.inner_text().split()[-1]
-        assert of_this_item and key.isdigit()
-        page.keyboard.press(key)
+        press_key_of(page, truth[text])
         expect(card_text(page)).not_to_have_text(text)
-        # A key pressed before the buttons of the new text are there is dropped on purpose.
-        expect(page.locator(f".st-key-{of_this_item.group(1)}")).to_have_count(0)
         expect(page.get_by_text(f"Saved: {truth[text]}")).to_be_visible()
     expect(page.get_by_text("83 of 84 labelled")).to_be_visible()
 
