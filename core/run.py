@@ -66,6 +66,11 @@ class Run:
         return self.status.state
 
     @property
+    def result(self) -> dict[str, Any] | None:
+        """What it wrote down about itself in the end: metrics, costs, versions; None until it has finished."""
+        return self.workspace.runner.folder(self.id).result()
+
+    @property
     def active(self) -> bool:
         """Whether it waits for the machine or uses it."""
         return self.workspace.run_active(self.id)

@@ -18,6 +18,7 @@ from core.base_models import MODEL_PREFIX, TEXT_TASKS, BaseModelInfo, has_encode
 from core.consistency import mismatches
 from core.data.samples import install_samples
 from core.errors import InputError, NotFoundError, RefusedError, StorageError
+from core.experiments.driver import Experiments
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
 from core.methods import FROZEN, get_method
@@ -66,6 +67,7 @@ class Workspace:
         except BaseException:
             self.database.close()
             raise
+        self.experiments = Experiments(self)
 
     @classmethod
     def open(cls, path: Path | str | None = None, settings: Settings | None = None) -> Workspace:
@@ -103,6 +105,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the database; training goes on in its own processes and is found again at the next start."""
+        self.experiments.close()
         self.runner.close()
         for suggester in self._suggesters.values():
             suggester.close()
@@ -150,6 +153,7 @@ class Workspace:
         project = self.project(project_id)
         if any(run.active for run in self.runs(project_id)):
             raise RefusedError(f"'{project.name}' has a run that is not finished.", "Stop it first.")
+        self.experiments.forget(project_id)
         state = self._state(project_id)
         with state.lock:
             projects.delete_project(self.database, project_id)

@@ -18,8 +18,11 @@ from studio.services import get_estimate
 from studio.text import escape
 from studio.widgets.base_picker import base_picker, chosen_base
 from studio.widgets.basics import empty_state, page_header
+from studio.widgets.choice import url_choice
 from studio.widgets.cost_line import show_cost
 from studio.widgets.device_picker import device_picker
+from studio.widgets.experiment_form import experiment_form
+from studio.widgets.experiment_view import experiment_view
 from studio.widgets.method_cards import method_cards
 from studio.widgets.options_form import options_form
 from studio.widgets.run_queue import run_queue
@@ -55,7 +58,7 @@ def pick_version(project: Project) -> Version:
     return versions[chosen]
 
 
-def advanced(method: Method) -> tuple[dict[str, Any], str]:
+def advanced(method: Method, project: Project) -> tuple[dict[str, Any], str]:
     """Options that differ from the defaults of this task, and the device."""
     reset = st.session_state.get(session.TRAIN_RESET, 0)
     with st.expander(_("Options"), icon=":material/tune:", key="train_options"):
@@ -70,48 +73,55 @@ def advanced(method: Method) -> tuple[dict[str, Any], str]:
     return options, device
 
 
+def one_model(project: Project, version: Version) -> None:
+    """Method cards, options, cost, the start, and below it the queue."""
+
+    def estimate(method: Method) -> Estimate | None:
+        """What this method would cost on the chosen version and base, with its default options."""
+        return get_estimate(version, method.name, chosen_base(project) if method.needs_base else None, {})
+
+    def reason(method: Method) -> str | None:
+        """Why this method does not fit the task or the chosen base."""
+        return project.unsuited(method.name, chosen_base(project) if method.needs_base else None)
+
+    method = method_cards(project.task.name, DEFAULT_METHOD, estimate, reason)
+    base = base_picker(project) if method.needs_base else None
+    start = st.container()
+    choice = None
+    why: str | None = None
+    started: str | None = None
+    with guard():
+        choice = advanced(method, project)
+    with start, guard():
+        options, device = choice or ({}, "auto")
+        if why := project.unsuited(method.name, base):
+            st.warning(escape(phrase(why)), icon=":material/block:")
+        show_cost(get_estimate(version, method.name, base, options))
+        if st.button(
+            _("Start training"),
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train_start",
+            disabled=choice is None or why is not None,
+        ):
+            run = project.train(version, method=method.name, base=base, device=device, **options)
+            st.toast(_("Queued. It trains in the background."), icon=":material/check:")
+            st.session_state[session.TRAIN_STARTED] = run.id
+        started = st.session_state.get(session.TRAIN_STARTED)
+        if started:
+            run_queue(project, only=started)
+    run_queue(project, without=started)
+
+
 project = require_project()
 page_header(_("Train"), _("Choose how the model is made. It trains in the background; go on labeling meanwhile."))
+how = url_choice(_("How many"), {"one": _("One model"), "several": _("Several, compared")}, session.TRAIN_HOW)
 version = pick_version(project)
-
-
-def estimate(method: Method) -> Estimate | None:
-    """What this method would cost on the chosen version and base, with its default options."""
-    return get_estimate(version, method.name, chosen_base(project) if method.needs_base else None, {})
-
-
-def reason(method: Method) -> str | None:
-    """Why this method does not fit the task or the chosen base."""
-    return project.unsuited(method.name, chosen_base(project) if method.needs_base else None)
-
-
-method = method_cards(project.task.name, DEFAULT_METHOD, estimate, reason)
-base = base_picker(project) if method.needs_base else None
-start = st.container()
-choice = None
-why: str | None = None
-started: str | None = None
-with guard():
-    choice = advanced(method)
-with start, guard():
-    options, device = choice or ({}, "auto")
-    if why := project.unsuited(method.name, base):
-        st.warning(escape(phrase(why)), icon=":material/block:")
-    show_cost(get_estimate(version, method.name, base, options))
-    if st.button(
-        _("Start training"),
-        type="primary",
-        icon=":material/play_arrow:",
-        key="train_start",
-        disabled=choice is None or why is not None,
-    ):
-        run = project.train(version, method=method.name, base=base, device=device, **options)
-        st.toast(_("Queued. It trains in the background."), icon=":material/check:")
-        st.session_state[session.TRAIN_STARTED] = run.id
-    started = st.session_state.get(session.TRAIN_STARTED)
-    if started:
-        run_queue(project, only=started)
-run_queue(project, without=started)
+if how == "one":
+    one_model(project, version)
+else:
+    experiment_form(project, version)
+    experiment_view(project, version)
 with st.expander(_("Hardware"), icon=":material/memory:", key="train_hardware", on_change="rerun") as machine:
     if machine.open:
         hardware_panel()

@@ -8,11 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import RefusedError
+from core.errors import NotFoundError, RefusedError
 from core.evaluation import Comparison, Evaluation, Message, compare, verdict
+from core.experiments.standing import Standing, standing
 from core.methods.base import Estimate
 from core.model import Model
 from core.project import Version
+from core.run import Run
 from core.settings import Settings
 from core.workspace import Workspace
 from studio.jobs import Jobs
@@ -33,7 +35,7 @@ def get_workspace() -> Workspace:
 def close_workspace() -> None:
     """Close the workspace; training goes on in its own processes."""
     workspace = get_workspace()
-    for cached in (_open, _evaluation, _difference, _verdict):
+    for cached in (_open, _evaluation, _standing, _difference, _verdict):
         cached.clear()
     workspace.close()
 
@@ -52,6 +54,25 @@ def get_jobs() -> Jobs:
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _evaluation(home: str, model_id: str, split: str, siblings: tuple[str, ...], beside: bool) -> Evaluation:
     return _open(home).model(model_id).evaluate(split=split, beside=beside)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _standing(home: str, finished: tuple[str, ...], _runs: list[Run]) -> Standing:
+    def evaluate(run: Run, split: str) -> Evaluation | None:
+        try:
+            return _evaluation(home, run.id, split, (), False)
+        except NotFoundError:  # the split is empty, or the model was deleted
+            return None
+
+    return standing(_runs, evaluate)
+
+
+def get_standing(runs: list[Run]) -> Standing:
+    """How the finished ones of some runs stand beside each other, worked out again only when one more has finished."""
+    finished = [run for run in runs if run.state == "finished"]
+    for run in finished:
+        get_workspace().register(run.id)
+    return _standing(_home(), tuple(run.id for run in finished), finished)
 
 
 def get_evaluation(model: Model, split: str) -> Evaluation:

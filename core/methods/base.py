@@ -21,10 +21,25 @@ from core.records import LabelHelp
 from core.tasks.base import Deciding, Task
 
 
+@dataclass(frozen=True)
+class Range:
+    """What a hyper-parameter search tries for one option: values from ``low`` to ``high``, or one of ``choices``."""
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    """True where factors matter more than differences."""
+    of_default: bool = False
+    """True where ``low`` and ``high`` are factors of the option's default."""
+    choices: tuple[Any, ...] = ()
+
+
 class MethodOptions(BaseModel):
     """Options every method shares. Descriptions tell the *effect* of the knob."""
 
     model_config = ConfigDict(extra="forbid")
+    SEARCHED: ClassVar[dict[str, Range]] = {}
+    """What a search tries, by option; a record adds to what the one above it has."""
 
     seed: int = Field(default=0, ge=0, description="Same seed, data and options give the same model on this machine.")
 

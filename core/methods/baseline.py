@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData
 from core.methods.crf import CrfPredictor, crf_cost, train_crf
 from core.methods.linear import TextFeatures, tfidf_vectorizers
 from core.methods.linear_kinds import load_linear, train_texts
@@ -22,6 +22,12 @@ from core.tasks.generation import Generation
 
 class TfidfOptions(MethodOptions):
     """Options of the TF-IDF part."""
+
+    SEARCHED: ClassVar[dict[str, Range]] = {
+        "word_ngrams": Range(choices=(1, 2, 3)),
+        "char_ngrams": Range(choices=(0, 3, 4, 5)),
+        "C": Range(0.1, 10, log=True),
+    }
 
     word_ngrams: int = Field(
         default=2,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Range, RunContext, TrainingData
 from core.methods.baseline import TfidfOptions, svc, tfidf_cost
 from core.methods.features import EncoderOptions, encoder_cost, encoder_features
 from core.methods.linear import LinearPredictor, tfidf_vectorizers
@@ -16,6 +16,8 @@ from core.methods.linear_kinds import load_linear, train_texts
 
 class HybridOptions(TfidfOptions, EncoderOptions):
     """Options of the hybrid."""
+
+    SEARCHED: ClassVar[dict[str, Range]] = {**TfidfOptions.SEARCHED, "embedding_weight": Range(0.5, 8, log=True)}
 
     embedding_weight: float = Field(
         default=2.0,

@@ -306,6 +306,11 @@ class LinearPredictor:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return self.fitted.scores(self.features.matrix(texts), len(self.labels))
 
+    @property
+    def learned_weights(self) -> int:
+        """Numbers that were learned from the labels."""
+        return sum(int(one.coef_.size + one.intercept_.size) for one in self.fitted.estimators())
+
     def use_cache(self, cache: Path | None) -> None:
         """Look embeddings up in, and add them to, this cache. None, as at first, keeps nobody's input."""
         self.features.cache = cache

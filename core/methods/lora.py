@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from core.methods.base import Range
 from core.methods.encoders import LORA_TARGETS
 from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
 from core.methods.peft_method import PeftMethod
@@ -17,6 +18,12 @@ from core.methods.peft_method import PeftMethod
 
 class LowRankOptions(NeuralOptions):
     """Options of low-rank matrices."""
+
+    SEARCHED: ClassVar[dict[str, Range]] = {
+        **NeuralOptions.SEARCHED,
+        "rank": Range(choices=(4, 8, 16, 32)),
+        "alpha": Range(8, 64, log=True),
+    }
 
     rank: int = Field(
         default=16, ge=1, le=256, description="Width of the low-rank matrices. Higher can learn more and is slower."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from core.errors import TrainingError
-from core.methods.base import Answers, Estimate, MethodOptions, Rows, RunContext, TrainingData
+from core.methods.base import Answers, Estimate, MethodOptions, Range, Rows, RunContext, TrainingData
 from core.methods.encoders import (
     encoder_weights,
     freeze_word_embeddings,
@@ -52,6 +52,14 @@ _fastest: list[float] = []
 
 class LoopOptions(MethodOptions):
     """Options of the training loop. The defaults suit data of 100 to 100,000 rows."""
+
+    SEARCHED: ClassVar[dict[str, Range]] = {
+        "learning_rate": Range(0.1, 5, log=True, of_default=True),
+        "batch_size": Range(choices=(16, 32, 64)),
+        "weight_decay": Range(0.0, 0.1),
+        "warmup": Range(0.0, 0.3),
+        "dropout": Range(0.0, 0.3),
+    }
 
     epochs: int | None = Field(
         default=None,
@@ -126,6 +134,12 @@ class LoopOptions(MethodOptions):
 
 class NeuralOptions(LoopOptions):
     """Options of every method that trains an encoder with a new head."""
+
+    SEARCHED: ClassVar[dict[str, Range]] = {
+        **LoopOptions.SEARCHED,
+        "head_factor": Range(1, 20, log=True),
+        "label_smoothing": Range(0.0, 0.2),
+    }
 
     head_factor: float = Field(
         default=5.0,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.base_models import default_base, get_base, is_available, kind_of, resolve
 from core.errors import InputError, RefusedError
+from core.experiments.planning import plan_comparison, plan_search
 from core.methods import get_method, unsuited
 from core.methods.base import Estimate
 from core.project.costs import token_counts, training_sample
@@ -15,6 +17,7 @@ from core.storage import catalogue
 from core.training.run_folder import RunConfig
 
 if TYPE_CHECKING:
+    from core.experiments import Experiment
     from core.model import Model
     from core.run import Run
 
@@ -41,10 +44,66 @@ class Project(ProjectVersions):
             InputError: An option does not exist or is out of bounds.
             RefusedError: The method cannot do this project's task.
         """
+        self._check_version(version)
+        run_id = self.workspace.submit(self.configure(version, method, base, device, options), version)
+        return self.workspace.run(run_id)
+
+    def compare(
+        self,
+        version: Version,
+        methods: Sequence[str] | None = None,
+        base: str | None = None,
+        seeds: int = 1,
+        minutes: float | None = None,
+        device: str = "auto",
+        **options: Any,
+    ) -> Experiment:
+        """Train several methods, or one method with several seeds, one after the other, and return at once.
+
+        Args:
+            version: The frozen version to train on.
+            methods: Names from the method registry; None takes every one that suits the task and the base.
+            base: Id of a base model; None takes the default where a method needs one.
+            seeds: How many seeds of each method, counted from the seed of the options.
+            minutes: Most minutes of training; methods that would take longer than what is left are left out.
+            device: auto, cpu, cuda, cuda:1, mps.
+            options: Options of the method by name, where it is one.
+
+        Raises:
+            InputError: An option or a number is out of bounds.
+            RefusedError: A method cannot do this project's task.
+        """
+        self._check_version(version)
+        plan = plan_comparison(self, version, methods, base, seeds, minutes, device, options)
+        return self.workspace.experiments.start(*plan)
+
+    def search(
+        self,
+        version: Version,
+        method: str,
+        base: str | None = None,
+        trials: int | None = None,
+        minutes: float | None = None,
+        device: str = "auto",
+        varied: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Experiment:
+        """Look for better options of one method, by their figures on the dev split, and return at once.
+
+        ``varied`` names the options to try, None all that can be tried; ``options`` are kept as given. It ends after
+        so many ``trials`` or ``minutes`` of training. Raises InputError, RefusedError.
+        """
+        self._check_version(version)
+        plan = plan_search(self, version, method, base, trials, minutes, device, options, varied)
+        return self.workspace.experiments.start(*plan)
+
+    def experiments(self) -> list[Experiment]:
+        """Comparisons and searches of this project, newest first."""
+        return self.workspace.experiments.list(self.id)
+
+    def _check_version(self, version: Version) -> None:
         if version.info.project_id != self.id:
             raise InputError("This version belongs to another project.", "Choose a version of this project.")
-        run_id = self.workspace.submit(self._config(version, method, base, device, options), version)
-        return self.workspace.run(run_id)
 
     def unsuited(self, method: str, base: str | None = None) -> str | None:
         """Why a method cannot do this project's task with a base model; None where nothing speaks against it.
@@ -73,9 +132,10 @@ class Project(ProjectVersions):
         cost = chosen.estimate(None, checked, version.rows("train"), tokens, folder)
         return replace(cost, cut_share=float((lengths > limit).mean()) if limit else 0.0)
 
-    def _config(
+    def configure(
         self, version: Version, method: str, base: str | None, device: str, options: dict[str, Any]
     ) -> RunConfig:
+        """What a run is asked to do, with every option filled in. Raises InputError, RefusedError as ``train``."""
         chosen = get_method(method)
         if reason := self.unsuited(method, base):
             raise RefusedError(reason, "Choose another method or another base model.")

@@ -140,6 +140,7 @@ class Loop:
             self._put(self.best_weights)
 
     def _run(self) -> None:
+        self.context.report("weights", trainable=sum(p.numel() for p in self.trainable.values()))
         if not self._restore():
             self._measure()
         saved = time.monotonic()

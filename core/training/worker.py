@@ -46,6 +46,8 @@ ALREADY_RUNNING = 3
 NICENESS = 10
 WRITING_SECONDS = 600.0
 """Longest time for the answers to one split; rows that are not reached are left out of the figures, and it is said."""
+LATENCY_TEXTS, LATENCY_SECONDS = 21, 2.0
+"""Texts that are answered one by one to see how long that takes, and the longest time for it."""
 BEFORE_ROWS, BEFORE_SECONDS = 50, 120.0
 """Rows of a split that the base answers before tuning, to read side by side, and the longest time for them."""
 
@@ -209,13 +211,15 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
             _name_base(target / "adapter" / "adapter_config.json", base_facts.get("base_published", ""))
             del predictor
             seal(target, model_facts(config, options, base_facts) | _decision(target, config, context, data))
-    metrics = _measure(folder, config, context, data)
+    metrics, costs = _measure(folder, config, context, data)
     before = _measure_before(folder, config, context, data) if writes(data) else {}
     return {
         "metrics": metrics,
         **({"before": before} if before else {}),
         "seconds": round(context.seconds, 2),
         "peak_memory_bytes": peak_memory(),
+        "trainable_weights": next((e["trainable"] for e in folder.events() if e.get("kind") == "weights"), None),
+        **costs,
         "device": context.device,
         "rows": {split: len(getattr(data, split)) for split in ("train", "dev", "test")},
         "size_bytes": sum(path.stat().st_size for path in folder.model.rglob("*") if path.is_file()),
@@ -281,8 +285,13 @@ def model_facts(config: RunConfig, options: MethodOptions, base: dict[str, Any])
     }
 
 
-def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData) -> dict[str, Any]:
-    """Score dev and test once with the model as it was saved, so that the figures are those of the files."""
+def _measure(
+    folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Score dev and test once with the model as it was saved, so that the figures are those of the files.
+
+    Returns them by split, and what the model costs to use.
+    """
     predictor = load_predictor(folder.model, context.device)
     if hasattr(predictor, "use_cache"):  # embeddings of dev and test are made once for all runs
         predictor.use_cache(context.cache)
@@ -302,7 +311,30 @@ def _measure(folder: RunFolder, config: RunConfig, context: WorkerContext, data:
             metrics[split]["perplexity"] = perplexity(extra["loss"], extra["tokens"])
         if hasattr(predictor, "similarities") and any(data.task.names(value) == (MATCH,) for value in rows.values):
             metrics[split] |= _rank(folder, split, data, predictor)
-    return metrics
+    learned = getattr(predictor, "learned_weights", None)
+    return metrics, {**({} if learned is None else {"trainable_weights": learned}), **_latency(predictor, data)}
+
+
+def _latency(predictor: Any, data: TrainingData) -> dict[str, float]:
+    """Milliseconds of one answer when texts come one by one, the median over some of the dev texts.
+
+    Fewer where an answer takes long; nothing without dev texts.
+    """
+    rows, took = data.dev, []
+    if hasattr(predictor, "use_cache"):  # these texts were read a moment ago; a new one is not
+        predictor.use_cache(None)
+    begun = time.perf_counter()
+    for place in range(min(LATENCY_TEXTS, len(rows))):
+        pair = None if rows.texts_b is None else [rows.texts_b[place]]
+        start = time.perf_counter()
+        answers_of(predictor, data.task, [rows.texts[place]], pair)
+        took.append(time.perf_counter() - start)
+        if place == 0 and len(rows) > 1:  # what is loaded for the first answer is not counted
+            took.clear()
+            continue
+        if time.perf_counter() - begun > LATENCY_SECONDS:
+            break
+    return {"latency_ms": round(float(np.median(took)) * 1000, 3)} if took else {}
 
 
 def _measure_before(

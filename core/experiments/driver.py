@@ -1,0 +1,286 @@
+"""Drives the experiments of a workspace: starts the next run when one has ended, keeps budgets, stops hopeless trials.
+
+It remembers nothing that is not in the folders: after a restart or a kill -9 it looks at them and goes on. A run that
+was started but not yet noted is found again, because the runner never starts the same work twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from core.durable import clear_leftovers, write_json
+from core.errors import NotFoundError, RefusedError, StudioError
+from core.evaluation.messages import Message
+from core.experiments.experiment import Experiment
+from core.experiments.records import Plan, Progress, Trial
+from core.experiments.search import Search
+from core.methods import get_method
+
+if TYPE_CHECKING:
+    from core.run import Run
+    from core.workspace import Workspace
+
+TICK = 0.5
+"""Seconds between two looks at the running experiments."""
+logger = logging.getLogger(__name__)
+
+
+class Experiments:
+    """The experiments of one workspace. Thread-safe."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.folder = workspace.path / "experiments"
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._searches: dict[str, Search] = {}
+        self._running: set[str] = set()
+        if self.folder.is_dir():
+            clear_leftovers(self.folder)
+            self._running = {one.id for one in self.list() if one.state == "running"}
+        self._thread = threading.Thread(target=self._drive, name="experiments", daemon=True)
+        self._thread.start()
+
+    def list(self, project_id: int | None = None) -> list[Experiment]:
+        """Experiments, newest first; one whose folder cannot be read is left out."""
+        found = [Experiment(self.workspace, path.parent) for path in self.folder.glob("[!.]*/plan.json")]
+        readable = []
+        for experiment in found:
+            try:
+                if project_id in (None, experiment.plan.project_id) and experiment.progress:
+                    readable.append(experiment)
+            except StudioError:
+                logger.warning("experiment %s cannot be read", experiment.id)
+        return sorted(readable, key=lambda one: one.plan.created_at, reverse=True)
+
+    def get(self, experiment_id: str) -> Experiment:
+        """One experiment. Raises NotFoundError."""
+        for one in self.list():
+            if one.id == experiment_id:
+                return one
+        raise NotFoundError(f"There is no experiment '{experiment_id}'.", "It may have been deleted.")
+
+    def start(self, plan: Plan, progress: Progress) -> Experiment:
+        """Begin an experiment. Raises StorageError."""
+        with self._lock:
+            experiment = Experiment.create(self.workspace, plan, progress)
+            self._running.add(experiment.id)
+        self._wake.set()
+        return experiment
+
+    def stop(self, experiment: Experiment) -> None:
+        """Start nothing more, and let what trains now save and stop."""
+        with self._lock:
+            progress = experiment.progress
+            if progress.state != "running":
+                return
+            experiment.write(progress.model_copy(update={"state": "stopped"}))
+            self._running.discard(experiment.id)
+            for trial in progress.trials:
+                run = experiment.run_of(trial)
+                if run is not None and not trial.ended and not trial.reused and run.active:
+                    run.stop()
+
+    def resume(self, experiment: Experiment, minutes: float | None = None) -> None:
+        """Go on with a stopped experiment. Raises RefusedError when it has finished."""
+        with self._lock:
+            progress = experiment.progress
+            if progress.state == "running":
+                return
+            open_ = [trial for trial in progress.trials if not trial.ended]
+            if progress.state == "finished" and minutes is None:
+                raise RefusedError("This experiment has finished.", "Start a new one, or give it more minutes.")
+            if minutes is not None and experiment.plan.minutes is not None:
+                raised = experiment.plan.model_copy(update={"minutes": experiment.plan.minutes + minutes})
+                write_json(experiment.folder / "plan.json", raised.model_dump(mode="json"))
+                experiment.__dict__.pop("plan", None)
+                again = experiment.plan.kind == "compare"
+                open_ = [one for one in progress.trials if not one.ended or (again and one.left_out is not None)]
+            for trial in open_:
+                progress = progress.with_trial(trial.model_copy(update={"ended": False, "left_out": None}))
+                run = experiment.run_of(trial)
+                if run is not None and run.status.resumable:
+                    run.resume()
+            experiment.write(progress.model_copy(update={"state": "running"}))
+            self._running.add(experiment.id)
+        self._wake.set()
+
+    def delete(self, experiment: Experiment) -> None:
+        """Forget an experiment. Raises RefusedError while it is running."""
+        with self._lock:
+            if experiment.state == "running":
+                raise RefusedError("This experiment is running.", "Stop it first.")
+            self._searches.pop(experiment.id, None)
+            experiment.remove()
+
+    def forget(self, project_id: int) -> None:
+        """Remove the experiments of a project that is gone."""
+        with self._lock:
+            for experiment in self.list(project_id):
+                self._running.discard(experiment.id)
+                self._searches.pop(experiment.id, None)
+                experiment.remove()
+
+    def close(self) -> None:
+        """Stop driving. Runs go on; the next start goes on with the experiments."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(timeout=10)
+
+    # -------------------------------------------------------------- the thread
+
+    def _drive(self) -> None:
+        while not self._closing.is_set():
+            for experiment_id in sorted(self._running):
+                try:
+                    with self._lock:
+                        if experiment_id in self._running:
+                            self._advance(Experiment(self.workspace, self.folder / experiment_id))
+                # The last guard of a thread that all other experiments depend on.
+                except Exception:
+                    logger.exception("experiment %s cannot be driven", experiment_id)
+                    self._running.discard(experiment_id)
+            self._wake.wait(TICK if self._running else None)
+            self._wake.clear()
+
+    def _advance(self, experiment: Experiment) -> None:
+        """Look at what runs, and start what fits."""
+        progress = before = experiment.progress
+        busy = False
+        for trial in progress.trials:
+            if trial.run_id is None or trial.ended:
+                continue
+            seen = self._look(experiment, trial)
+            busy = busy or not seen.ended
+            progress = progress.with_trial(seen)
+        while not busy and (following := self._next(experiment, progress)) is not None:
+            begun = self._begin(experiment, following)
+            busy = not begun.ended
+            progress = progress.with_trial(begun)
+            experiment.write(progress)
+            before = progress
+        if not busy:
+            progress = progress.model_copy(update={"state": "finished"})
+            self._running.discard(experiment.id)
+            self._searches.pop(experiment.id, None)
+        if progress != before:
+            experiment.write(progress)
+
+    def _look(self, experiment: Experiment, trial: Trial) -> Trial:
+        """What became of a trial that was begun."""
+        run = experiment.run_of(trial)
+        if run is None:
+            return self._ended(experiment, trial, None, Message(key="Its run was deleted."))
+        if run.active:
+            why = None if trial.left_out else self._why_stop(experiment, trial, run)
+            if why is None:
+                return trial
+            run.stop()
+            return trial.model_copy(update={"left_out": why})
+        if run.state == "finished":
+            return self._ended(experiment, trial, dev_value(run), None)
+        return self._ended(experiment, trial, None, trial.left_out)
+
+    def _why_stop(self, experiment: Experiment, trial: Trial, run: Run) -> Message | None:
+        """Why a running trial should end now; None to let it go on."""
+        if self._budget(experiment) <= 0:
+            return Message(key="Stopped: the time was used up.")
+        if experiment.plan.kind == "search" and self._hopeless(experiment, trial, run):
+            return Message(key="Stopped: it fell behind the others.")
+        return None
+
+    def _ended(self, experiment: Experiment, trial: Trial, value: float | None, why: Message | None) -> Trial:
+        if experiment.plan.kind == "search":
+            self._search(experiment).tell(trial.number, value, pruned=value is None and trial.left_out is not None)
+        return trial.model_copy(update={"ended": True, "value": value, "left_out": why})
+
+    def _next(self, experiment: Experiment, progress: Progress) -> Trial | None:
+        """The trial to begin now; None when there is none left."""
+        plan = experiment.plan
+        waiting = next((trial for trial in progress.trials if trial.run_id is None and not trial.ended), None)
+        if plan.kind == "compare":
+            return waiting
+        number = len(progress.trials) if waiting is None else waiting.number
+        enough = plan.most_trials is not None and number >= plan.most_trials
+        if enough or self._budget(experiment) <= 0:
+            return None
+        first = progress.trials[0]
+        return first.model_copy(
+            update={
+                "number": number,
+                "options": self._search(experiment).ask(number),
+                "run_id": None,
+                "reused": False,
+                "ended": False,
+                "left_out": None,
+                "value": None,
+            }
+        )
+
+    def _begin(self, experiment: Experiment, trial: Trial) -> Trial:
+        """Start the run of a trial, or take the one that did the same before."""
+        left = self._budget(experiment)
+        if left <= 0:
+            return self._ended(experiment, trial, None, Message(key="Left out: the time was used up."))
+        if trial.expected_seconds is not None and trial.expected_seconds > left and trial.method != "baseline":
+            values = {"minutes": f"{trial.expected_seconds / 60:.1f}", "left": f"{left / 60:.1f}"}
+            why = "Left out: it would take about {minutes} minutes, and {left} were left."
+            return self._ended(experiment, trial, None, Message(key=why, values=values))
+        try:
+            project = experiment.project
+            version = next((v for v in project.versions() if v.id == experiment.plan.version_id), None)
+            if version is None:
+                raise NotFoundError("The dataset version is gone.", "Start a new experiment.")
+            done = self._same(experiment, trial)
+            if done is not None:
+                return trial.model_copy(update={"run_id": done.id, "reused": not done.active})
+            run = project.train(version, trial.method, trial.base, experiment.plan.device, **trial.options)
+            return trial.model_copy(update={"run_id": run.id})
+        except StudioError as error:
+            said = Message(key="{reason}", values={"reason": f"{error.message} {error.hint}"})
+            return self._ended(experiment, trial, None, said)
+
+    def _same(self, experiment: Experiment, trial: Trial) -> Run | None:
+        """A run of the workspace that did, or does, exactly this."""
+        for run in self.workspace.runs(experiment.plan.project_id):
+            same = (run.version_id, run.method, run.base, run.options) == (
+                experiment.plan.version_id,
+                trial.method,
+                trial.base,
+                trial.options,
+            )
+            if same and (run.active or run.state == "finished"):
+                return run
+        return None
+
+    def _budget(self, experiment: Experiment) -> float:
+        """Seconds that are left; infinite without a limit."""
+        minutes = experiment.plan.minutes
+        return float("inf") if minutes is None else minutes * 60 - experiment.spent
+
+    def _search(self, experiment: Experiment) -> Search:
+        if experiment.id not in self._searches:
+            first, plan = experiment.trials[0], experiment.plan
+            task = experiment.project.task.name
+            self._searches[experiment.id] = Search(
+                experiment.folder, get_method(first.method), task, first.options, list(plan.varied)
+            )
+        return self._searches[experiment.id]
+
+    def _hopeless(self, experiment: Experiment, trial: Trial, run: Run) -> bool:
+        epochs = {
+            int(event["epoch"]): float(next(iter(event["dev"].values())))
+            for event in run.events()
+            if event.get("kind") == "epoch" and event.get("dev") and event.get("epoch")
+        }
+        return self._search(experiment).hopeless(trial.number, epochs)
+
+
+def dev_value(run: Run) -> float | None:
+    """Headline figure of a finished run on the dev split, else on what it was measured on; None without any."""
+    result = run.result or {}
+    figures = result.get("metrics", {}).get("dev") or {}
+    return float(next(iter(figures.values()))) if figures else None

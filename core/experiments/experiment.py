@@ -1,0 +1,122 @@
+"""One experiment as pages, API and notebooks use it. Its truth is in its folder and in the folders of its runs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.durable import new_folder, read_json, write_json
+from core.errors import NotFoundError, StorageError, TrainingError
+from core.experiments.records import ExperimentState, Plan, Progress, Trial
+
+if TYPE_CHECKING:
+    from core.project import Project
+    from core.run import Run
+    from core.workspace import Workspace
+
+
+class Experiment:
+    """Several runs on one version that answer one question. Get it from ``Project.compare`` or ``Project.search``."""
+
+    def __init__(self, workspace: Workspace, folder: Path) -> None:
+        self.workspace = workspace
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.id!r}, {self.plan.kind!r})"
+
+    @classmethod
+    def create(cls, workspace: Workspace, plan: Plan, progress: Progress) -> Experiment:
+        """Write a new experiment into the workspace. Raises StorageError."""
+        with new_folder(workspace.path / "experiments" / plan.id) as folder:
+            write_json(folder / "plan.json", plan.model_dump(mode="json"))
+            write_json(folder / "state.json", progress.model_dump(mode="json"))
+        return cls(workspace, workspace.path / "experiments" / plan.id)
+
+    @property
+    def id(self) -> str:
+        """Time of its start and six random characters."""
+        return self.folder.name
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What was asked. Raises StorageError when the folder is damaged."""
+        value = read_json(self.folder / "plan.json")
+        if value is None:
+            raise StorageError(f"Experiment {self.id} has no readable plan.json.", "Delete it and start again.")
+        return Plan.model_validate(value)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is, read now. Raises StorageError."""
+        value = read_json(self.folder / "state.json")
+        if value is None:
+            raise StorageError(f"Experiment {self.id} has no readable state.json.", "Delete it and start again.")
+        return Progress.model_validate(value)
+
+    def write(self, progress: Progress) -> None:
+        """Replace what is known of its progress. Raises StorageError."""
+        write_json(self.folder / "state.json", progress.model_dump(mode="json"))
+
+    @property
+    def state(self) -> ExperimentState:
+        """running, stopped or finished."""
+        return self.progress.state
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Its trials in their order."""
+        return self.progress.trials
+
+    @property
+    def project(self) -> Project:
+        """The project it belongs to. Raises NotFoundError."""
+        return self.workspace.project(self.plan.project_id)
+
+    def run_of(self, trial: Trial) -> Run | None:
+        """The run that does a trial; None before it began, and once it was deleted."""
+        try:
+            return None if trial.run_id is None else self.workspace.run(trial.run_id)
+        except NotFoundError:
+            return None
+
+    def runs(self) -> list[Run]:
+        """Its runs that are still there, in the order of the trials."""
+        return [run for trial in self.trials if (run := self.run_of(trial)) is not None]
+
+    @property
+    def spent(self) -> float:
+        """Seconds of work of its own runs; those that were there before cost nothing."""
+        own = [trial for trial in self.trials if not trial.reused]
+        return sum(run.status.seconds for trial in own if (run := self.run_of(trial)) is not None)
+
+    def stop(self) -> None:
+        """Start nothing more; what trains now saves and stops, and goes on after ``resume``."""
+        self.workspace.experiments.stop(self)
+
+    def resume(self, minutes: float | None = None) -> Experiment:
+        """Go on where it was stopped; ``minutes`` more than it had. Raises RefusedError when it has finished."""
+        self.workspace.experiments.resume(self, minutes)
+        return self
+
+    def wait(self, timeout: float | None = None) -> Experiment:
+        """Wait until it has finished or was stopped; ``timeout`` in seconds, TrainingError when it is over."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.state == "running":
+            if deadline is not None and time.monotonic() > deadline:
+                raise TrainingError(f"Experiment {self.id} is still running after {timeout} seconds.", "Wait longer.")
+            time.sleep(0.2)
+        return self
+
+    def delete(self) -> None:
+        """Forget it; its runs and models stay. Raises RefusedError while it is running."""
+        self.workspace.experiments.delete(self)
+
+    def remove(self) -> None:
+        """Remove its folder; a rename comes first so that no half-deleted one is ever seen."""
+        trash = self.folder.with_name(f".{self.folder.name}.deleted")
+        self.folder.replace(trash)
+        shutil.rmtree(trash, ignore_errors=True)

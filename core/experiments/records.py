@@ -1,0 +1,60 @@
+"""What an experiment is: several runs on one frozen version that answer one question together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from core.evaluation.messages import Message
+from core.records import Record
+
+Kind = Literal["compare", "search"]
+ExperimentState = Literal["running", "stopped", "finished"]
+
+
+class Plan(Record):
+    """What was asked. Frozen in ``plan.json`` when the experiment begins."""
+
+    id: str = Field(description="Time of the start and six random characters.")
+    project_id: int
+    version_id: int
+    version_hash: str
+    kind: Kind = Field(description="compare: methods and seeds side by side. search: options of one method.")
+    device: str = "auto"
+    seeds: int = Field(default=1, ge=1, le=20, description="How many seeds of each method are trained.")
+    minutes: float | None = Field(
+        default=None, gt=0, description="Most minutes of training; None: as long as it takes."
+    )
+    most_trials: int | None = Field(default=None, ge=1, le=1000, description="Most trials of a search.")
+    varied: dict[str, Any] = Field(default_factory=dict, description="For a search: option -> what is tried, in words.")
+    created_at: datetime
+
+
+class Trial(Record):
+    """One run of an experiment: what is trained, and what became of it."""
+
+    number: int
+    method: str
+    base: str | None = None
+    options: dict[str, Any] = Field(description="All options of the method, defaults included.")
+    expected_seconds: float | None = Field(default=None, description="What the estimate said; None: not known.")
+    run_id: str | None = Field(default=None, description="The run that does it; None: not begun.")
+    reused: bool = Field(default=False, description="True when such a run was there already.")
+    left_out: Message | None = Field(default=None, description="Why it was not trained, or not to its end.")
+    ended: bool = Field(default=False, description="True when nothing more is to be done for it.")
+    value: float | None = Field(default=None, description="Headline figure on the dev split.")
+
+
+class Progress(Record):
+    """How far an experiment is. Replaced in ``state.json`` after every change."""
+
+    state: ExperimentState = "running"
+    trials: list[Trial] = Field(default_factory=list)
+
+    def with_trial(self, trial: Trial) -> Progress:
+        """The same with one trial replaced, or added."""
+        others = [one for one in self.trials if one.number != trial.number]
+        trials = sorted([*others, trial], key=lambda one: one.number)
+        return self.model_copy(update={"trials": trials})

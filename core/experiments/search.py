@@ -1,0 +1,119 @@
+"""Hyper-parameter search with Optuna: which options to try next, and which trial is not worth going on with.
+
+The study is a journal file in the experiment's folder, so a search goes on after a restart where it was. Trials are
+chosen by a tree-structured Parzen estimator (Bergstra et al. 2011); one whose dev figure is below the median of the
+others at the same epoch is stopped (Golovin et al. 2017, section 3.2.2).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from core.methods.base import Method, Range, options_for
+
+STUDY = "study"
+RANDOM_TRIALS = 6
+"""Trials that are drawn at random before earlier ones guide the choice."""
+PRUNE_AFTER_TRIALS, PRUNE_AFTER_EPOCHS = 4, 1
+"""A median needs some trials, and the first epoch says little."""
+
+
+def ranges(method: Method, task: str) -> dict[str, Range]:
+    """What a search can try of a method's options, by name."""
+    return dict(options_for(method, task).SEARCHED)
+
+
+def bounds(tried: Range, default: Any) -> tuple[float, float]:
+    """(lowest, highest) value that is tried."""
+    factor = float(default or 1.0) if tried.of_default else 1.0
+    return tried.low * factor, tried.high * factor
+
+
+def words(tried: Range, default: Any) -> str:
+    """What is tried, as people write it: ``16, 32, 64`` or ``2e-05 to 0.001``."""
+    if tried.choices:
+        return ", ".join(map(str, tried.choices))
+    low, high = bounds(tried, default)
+    return f"{low:g} to {high:g}"
+
+
+class Search:
+    """The study of one search."""
+
+    def __init__(self, folder: Path, method: Method, task: str, first: dict[str, Any], varied: list[str]) -> None:
+        self.folder = folder
+        self.first = first
+        """Options of the first trial."""
+        found = ranges(method, task)
+        self.ranges = {name: found[name] for name in varied if name in found}
+
+    @cached_property
+    def study(self) -> Any:
+        """The Optuna study, made on first use and read again from its file."""
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = JournalStorage(JournalFileBackend(str(self.folder / "optuna.jsonl")))
+        study = optuna.create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True)
+        study.pruner = optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_AFTER_EPOCHS)
+        if not study.trials:
+            study.enqueue_trial({name: self.first[name] for name in self.ranges})
+        return study
+
+    def ask(self, number: int) -> dict[str, Any]:
+        """All options of a trial: those of an earlier question when it was asked already, else the next to try."""
+        trials = self.study.trials
+        if number < len(trials) and trials[number].params:
+            return {**self.first, **trials[number].params}
+        from optuna.samplers import TPESampler
+
+        # Seeded anew for each trial: the same search gives the same trials, resumed in between or not.
+        seed = int(self.first.get("seed", 0)) * 1_000 + number
+        self.study.sampler = TPESampler(n_startup_trials=RANDOM_TRIALS, seed=seed)
+        return {**self.first, **self.study.ask(self._distributions()).params}
+
+    def tell(self, number: int, value: float | None, pruned: bool = False) -> None:
+        """How a trial ended: its dev figure, None when it failed; told twice it stays as it was."""
+        from optuna.trial import TrialState
+
+        if self.study.trials[number].state.is_finished():
+            return
+        if pruned:
+            self.study.tell(number, state=TrialState.PRUNED)
+        elif value is None:
+            self.study.tell(number, state=TrialState.FAIL)
+        else:
+            self.study.tell(number, value)
+
+    def hopeless(self, number: int, epochs: dict[int, float]) -> bool:
+        """Whether a running trial should be stopped, after its dev figures by epoch."""
+        import optuna
+
+        frozen = self.study.trials[number]
+        if frozen.state.is_finished():
+            return False
+        trial = optuna.trial.Trial(self.study, frozen._trial_id)
+        for epoch, value in epochs.items():
+            if epoch not in frozen.intermediate_values:
+                trial.report(value, epoch)
+        return bool(epochs) and bool(trial.should_prune())
+
+    def _distributions(self) -> dict[str, Any]:
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        found: dict[str, Any] = {}
+        for name, tried in self.ranges.items():
+            default = self.first[name]
+            low, high = bounds(tried, default)
+            if tried.choices:
+                # What was asked for belongs to what is tried, or the first trial could not be among them.
+                found[name] = CategoricalDistribution([*tried.choices, *({default} - set(tried.choices))])
+            elif isinstance(default, int) and not isinstance(default, bool):
+                found[name] = IntDistribution(min(int(low), default), max(int(high), default), log=tried.log)
+            else:
+                found[name] = FloatDistribution(min(low, default), max(high, default), log=tried.log)
+        return found
