@@ -20,7 +20,7 @@ from core.project import Project
 from core.project.versions import Version
 from core.records import ImportReport, Item, Label, Progress, ProjectInfo
 from core.run import Run
-from studio import api_customer_service, api_finance_sentiment, api_recommendation
+from studio import api_customer_service, api_experiments, api_finance_sentiment, api_recommendation
 from studio import api_models as models
 from studio.api_base import PROBLEM, GetWorkspace, Open, open_workspace, protected
 from studio.api_docs import add_docs_page
@@ -48,6 +48,7 @@ def create_api(get_workspace: GetWorkspace) -> FastAPI:
     add_docs_page(app)
     app.include_router(_health, prefix="/v1")
     app.include_router(_router, prefix="/v1")
+    app.include_router(api_experiments.router, prefix="/v1")
     app.include_router(api_customer_service.router, prefix="/v1")
     app.include_router(api_finance_sentiment.router, prefix="/v1")
     app.include_router(api_recommendation.router, prefix="/v1")

@@ -59,7 +59,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = JournalStorage(JournalFileBackend(str(self.folder / "optuna.jsonl")))
         study = optuna.create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True)
-        study.pruner = optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_AFTER_EPOCHS)
+        study.pruner = optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_AFTER_EPOCHS + 1)
         if not study.trials:
             study.enqueue_trial({name: self.first[name] for name in self.ranges})
         return study

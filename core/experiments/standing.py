@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from core.errors import RefusedError
+from core.errors import NotFoundError, RefusedError
 from core.evaluation.comparison import compare
 from core.evaluation.messages import Message, percent
 from core.evaluation.records import Evaluation
@@ -77,7 +77,15 @@ class Standing(Record):
         return found
 
 
-def standing(runs: Sequence[Run], evaluate: Evaluate) -> Standing:
+def evaluation_of(run: Run, split: str) -> Evaluation | None:
+    """Figures of a finished run, worked out from its predictions; None where it has none for this split."""
+    try:
+        return None if run.model is None else run.model.evaluate(split, beside=False)
+    except NotFoundError:  # the split is empty
+        return None
+
+
+def standing(runs: Sequence[Run], evaluate: Evaluate = evaluation_of) -> Standing:
     """Rank the finished ones of some runs, which belong to one version."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
@@ -151,9 +159,13 @@ def advise(ranked: Sequence[Contender], evaluate: Callable[[str, str], Evaluatio
             )
         ]
     else:
-        key = "Take {method}: {test} on the test split ({low} to {high}), the highest. Without a dev split the choice "
-        key += "was made on the test split, which flatters it."
-        found = [Message(key=key, values=values)]
+        found = [
+            Message(
+                key="Take {method}: {test} on the test split ({low} to {high}), the highest. Without a dev split the "
+                "choice was made on the test split, which flatters it.",
+                values=values,
+            )
+        ]
     equals = [one for one in ranked[1:] if _as_good(one, best, split, evaluate)]
     named: set[str] = set()
     for cost, (worth, sentence) in _CHEAPER.items():

@@ -154,7 +154,11 @@ def search_history(trials: Sequence[Trial], palette: Palette = LIGHT, translate:
 
 
 def search_options(
-    trials: Sequence[Trial], varied: Sequence[str], name: Callable[[str], str], palette: Palette = LIGHT
+    trials: Sequence[Trial],
+    varied: Sequence[str],
+    name: Callable[[str], str],
+    palette: Palette = LIGHT,
+    translate: Translate = identity,
 ) -> go.Figure:
     """Dev figure over each option that was varied, one small picture an option; the best trial in the accent colour."""
     measured = [trial for trial in trials if trial.value is not None]
@@ -192,5 +196,8 @@ def search_options(
             figure.update_xaxes(type="log", **apart)
     figure.update_xaxes(showgrid=False)
     figure.update_yaxes(tickformat=".0%", gridcolor=palette.line, zeroline=False)
-    title = "" if best is None else ", ".join(f"{plain(name(one))} {best.options[one]:.3g}" for one in varied)
+    title = translate("Not measured yet")
+    if best is not None:
+        chosen = ", ".join(f"{plain(name(one))} {best.options[one]:.3g}" for one in varied)
+        title = translate("Best: {options}").format(options=chosen)
     return finish(figure, title, palette, height=110 + 210 * rows)

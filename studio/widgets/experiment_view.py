@@ -207,7 +207,7 @@ def _search(trials: Sequence[Trial], varied: list[str], experiment: Experiment) 
     if not measured:
         return
     show_figure(search_history(trials, palette(), _), f"history_{experiment.id}")
-    show_figure(search_options(trials, varied, option_words, palette()), f"options_{experiment.id}")
+    show_figure(search_options(trials, varied, option_words, palette(), _), f"options_{experiment.id}")
     best = max(measured, key=lambda trial: trial.value or 0.0)
     run = experiment.run_of(best)
     if run is not None and st.button(

@@ -114,3 +114,29 @@ def test_the_finished_run_opens_its_report(open_trained: Open, trained: Project)
     app = open_trained("train")
     assert any(b.key == f"report_{run.id}" for b in app.button)
     assert app.session_state[session.TRAIN_METHOD] == "features"
+
+
+def test_methods_are_started_with_one_button_and_ranked_in_words(open_trained: Open, trained: Project) -> None:
+    app = open_trained("train", how="several")
+    assert not app.error and not app.exception
+    chosen = next(w for w in app.multiselect if (w.key or "").startswith("experiment_methods_"))
+    chosen.set_value(["baseline"]).run()
+    next(w for w in app.number_input if w.key == "experiment_seeds").set_value(2).run()
+    app.button(key="experiment_start").click().run()
+    assert not app.error and not app.exception
+    experiment = trained.experiments()[0].wait(120)
+    assert experiment.trials[0].reused and all(trial.value is not None for trial in experiment.trials)
+    app.run()
+    best = [b for b in app.button if (b.key or "").startswith("best_")]
+    assert len(best) == 1 and not app.exception
+    assert len(app.dataframe) == 1 and len(app.dataframe[0].value) == 1
+    assert app.dataframe[0].value["spread"][0].endswith("(2)")
+
+
+@pytest.mark.parametrize(("ask", "language"), [("methods", "zh_CN"), ("seeds", "en"), ("options", "zh_CN")])
+def test_every_question_has_its_form(open_trained: Open, trained: Project, ask: str, language: str) -> None:
+    before = len(trained.experiments())
+    app = open_trained("train", how="several", ask=ask, lang=language)
+    assert not app.error and not app.exception
+    assert app.button(key="experiment_start").disabled is False
+    assert len(trained.experiments()) == before

@@ -9,10 +9,27 @@ import pytest
 
 from core import plots
 from core.evaluation import Evaluation
+from core.experiments import Trial
+from core.experiments.standing import Contender, Standing
+from core.plots import experiments
 
 HOSTILE = ["<b>bold</b>", "$\\alpha$ %{x}", "line\nbreak\x00"]
 EVENTS: list[dict[str, Any]] = [{"kind": "step", "step": i, "loss": 1.0 / (i + 1)} for i in range(5)]
 EVENTS += [{"kind": "epoch", "step": 4, "epoch": 1, "metrics": {"accuracy": 0.75}}]
+
+
+STANDING = Standing(
+    contenders=[
+        Contender(
+            method=method, base=None, changed={}, runs=["1"], figure="accuracy", dev=dev, test=dev, low=dev, high=dev,
+            spread=0.01, by_seed=[dev, dev], seconds=seconds, peak_memory_bytes=1, trainable_weights=None, size_bytes=1,
+        )
+        for method, dev, seconds in (("full", 0.9, 300.0), ("lora", 0.8, 400.0), ("features", 0.7, 10.0))
+    ]
+)  # fmt: skip
+TRIALS = [
+    Trial(number=n, method="lora", options={"C": 10.0**n}, value=value) for n, value in enumerate([0.5, 0.7, 0.6])
+]
 
 
 @pytest.fixture
@@ -29,6 +46,10 @@ FIGURES: dict[str, Callable[..., go.Figure]] = {
     "lengths": lambda e, **k: plots.length_histogram([(0, 4), (10, 20), (20, 1)], limit=15, **k),
     "curves": lambda e, **k: plots.training_curves({HOSTILE[0]: EVENTS, "b": EVENTS}, **k),
     "reliability": lambda e, **k: plots.reliability_diagram(e, **k),
+    "pareto": lambda e, **k: experiments.pareto(STANDING, "seconds", lambda one: HOSTILE[0], **k),
+    "seeds": lambda e, **k: experiments.seeds(STANDING.contenders, lambda one: HOSTILE[1], **k),
+    "search": lambda e, **k: experiments.search_history(TRIALS, **k),
+    "search_options": lambda e, **k: experiments.search_options(TRIALS, ["C"], lambda name: HOSTILE[2], **k),
     "comparison": lambda e, **k: plots.score_comparison({HOSTILE[0]: e, "b": e}, **k),
 }
 
@@ -90,3 +111,16 @@ def test_empty_input_is_said_not_drawn():
         plots.score_comparison({}).layout.title.text,
     ]
     assert titles == ["Nothing is labelled yet", "No texts yet", "Not measured yet", "Nothing was measured"]
+
+
+def test_the_front_is_a_line_through_what_is_best_for_its_cost():
+    figure = experiments.pareto(STANDING, "seconds", lambda one: one.method)
+    assert list(figure.data[0].x) == [10.0, 300.0] and list(figure.data[0].y) == [0.7, 0.9]
+    assert {text for trace in figure.data[1:] for text in trace.text} == {"full", "lora", "features"}
+    assert "full reaches 90.0 %" in figure.layout.title.text
+
+
+def test_a_search_shows_the_best_so_far():
+    figure = experiments.search_history(TRIALS)
+    assert list(figure.data[1].y) == [0.5, 0.7, 0.7]
+    assert "From 50.0 %" in figure.layout.title.text and "70.0 %" in figure.layout.title.text

@@ -1,0 +1,104 @@
+"""Experiments train what was asked, keep to their time, survive a restart, and never do the same work twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import InputError, NotFoundError, RefusedError
+from core.project import Project, Version
+from core.settings import Settings
+from core.workspace import Workspace
+
+WAIT = 120
+
+
+def test_every_method_and_seed_is_trained_once(project: Project, version: Version) -> None:
+    experiment = project.compare(version, ["baseline"], seeds=2).wait(WAIT)
+    assert [trial.options["seed"] for trial in experiment.trials] == [0, 1]
+    assert all(trial.ended and trial.value is not None for trial in experiment.trials)
+    assert len({run.id for run in experiment.runs()}) == 2
+    again = project.compare(version, ["baseline"], seeds=2).wait(WAIT)
+    assert [trial.reused for trial in again.trials] == [True, True]
+    assert again.spent == 0
+    assert [run.id for run in again.runs()] == [run.id for run in experiment.runs()]
+
+
+def test_it_goes_on_after_a_restart_with_what_was_left(home: Path, project: Project, version: Version) -> None:
+    workspace = project.workspace
+    experiment = project.compare(version, ["baseline"], seeds=3)
+    workspace.close()
+    with Workspace.open(home, Settings(home=home, offline=True, device="cpu")) as reopened:
+        found = reopened.experiments.get(experiment.id).wait(WAIT)
+        assert [trial.ended for trial in found.trials] == [True] * 3
+        assert len({run.id for run in found.runs()}) == 3
+        assert len(reopened.runs(project.id)) == 3, "no run was started twice"
+
+
+def test_a_stopped_one_starts_nothing_more_and_goes_on_when_asked(project: Project, version: Version) -> None:
+    experiment = project.compare(version, ["baseline"], seeds=3)
+    experiment.stop()
+    assert experiment.state == "stopped"
+    for run in experiment.runs():
+        run.wait(WAIT)
+    begun = len(project.runs())
+    assert begun < 3
+    with pytest.raises(RefusedError, match="finished"):
+        project.compare(version, ["baseline"]).wait(WAIT).resume()
+    experiment.resume().wait(WAIT)
+    assert all(trial.value is not None for trial in experiment.trials)
+
+
+def test_what_does_not_fit_into_the_time_is_left_out_and_says_so(project: Project, version: Version) -> None:
+    experiment = project.compare(version, ["baseline", "full"], minutes=0.05).wait(WAIT)
+    first, second = experiment.trials
+    assert first.method == "baseline" and first.value is not None
+    assert second.run_id is None and second.left_out is not None
+    assert "minutes" in str(second.left_out)
+    assert len(experiment.runs()) == 1
+
+
+def test_a_run_that_cannot_start_is_noted_and_the_others_go_on(project: Project, version: Version) -> None:
+    experiment = project.compare(version, ["baseline", "features"], base="nobody/nothing").wait(WAIT)
+    left_out = {trial.method: trial.left_out for trial in experiment.trials}
+    assert left_out["baseline"] is None
+    assert "offline" in str(left_out["features"]).lower()
+
+
+def test_a_search_tries_other_options_and_keeps_what_was_given(project: Project, version: Version) -> None:
+    experiment = project.search(version, "baseline", trials=3, varied=["C", "word_ngrams"], char_ngrams=3).wait(WAIT)
+    trials = experiment.trials
+    assert len(trials) == 3 and all(trial.value is not None for trial in trials)
+    assert trials[0].options["C"] == 1.0 and trials[0].options["word_ngrams"] == 2, "first come the options as given"
+    assert len({trial.options["C"] for trial in trials}) == 3
+    assert {trial.options["char_ngrams"] for trial in trials} == {3}
+    assert all(0.1 <= trial.options["C"] <= 10 for trial in trials)
+
+
+def test_bad_questions_are_refused(project: Project, version: Version) -> None:
+    with pytest.raises(InputError, match="without an end"):
+        project.search(version, "baseline")
+    with pytest.raises(InputError, match="nothing that a search could try"):
+        project.search(version, "baseline", trials=2, varied=["seed"])
+    with pytest.raises(InputError, match="Options belong to one method"):
+        project.compare(version, ["baseline", "features"], max_length=9)
+    with pytest.raises(InputError, match="0 seeds"):
+        project.compare(version, ["baseline"], seeds=0)
+    with pytest.raises(RefusedError, match="dev split"):
+        project.search(project.freeze(test=0.2, dev=0.0, seed=0), "baseline", trials=2)
+    assert project.experiments() == []
+
+
+def test_forgotten_experiments_leave_their_runs(project: Project, version: Version) -> None:
+    experiment = project.compare(version, ["baseline"]).wait(WAIT)
+    experiment.delete()
+    assert project.experiments() == [] and len(project.runs()) == 1
+    with pytest.raises(NotFoundError):
+        project.workspace.experiments.get(experiment.id)
+
+
+def test_the_experiments_of_a_deleted_project_go_with_it(project: Project, version: Version) -> None:
+    experiment = project.compare(version, ["baseline"]).wait(WAIT)
+    project.delete()
+    assert not experiment.folder.exists()
