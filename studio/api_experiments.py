@@ -80,10 +80,10 @@ def list_experiments(workspace: Open, project_id: Annotated[Id, Path()]) -> list
 def start_comparison(workspace: Open, project_id: Annotated[Id, Path()], new: NewComparison) -> PublicExperiment:
     """Train several methods, or several seeds, one after the other; answers at once."""
     project = workspace.project(project_id)
-    given = new.model_dump(exclude={"version_id", "options"})
+    given: dict[str, Any] = new.model_dump(exclude={"version_id", "options"}) | new.options
     if new.methods and len(new.methods) == 1:  # before they become named arguments
         workspace.check_options(new.methods[0], new.options, project.task.name)
-    return _public(project.compare(project.version(new.version_id), **given, **new.options))
+    return _public(project.compare(project.version(new.version_id), **given))
 
 
 @router.post("/projects/{project_id}/experiments/search", tags=["experiments"], status_code=202)
@@ -91,8 +91,8 @@ def start_search(workspace: Open, project_id: Annotated[Id, Path()], new: NewSea
     """Look for better options of one method, by the dev split; answers at once."""
     project = workspace.project(project_id)
     workspace.check_options(new.method, new.options, project.task.name)
-    given = new.model_dump(exclude={"version_id", "options"})
-    return _public(project.search(project.version(new.version_id), **given, **new.options))
+    given: dict[str, Any] = new.model_dump(exclude={"version_id", "options"}) | new.options
+    return _public(project.search(project.version(new.version_id), **given))
 
 
 @router.get("/experiments/{experiment_id}", tags=["experiments"])

@@ -16,7 +16,7 @@ from core.evaluation.messages import Message
 from core.experiments.experiment import Experiment
 from core.experiments.records import Plan, Progress, Trial
 from core.experiments.search import Search
-from core.methods import get_method
+from core.methods import COMPOSED, get_method
 
 if TYPE_CHECKING:
     from core.run import Run
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TICK = 0.5
 """Seconds between two looks at the running experiments."""
+MOST_KEPT = 0.2
+"""Largest share of the time that is kept for what is made of the other models."""
 logger = logging.getLogger(__name__)
 
 
@@ -186,7 +188,7 @@ class Experiments:
 
     def _why_stop(self, experiment: Experiment, trial: Trial, run: Run) -> Message | None:
         """Why a running trial should end now; None to let it go on."""
-        if self._budget(experiment) <= 0:
+        if self._budget(experiment, trial) <= 0:
             return Message(key="Stopped: the time was used up.")
         if experiment.plan.kind == "search" and self._hopeless(experiment, trial, run):
             return Message(key="Stopped: it fell behind the others.")
@@ -222,13 +224,16 @@ class Experiments:
 
     def _begin(self, experiment: Experiment, trial: Trial) -> Trial:
         """Start the run of a trial, or take the one that did the same before."""
-        left = self._budget(experiment)
+        left = self._budget(experiment, trial)
         if left <= 0:
             return self._ended(experiment, trial, None, Message(key="Left out: the time was used up."))
-        if trial.expected_seconds is not None and trial.expected_seconds > left and trial.method != "baseline":
+        always = trial.method == "baseline" or trial.method in COMPOSED
+        if trial.expected_seconds is not None and trial.expected_seconds > left and not always:
             values = {"minutes": f"{trial.expected_seconds / 60:.1f}", "left": f"{left / 60:.1f}"}
             why = "Left out: it would take about {minutes} minutes, and {left} were left."
             return self._ended(experiment, trial, None, Message(key=why, values=values))
+        if trial.method in COMPOSED:
+            trial = self._composed(experiment, trial)
         try:
             project = experiment.project
             version = next((v for v in project.versions() if v.id == experiment.plan.version_id), None)
@@ -243,6 +248,17 @@ class Experiments:
             said = Message(key="{reason}", values={"reason": f"{error.message} {error.hint}"})
             return self._ended(experiment, trial, None, said)
 
+    @staticmethod
+    def _composed(experiment: Experiment, trial: Trial) -> Trial:
+        """The trial with its members: the models of the same seed that this experiment has finished."""
+        seed = trial.options.get("seed")
+        members = [
+            run.id
+            for run in experiment.runs()
+            if run.state == "finished" and run.method not in COMPOSED and run.options.get("seed") == seed
+        ]
+        return trial.model_copy(update={"options": {**trial.options, "members": ",".join(members)}})
+
     def _same(self, experiment: Experiment, trial: Trial) -> Run | None:
         """A run of the workspace that did, or does, exactly this."""
         for run in self.workspace.runs(experiment.plan.project_id):
@@ -256,10 +272,18 @@ class Experiments:
                 return run
         return None
 
-    def _budget(self, experiment: Experiment) -> float:
-        """Seconds that are left; infinite without a limit."""
+    def _budget(self, experiment: Experiment, trial: Trial | None = None) -> float:
+        """Seconds that are left for a trial; infinite without a limit.
+
+        What is made of the others comes last and is short: its share is kept for it.
+        """
         minutes = experiment.plan.minutes
-        return float("inf") if minutes is None else minutes * 60 - experiment.spent
+        if minutes is None:
+            return float("inf")
+        ahead = trial is not None and trial.method not in COMPOSED
+        waiting = [one for one in experiment.trials if ahead and one.method in COMPOSED and not one.ended]
+        kept = min(sum(one.expected_seconds or 0.0 for one in waiting), minutes * 60 * MOST_KEPT)
+        return minutes * 60 - kept - experiment.spent
 
     def _search(self, experiment: Experiment) -> Search:
         if experiment.id not in self._searches:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import InputError, RefusedError, StudioError
 from core.experiments.records import Plan, Progress, Trial
 from core.experiments.search import ranges, words
-from core.methods import all_methods, get_method
+from core.methods import COMPOSED, all_methods, get_method
 
 if TYPE_CHECKING:
     from core.project import Project, Version
@@ -108,9 +108,10 @@ def _trial(
     return Trial(number=0, method=method, base=config.base, options=config.options, expected_seconds=seconds)
 
 
-def _cost(trial: Trial) -> tuple[bool, float]:
-    """What comes first: the baseline, then what is quick; what nobody can tell comes last."""
-    return trial.method != "baseline", float("inf") if trial.expected_seconds is None else trial.expected_seconds
+def _cost(trial: Trial) -> tuple[bool, bool, float]:
+    """What comes first: the baseline, what is quick, what nobody can tell; last what is made of the others."""
+    seconds = float("inf") if trial.expected_seconds is None else trial.expected_seconds
+    return trial.method in COMPOSED, trial.method != "baseline", seconds
 
 
 def _facts(version: Version) -> dict[str, Any]:

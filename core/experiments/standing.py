@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Evaluate = Callable[["Run", str], Evaluation | None]
 """Figures of a finished run on dev or test; None where there are none."""
+NOT_OPTIONS = frozenset({"seed", "members"})
+"""What may differ between runs of one contender."""
 MUCH = 2.0
 """A cost has to be so many times lower to be worth a sentence."""
 
@@ -90,7 +92,7 @@ def standing(runs: Sequence[Run], evaluate: Evaluate = evaluation_of) -> Standin
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         if run.state == "finished":
-            fixed = tuple(sorted((name, repr(value)) for name, value in run.options.items() if name != "seed"))
+            fixed = tuple(sorted((name, repr(value)) for name, value in run.options.items() if name not in NOT_OPTIONS))
             groups.setdefault((run.method, run.base, fixed), []).append(run)
     found = [one for group in groups.values() if (one := _contender(group, evaluate)) is not None]
     ranked = sorted(found, key=lambda one: (-one.score, one.seconds))
@@ -116,7 +118,7 @@ def _contender(runs: list[Run], evaluate: Evaluate) -> Contender | None:
     return Contender(
         method=run.method,
         base=run.base,
-        changed={key: v for key, v in run.options.items() if key != "seed" and v != defaults.get(key)},
+        changed={key: v for key, v in run.options.items() if key not in NOT_OPTIONS and v != defaults.get(key)},
         runs=[one.id for one in runs],
         figure=name,
         dev=statistics.fmean(measured) if measured else None,

@@ -25,10 +25,14 @@ _METHODS: dict[str, str] = {
     "zero_shot": "core.methods.zero_shot:ZeroShot",
     "bi_encoder": "core.methods.bi_encoder:BiEncoder",
     "cross_encoder": "core.methods.cross_encoder:CrossEncoder",
+    "ensemble": "core.methods.ensemble:Ensemble",
 }
 """Name -> ``module:class``, in the order in which the form lists them."""
 USUAL = frozenset({"baseline", "features", "hybrid", "full", "top_layers", "lora", "bi_encoder", "cross_encoder"})
 """What most people want; the form keeps the others folded."""
+
+COMPOSED = frozenset({"ensemble"})
+"""These are made of models that others trained; their option ``members`` names the runs."""
 
 FROZEN = frozenset({"features", "hybrid", "zero_shot"})
 """These leave the base model as it is: there is no 'before tuning' to stand beside them."""

@@ -51,12 +51,24 @@ def test_a_stopped_one_starts_nothing_more_and_goes_on_when_asked(project: Proje
 
 
 def test_what_does_not_fit_into_the_time_is_left_out_and_says_so(project: Project, version: Version) -> None:
-    experiment = project.compare(version, ["baseline", "full"], minutes=0.05).wait(WAIT)
+    project.compare(version, ["baseline"]).wait(WAIT)
+    experiment = project.compare(version, ["full", "baseline"], minutes=0.02).wait(WAIT)
     first, second = experiment.trials
-    assert first.method == "baseline" and first.value is not None
-    assert second.run_id is None and second.left_out is not None
-    assert "minutes" in str(second.left_out)
-    assert len(experiment.runs()) == 1
+    assert first.method == "baseline" and first.reused
+    assert second.run_id is None and "minutes" in str(second.left_out)
+    assert len(project.runs()) == 1
+
+
+def test_the_models_that_finished_answer_together_in_the_end(project: Project, version: Version) -> None:
+    project.train(version, "baseline", C=0.3).wait(WAIT)
+    experiment = project.compare(version, ["ensemble", "baseline"]).wait(WAIT)
+    assert [trial.method for trial in experiment.trials] == ["baseline", "ensemble"]
+    alone = experiment.runs()[-1]
+    assert alone.state == "failed" and "from two on" in alone.error, "only what this experiment trained counts"
+    both = ",".join(run.id for run in project.runs() if run.state == "finished")
+    run = project.train(version, "ensemble", members=both).wait(WAIT)
+    assert run.model is not None, run.error
+    assert run.model.evaluate("test").rows == version.rows("test")
 
 
 def test_a_run_that_cannot_start_is_noted_and_the_others_go_on(project: Project, version: Version) -> None:
