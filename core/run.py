@@ -11,6 +11,7 @@ from core.training.run_folder import RunConfig, RunStatus
 
 if TYPE_CHECKING:
     from core.model import Model
+    from core.project import Version
     from core.workspace import Workspace
 
 
@@ -100,8 +101,41 @@ class Run:
         return self
 
     def stop(self) -> None:
-        """Save and stop; what was trained so far can be resumed."""
+        """Save and stop, which frees the machine for the next run; ``resume`` goes on from there."""
         self.workspace.runner.stop(self.id)
+
+    def move(self, position: int = 1) -> None:
+        """Give a waiting run another position in the queue, 1 for the next. Raises RefusedError when it does not wait."""
+        self.workspace.runner.move(self.id, position)
+
+    def run_now(self) -> None:
+        """Let a waiting run begin as soon as what trains on its device has saved its work; that goes on afterwards.
+
+        Raises RefusedError when it does not wait, or the queue is paused.
+        """
+        self.workspace.runner.run_now(self.id)
+
+    def duplicate(
+        self,
+        version: Version | None = None,
+        method: str | None = None,
+        base: str | None = None,
+        device: str | None = None,
+        **options: Any,
+    ) -> Run:
+        """Queue a run like this one, with what is given here changed. Options stay where the method stays.
+
+        Raises what ``Project.train`` raises, and NotFoundError when the version is gone.
+        """
+        project = self.workspace.project(self.project_id)
+        kept = self.options if method in (None, self.method) else {}
+        return project.train(
+            version or project.version(self.version_id),
+            method=method or self.method,
+            base=base or self.base,
+            device=device or self.config.device,
+            **{**kept, **options},
+        )
 
     def resume(self) -> Run:
         """Go on from the last complete checkpoint."""
