@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import NotFoundError, TrainingError
 from core.records import RunState
+from core.training import trackers
 from core.training.run_folder import RunConfig, RunStatus
 
 if TYPE_CHECKING:
@@ -105,7 +109,7 @@ class Run:
         self.workspace.runner.stop(self.id)
 
     def move(self, position: int = 1) -> None:
-        """Give a waiting run another position in the queue, 1 for the next. Raises RefusedError when it does not wait."""
+        """Give a waiting run another position in the queue; 1 is the next. Raises RefusedError unless it waits."""
         self.workspace.runner.move(self.id, position)
 
     def run_now(self) -> None:
@@ -141,6 +145,21 @@ class Run:
         """Go on from the last complete checkpoint."""
         self.workspace.runner.resume(self.id)
         return self
+
+    def export(self, tracker: str = "tensorboard", folder: Path | str = "curves") -> Path:
+        """Write the curves so far into ``folder`` as a tracker keeps them; returns the folder. Nothing is sent anywhere.
+
+        ``tracker`` is tensorboard, or wandb, mlflow or trackio where that package is installed. Other runs in the
+        folder stay. Raises NotFoundError, RefusedError when the package or the figures are not there, StorageError.
+        """
+        project = self.workspace.project(self.project_id).name
+        return trackers.export(self.workspace.runner.folder(self.id), project, tracker, Path(folder).expanduser())
+
+    def export_zip(self, tracker: str = "tensorboard") -> bytes:
+        """The folder that ``export`` writes, packed. Raises the same."""
+        with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as scratch:
+            folder = self.export(tracker, Path(scratch) / "curves")
+            return Path(shutil.make_archive(str(Path(scratch) / "packed"), "zip", folder)).read_bytes()
 
     def delete(self) -> None:
         """Delete the run with its checkpoints and its model. Raises RefusedError while it runs or its model serves."""

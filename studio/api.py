@@ -219,6 +219,13 @@ def list_run_events(run: ChosenRun) -> list[dict[str, Any]]:
     return run.events()
 
 
+@_router.get("/runs/{run_id}/curves", tags=["runs"], response_class=Response)
+def export_curves(run: ChosenRun, tracker: Annotated[str, Query(max_length=100)] = "tensorboard") -> Response:
+    """The curves so far as a zip of the folder that an experiment tracker reads: tensorboard; wandb (offline), mlflow
+    and trackio where they are installed."""
+    return Response(run.export_zip(tracker), media_type="application/zip")
+
+
 @_router.post("/runs/{run_id}/stop", tags=["runs"], status_code=202)
 def stop_run(run: ChosenRun) -> models.PublicRun:
     """Pause a run: ask it to save and stop, which frees the machine; resume goes on with what was trained so far."""

@@ -192,7 +192,7 @@ class Runner:
         self._open.add(folder.path.name)
 
     def move(self, run_id: str, position: int = 1) -> None:
-        """Give a waiting run another position in the queue; 1 is the next. Raises RefusedError when it does not wait."""
+        """Give a waiting run another position in the queue; 1 is the next. Raises RefusedError unless it waits."""
         with self._lock:
             self._folder(run_id)
             self._line.move(self._waiting(), run_id, position)

@@ -18,7 +18,7 @@ BEHIND_ALL = 1.0
 
 
 class WaitingLine:
-    """The waiting line of one folder of runs. A run's place is a number in its own ``queued.json``; lower goes first."""
+    """The waiting line of a folder of runs. A run's place is a number in its own ``queued.json``; lower goes first."""
 
     def __init__(self, runs: Path) -> None:
         self._mark = runs / HELD
