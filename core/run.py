@@ -147,7 +147,7 @@ class Run:
         return self
 
     def export(self, tracker: str = "tensorboard", folder: Path | str = "curves") -> Path:
-        """Write the curves so far into ``folder`` as a tracker keeps them; returns the folder. Nothing is sent anywhere.
+        """Write the curves so far into ``folder`` as a tracker keeps them; returns the folder. Nothing is sent.
 
         ``tracker`` is tensorboard, or wandb, mlflow or trackio where that package is installed. Other runs in the
         folder stay. Raises NotFoundError, RefusedError when the package or the figures are not there, StorageError.

@@ -1,7 +1,7 @@
 """The curves of a run in the formats of experiment trackers: ``python -m core.training.trackers``. An export, no more.
 
-Nothing is sent anywhere and no account is needed: every adapter writes files into a folder. It works in a process of its
-own, whose environment holds no address or key of a tracker, and tracker libraries are never loaded into the app.
+Nothing is sent anywhere and no account is needed: every adapter writes files into a folder. It works in a process of
+its own, whose environment holds no address or key of a tracker; tracker libraries are never loaded into the app.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ SECONDS = 180.0
 """Longest time for one export; MLflow takes ten seconds to make its database."""
 MOST_AT_ONCE = 1000
 """Figures in one call of MLflow, its own limit."""
+LONGEST_FACT = 500
+"""Characters of an option in MLflow, its own limit before release 2.9."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def _numbers(values: dict[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _tensorboard(told: Curves, target: Path) -> None:
+    sys.modules["torch"] = None  # type: ignore[assignment]  # it would load three seconds of torch for nothing
     from tensorboardX import SummaryWriter
 
     folder = target / told.run
@@ -123,7 +127,12 @@ def _wandb(told: Curves, target: Path) -> None:
     for old in (target / "wandb").glob(f"offline-run-*-{told.run}"):
         shutil.rmtree(old)
     with wandb.init(
-        project=told.project, name=told.run, id=told.run, config=dict(told.facts), dir=str(target), mode="offline"
+        project=re.sub(r"[/\\#?%:]", "-", told.project),
+        name=told.run,
+        id=told.run,
+        config=dict(told.facts),
+        dir=str(target),
+        mode="offline",
     ) as run:
         for point in told.points:
             run.log(point.values, step=point.step)
@@ -145,7 +154,7 @@ def _mlflow(told: Curves, target: Path) -> None:
         for point in told.points
         for name, value in point.values.items()
     ]
-    client.log_batch(run, params=[Param(name, str(value)) for name, value in told.facts.items()])
+    client.log_batch(run, params=[Param(name, str(value)[:LONGEST_FACT]) for name, value in told.facts.items()])
     for first in range(0, len(metrics), MOST_AT_ONCE):
         client.log_batch(run, metrics=metrics[first : first + MOST_AT_ONCE])
     client.set_terminated(run, end_time=ended)

@@ -173,14 +173,14 @@ def test_a_copy_of_a_run_fills_the_form(open_trained: Open, trained: Project) ->
         assert app.session_state[session.TRAIN_METHOD] == "lora"
         assert app.selectbox(key=f"base_{trained.id}").value == "local:mine"
         assert app.selectbox(key="train_device").value == "cpu"
-        changed = next(c.value for c in app.caption if c.value.startswith("Changed"))
+        changed = next(c.value for c in app.caption if c.value.startswith("Changed")).replace("\\", "")
         assert all(word in changed for word in ("rank = 3", "learning", "targets = all", "False"))
         app.number_input(key="option_lora_1_rank").set_value(5).run()
         app.button(key="train_start").click().run()
         copy = next(one for one in trained.runs() if one.options.get("rank") == 5)
         assert copy.options == {**run.options, "rank": 5} and copy.base == run.base
         next(b for b in app.button if b.label == "Back to the defaults").click().run()
-        assert app.number_input(key="option_lora_2_rank").value == 8
+        assert app.number_input(key="option_lora_2_rank").value == 16
     finally:
         for one in trained.runs():
             if one.active:
