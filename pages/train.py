@@ -56,6 +56,14 @@ def pick_version(project: Project) -> Version:
         key=session.TRAIN_VERSION,
         width=520,
     )
+    if gone := versions[chosen].gone_labels:
+        st.warning(
+            _(
+                "The labels changed since this version was frozen: a model of it still gives {labels}. Freeze a new "
+                "version to learn the labels of today."
+            ).format(labels=escape(", ".join(gone), 200)),
+            icon=":material/sell:",
+        )
     return versions[chosen]
 
 

@@ -194,6 +194,9 @@ def test_the_finished_run_opens_its_report(open_trained: Open, trained: Project)
     app = open_trained("train")
     assert any(b.key == f"report_{run.id}" for b in app.button)
     assert app.session_state[session.TRAIN_METHOD] == "features"
+    app.session_state[f"run_details_{run.id}"] = True
+    app.run()
+    assert "TensorBoard" in app.selectbox(key=f"curves_as_{run.id}").options and not app.exception
 
 
 def test_methods_are_started_with_one_button_and_ranked_in_words(open_trained: Open, trained: Project) -> None:
