@@ -85,10 +85,9 @@ def curves(folder: RunFolder, project: str) -> Curves:
         found[step] = Point(step, known.at, known.values | test)
     if not found:
         raise RefusedError(f"Run {config.id} has no figures yet.", "Export them once it has begun to train.")
-    facts = {"task": config.task, "method": config.method, "base": config.base, "version": config.version_hash}
-    facts |= {name: value for name, value in config.options.items() if isinstance(value, str | int | float)}
-    known_facts = {name: value for name, value in facts.items() if value is not None}
-    return Curves(config.id, project, known_facts, [found[step] for step in sorted(found)])
+    named = {"task": config.task, "method": config.method, "base": config.base, "version": config.version_hash}
+    facts = {name: value for name, value in {**named, **config.options}.items() if isinstance(value, str | int | float)}
+    return Curves(config.id, project, facts, [found[step] for step in sorted(found)])
 
 
 def _figures(event: dict[str, Any]) -> Iterator[tuple[str, float]]:
