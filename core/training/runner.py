@@ -309,7 +309,7 @@ class Runner:
             child = self._children.get(folder.path.name)
             started = child.given if child is not None else (folder.process() or (0, time.time()))[1]
             return "stalled" if time.time() - max(folder.heartbeat() or 0.0, started) > STALLED_AFTER else "running"
-        if folder.queued_at is not None:
+        if folder.queued_at is not None or _place_to_return(folder) is not None:
             return "queued"
         status = folder.status()
         if status is not None and status.state in ("failed", "stopped"):
@@ -319,7 +319,7 @@ class Runner:
     def _settled(self, folder: RunFolder) -> bool:
         if folder.result() is not None:
             return (folder.path / "announced.json").exists()
-        return self._process(folder) is None and folder.queued_at is None and folder.returns_to is None
+        return self._process(folder) is None and folder.queued_at is None and _place_to_return(folder) is None
 
     def queue(self) -> Names:
         """Ids of waiting runs, next one first."""
@@ -379,9 +379,8 @@ class Runner:
 
     def _take_back(self, run_id: str, folder: RunFolder) -> None:
         """The worker is gone: a run that only stepped aside waits again, unless it failed meanwhile."""
-        status, place = folder.status(), folder.returns_to
         self._children.pop(run_id, None)
-        if place is not None and (status is None or status.state != "failed"):
+        if (place := _place_to_return(folder)) is not None:
             folder.queue(place)
         else:
             self._settle(run_id)
@@ -440,6 +439,12 @@ class Runner:
         """Look at the runs as soon as a worker has ended, not at the next tick."""
         child.wait()
         self._wake.set()
+
+
+def _place_to_return(folder: RunFolder) -> float | None:
+    """Where a run that stepped aside goes on waiting; None for one that failed meanwhile."""
+    status = folder.status()
+    return None if status is not None and status.state == "failed" else folder.returns_to
 
 
 def _farewell(folder: RunFolder) -> str:
