@@ -7,7 +7,6 @@ from the run folder and from the process table.
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -17,17 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import ValidationError
-
-from core.base_models import DEFAULT_BASE, MODEL_PREFIX, is_available, resolve
 from core.durable import clear_leftovers
-from core.errors import InputError, NotFoundError, RefusedError, StudioError
-from core.methods import get_method
+from core.errors import NotFoundError, RefusedError, StudioError
 from core.records import RunState
 from core.settings import Settings
 from core.training.hardware import choose_device
 from core.training.processes import Worker, Workers, kill_group, live, send
 from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
+from core.training.submission import complete
 from core.training.waiting_line import WaitingLine
 
 STALLED_AFTER = 10.0
@@ -80,7 +76,7 @@ class Runner:
 
     def submit(self, config: RunConfig, version_dir: Path) -> str:
         """Queue a run and return its id; the id of the active run when the same one is queued or running already."""
-        config = self._complete(config)
+        config = complete(config, self.settings, cache=self.cache, bases=self.bases, runs=self.runs)
         with self._lock:
             for run_id in sorted(self._open):
                 if self.state(run_id).active and config.same_work(self._folder(run_id).config()):
@@ -94,36 +90,6 @@ class Runner:
         """Have a worker ready: a run will be asked for soon."""
         with self._lock:
             self._workers.expect()
-
-    def _complete(self, config: RunConfig) -> RunConfig:
-        """The configuration with everything filled in. Raises InputError, NotFoundError, OfflineError, RefusedError."""
-        method = get_method(config.method)
-        if config.task not in method.tasks:
-            raise InputError(f"{method.title} cannot do the task '{config.task}'.", "Choose another method.")
-        try:
-            options = method.Options.model_validate(config.options)
-        except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise InputError(f"Options of {method.title} that do not fit: {found}.", "Change these values.") from error
-        base = (config.base or DEFAULT_BASE) if method.needs_base else None
-        ours = base is not None and base.startswith(MODEL_PREFIX)
-        if base and (ours or (self.settings.offline and not is_available(base, self.bases))):
-            resolve(base, offline=True, bases=self.bases, runs=self.runs)  # raises the error that says what to do
-        device = self.settings.device if config.device == "auto" else config.device
-        choose_device(device)
-        now = datetime.now(UTC)
-        return config.model_copy(
-            update={
-                "id": f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-                "created_at": now,
-                "options": options.model_dump(mode="json"),
-                "base": base,
-                "device": device,
-                "cache": str(self.cache),
-                "bases": str(self.bases),
-                "offline": self.settings.offline,
-            }
-        )
 
     def list(self) -> Statuses:
         """Every run, newest first."""
