@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from core.durable import clear_leftovers
 from core.errors import NotFoundError, RefusedError, StudioError
 from core.records import RunState
