@@ -130,7 +130,7 @@ def test_what_the_schema_says_about_labels_reaches_the_run(project: Project) -> 
     project.edit_label("refund", description="Changed since.")
     assert version.label_help["refund"].description == "Money is to come back."
     assert set(version.label_help) == {"refund"}
-    config = project._config(version, "baseline", None, "auto", {})
+    config = project.configure(version, "baseline", None, "auto", {})
     assert config.label_help == version.label_help
 
 
