@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import NotFoundError, TrainingError
 from core.records import RunState
+from core.training import trackers
 from core.training.run_folder import RunConfig, RunStatus
 
 if TYPE_CHECKING:
     from core.model import Model
+    from core.project import Version
     from core.workspace import Workspace
 
 
@@ -100,13 +105,61 @@ class Run:
         return self
 
     def stop(self) -> None:
-        """Save and stop; what was trained so far can be resumed."""
+        """Save and stop, which frees the machine for the next run; ``resume`` goes on from there."""
         self.workspace.runner.stop(self.id)
+
+    def move(self, position: int = 1) -> None:
+        """Give a waiting run another position in the queue; 1 is the next. Raises RefusedError unless it waits."""
+        self.workspace.runner.move(self.id, position)
+
+    def run_now(self) -> None:
+        """Let a waiting run begin as soon as what trains on its device has saved its work; that goes on afterwards.
+
+        Raises RefusedError when it does not wait, or the queue is paused.
+        """
+        self.workspace.runner.run_now(self.id)
+
+    def duplicate(
+        self,
+        version: Version | None = None,
+        method: str | None = None,
+        base: str | None = None,
+        device: str | None = None,
+        **options: Any,
+    ) -> Run:
+        """Queue a run like this one, with what is given here changed. Options stay where the method stays.
+
+        Raises what ``Project.train`` raises, and NotFoundError when the version is gone.
+        """
+        project = self.workspace.project(self.project_id)
+        kept = self.options if method in (None, self.method) else {}
+        return project.train(
+            version or project.version(self.version_id),
+            method=method or self.method,
+            base=base or self.base,
+            device=device or self.config.device,
+            **{**kept, **options},
+        )
 
     def resume(self) -> Run:
         """Go on from the last complete checkpoint."""
         self.workspace.runner.resume(self.id)
         return self
+
+    def export(self, tracker: str = "tensorboard", folder: Path | str = "curves") -> Path:
+        """Write the curves so far into ``folder`` as a tracker keeps them; returns the folder. Nothing is sent.
+
+        ``tracker`` is tensorboard, or wandb, mlflow or trackio where that package is installed. Other runs in the
+        folder stay. Raises NotFoundError, RefusedError when the package or the figures are not there, StorageError.
+        """
+        project = self.workspace.project(self.project_id).name
+        return trackers.export(self.workspace.runner.folder(self.id), project, tracker, Path(folder).expanduser())
+
+    def export_zip(self, tracker: str = "tensorboard") -> bytes:
+        """The folder that ``export`` writes, packed. Raises the same."""
+        with tempfile.TemporaryDirectory(dir=self.workspace.scratch) as scratch:
+            folder = self.export(tracker, Path(scratch) / "curves")
+            return Path(shutil.make_archive(str(Path(scratch) / "packed"), "zip", folder)).read_bytes()
 
     def delete(self) -> None:
         """Delete the run with its checkpoints and its model. Raises RefusedError while it runs or its model serves."""

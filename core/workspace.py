@@ -238,6 +238,23 @@ class Workspace:
         chosen = [run for run in runs if project_id in (None, run.project_id)]
         return sorted(chosen, key=lambda run: run.created_at, reverse=True)
 
+    def queue(self) -> list[Run]:
+        """Runs that wait for the machine, next one first."""
+        return [Run(self, run_id) for run_id in self.runner.queue()]
+
+    @property
+    def queue_paused(self) -> bool:
+        """True while no waiting run may begin."""
+        return self.runner.held
+
+    def pause_queue(self) -> None:
+        """Let nothing new begin until ``continue_queue``, also after a restart; what trains goes on."""
+        self.runner.hold()
+
+    def continue_queue(self) -> None:
+        """Let the queue go on."""
+        self.runner.release()
+
     def run_config(self, run_id: str) -> RunConfig:
         """What a run was asked to do; read once, for it never changes. Raises NotFoundError."""
         if run_id not in self._configs:

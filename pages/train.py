@@ -25,6 +25,7 @@ from studio.widgets.experiment_form import experiment_form
 from studio.widgets.experiment_view import experiment_view
 from studio.widgets.method_cards import method_cards
 from studio.widgets.options_form import options_form
+from studio.widgets.run_copy import copied_options, fill_form, forget_copy
 from studio.widgets.run_queue import run_queue
 from studio.widgets.setup import hardware_panel
 
@@ -55,6 +56,14 @@ def pick_version(project: Project) -> Version:
         key=session.TRAIN_VERSION,
         width=520,
     )
+    if gone := versions[chosen].gone_labels:
+        st.warning(
+            _(
+                "The labels changed since this version was frozen: a model of it still gives {labels}. Freeze a new "
+                "version to learn the labels of today."
+            ).format(labels=escape(", ".join(gone), 200)),
+            icon=":material/sell:",
+        )
     return versions[chosen]
 
 
@@ -63,10 +72,11 @@ def advanced(method: Method, project: Project) -> tuple[dict[str, Any], str]:
     reset = st.session_state.get(session.TRAIN_RESET, 0)
     with st.expander(_("Options"), icon=":material/tune:", key="train_options"):
         st.caption(_("The defaults are good; change one only with a reason."))
-        options = options_form(options_for(method, project.task.name), f"option_{method.name}_{reset}")
+        record, start = options_for(method, project.task.name), copied_options(method)
+        options = options_form(record, f"option_{method.name}_{reset}", start=start)
         device = device_picker()
         if options and st.button(_("Back to the defaults"), icon=":material/restart_alt:"):
-            st.session_state[session.TRAIN_RESET] = reset + 1
+            forget_copy()
             st.rerun()
     if options:
         st.caption(_("Changed: {options}").format(options=escape(", ".join(f"{k} = {v}" for k, v in options.items()))))
@@ -115,6 +125,7 @@ def one_model(project: Project, version: Version) -> None:
 
 project = require_project()
 page_header(_("Train"), _("Choose how the model is made. It trains in the background; go on labeling meanwhile."))
+fill_form(project)
 how = url_choice(_("How many"), {"one": _("One model"), "several": _("Several, compared")}, session.TRAIN_HOW)
 version = pick_version(project)
 if how == "one":

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from core.base_models import is_available
-from core.errors import RefusedError, StudioError
+from core.errors import InputError, NotFoundError, RefusedError, StudioError
 from core.methods import all_methods
 from core.methods.base import options_for
 from core.model import Model
@@ -191,10 +191,19 @@ def list_runs(project: Chosen) -> list[models.PublicRun]:
 @_router.post("/projects/{project_id}/runs", tags=["runs"], status_code=202)
 def start_run(workspace: Open, project: Chosen, new: models.NewRun) -> models.PublicRun:
     """Queue a training run and answer at once; ask for its state until it is no longer active."""
+    like = workspace.run(new.like) if new.like else None
+    if like is not None and like.project_id != project.id:
+        raise NotFoundError(f"'{project.name}' has no run '{new.like}'.", "Name a run of this project.")
+    method = new.method or (like.method if like else "features")
     # Before they become named arguments: an option called 'version' would take that one's place.
-    workspace.check_options(new.method, new.options, project.task.name)
-    frozen = project.version(new.version_id)
-    run = project.train(frozen, method=new.method, base=new.base, device=new.device, **new.options)
+    workspace.check_options(method, new.options, project.task.name)
+    frozen = project.version(new.version_id) if new.version_id else None
+    if like is not None:
+        run = like.duplicate(frozen, method, new.base, new.device, **new.options)
+    elif frozen is not None:
+        run = project.train(frozen, method, new.base, new.device or "auto", **new.options)
+    else:
+        raise InputError("A run needs a dataset version to learn from.", "Give version_id, or like.")
     return _public_run(run)
 
 
@@ -210,10 +219,31 @@ def list_run_events(run: ChosenRun) -> list[dict[str, Any]]:
     return run.events()
 
 
+@_router.get("/runs/{run_id}/curves", tags=["runs"], response_class=Response)
+def export_curves(run: ChosenRun, tracker: Annotated[str, Query(max_length=100)] = "tensorboard") -> Response:
+    """The curves so far as a zip of the folder that an experiment tracker reads: tensorboard; wandb (offline), mlflow
+    and trackio where they are installed."""
+    return Response(run.export_zip(tracker), media_type="application/zip")
+
+
 @_router.post("/runs/{run_id}/stop", tags=["runs"], status_code=202)
 def stop_run(run: ChosenRun) -> models.PublicRun:
-    """Ask a run to save and stop; what was trained so far can be resumed."""
+    """Pause a run: ask it to save and stop, which frees the machine; resume goes on with what was trained so far."""
     run.stop()
+    return _public_run(run)
+
+
+@_router.post("/runs/{run_id}/move", tags=["runs"])
+def move_run(run: ChosenRun, new: models.NewPosition | None = None) -> models.PublicRun:
+    """Give a waiting run another position in the queue; the next one when none is given."""
+    run.move((new or models.NewPosition()).position)
+    return _public_run(run)
+
+
+@_router.post("/runs/{run_id}/now", tags=["runs"], status_code=202)
+def run_now(run: ChosenRun) -> models.PublicRun:
+    """Let a waiting run begin as soon as what trains on its device has saved its work; that goes on afterwards."""
+    run.run_now()
     return _public_run(run)
 
 
@@ -221,6 +251,22 @@ def stop_run(run: ChosenRun) -> models.PublicRun:
 def resume_run(run: ChosenRun) -> models.PublicRun:
     """Go on from the last complete checkpoint."""
     return _public_run(run.resume())
+
+
+@_router.get("/queue", tags=["runs"])
+def get_queue(workspace: Open) -> models.QueueState:
+    """The runs that wait, of all projects, and whether the queue is paused."""
+    return models.QueueState(paused=workspace.queue_paused, waiting=[run.id for run in workspace.queue()])
+
+
+@_router.put("/queue", tags=["runs"])
+def set_queue(workspace: Open, new: models.NewQueueState) -> models.QueueState:
+    """Pause the queue, so that nothing new begins, or let it go on."""
+    if new.paused:
+        workspace.pause_queue()
+    else:
+        workspace.continue_queue()
+    return get_queue(workspace)
 
 
 def _public_run(run: Run) -> models.PublicRun:

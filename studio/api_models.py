@@ -156,17 +156,44 @@ class PublicVersion(VersionInfo):
 class NewRun(Record):
     """A training run to queue."""
 
-    version_id: Id
-    method: str = Field(default="features", max_length=100, description="A name from /v1/methods.")
+    like: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Id of a run of this project to repeat: what is not given here is taken from it, its options too "
+        "where the method stays.",
+    )
+    version_id: Id | None = Field(default=None, description="A frozen version; needed unless 'like' is given.")
+    method: str | None = Field(
+        default=None, max_length=100, description="A name from /v1/methods; 'features' when none is given."
+    )
     base: str | None = Field(
         default=None, max_length=200, description="A name from /v1/bases or another Hub id; none given: the default."
     )
-    device: str = Field(
-        default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$", description="auto, cpu, cuda, cuda:1 or mps."
+    device: str | None = Field(
+        default=None, pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$", description="auto, cpu, cuda, cuda:1 or mps."
     )
     options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Options of the method by name, as /v1/methods describes them."
     )
+
+
+class NewPosition(Record):
+    """Where a waiting run is to stand in the queue."""
+
+    position: int = Field(default=1, ge=1, le=LARGEST_ID, description="1 is the next; past the end is the end.")
+
+
+class QueueState(Record):
+    """The queue of training runs, of all projects together."""
+
+    paused: bool = Field(description="True while no waiting run may begin; what trains goes on.")
+    waiting: list[str] = Field(description="Ids of the runs that wait, next one first.")
+
+
+class NewQueueState(Record):
+    """What is to become of the queue."""
+
+    paused: bool = Field(description="True: nothing new begins until it is false again, also after a restart.")
 
 
 class PublicRun(RunStatus):

@@ -72,6 +72,10 @@ TRAIN_STARTED = "_train_started"
 """Id of the run that this session started last; it stands beside the start button."""
 TRAIN_RESET = "_train_reset"
 """Counts the resets of the options form: part of its widget keys."""
+TRAIN_COPY = "_train_copy"
+"""Id of the run whose choices the next script run puts into the form."""
+TRAIN_OPTIONS = "_train_options"
+"""(method, options) that the form of that method begins with instead of the defaults."""
 
 # Evaluate, Models
 MODEL = "model"

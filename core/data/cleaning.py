@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from core.data.duplicates import exact_groups, near_groups
 from core.data.language import other_language
-from core.data.text import join_pair, normalise
+from core.data.text import has_visible, join_pair, normalise
 from core.errors import InputError, RefusedError
 from core.records import Finding, Progressing
 
@@ -164,14 +164,14 @@ class _Search:
 
     def empty(self) -> Finding:
         """Nothing that can be seen."""
-        return self._each("empty", lambda text: None if _visible(text) else "no visible character")
+        return self._each("empty", lambda text: None if has_visible(text) else "no visible character")
 
     def too_short(self) -> Finding:
         """Fewer visible characters than ``shortest``."""
 
         def look(text: str) -> str | None:
             length = len(text.strip())
-            return f"{length} characters" if length < self.shortest and _visible(text) else None
+            return f"{length} characters" if length < self.shortest and has_visible(text) else None
 
         return self._each("too_short", look)
 
@@ -224,7 +224,7 @@ def without_controls(text: str) -> str | None:
     if text.isprintable():
         return None
     clean = "".join(c for c in text if not _hidden(c))
-    return clean if clean != text and _visible(clean) else None
+    return clean if clean != text and has_visible(clean) else None
 
 
 def repaired(text: str) -> str | None:
@@ -241,10 +241,6 @@ def _hidden(character: str) -> bool:
     if character in _KEPT:
         return False
     return unicodedata.category(character) in ("Cc", "Cf")
-
-
-def _visible(text: str) -> bool:
-    return any(not character.isspace() and unicodedata.category(character)[0] != "C" for character in text)
 
 
 def _labelled_first(entry: Entry) -> bool:

@@ -30,6 +30,11 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
+def has_visible(text: str) -> bool:
+    """Whether there is anything to read: a character that is neither white space nor a sign that nobody sees."""
+    return any(not character.isspace() and unicodedata.category(character)[0] != "C" for character in text)
+
+
 def normalise(text: str) -> str:
     """The text in Unicode NFC without white space at its ends."""
     return unicodedata.normalize("NFC", text).strip()

@@ -49,6 +49,12 @@ class Version:
         return self.info.labels
 
     @property
+    def gone_labels(self) -> list[str]:
+        """Labels of the version that the schema does not have any more: renamed, merged or removed since."""
+        now = {label.name for label in self.project.labels}
+        return [name for name in self.labels if name not in now]
+
+    @property
     def label_help(self) -> dict[str, LabelHelp]:
         """What the schema said about its labels when it was frozen, by name."""
         return versions.read_label_help(self.path)

@@ -29,9 +29,12 @@ class Worker(subprocess.Popen[bytes]):
 
     spare = False
     """True when it was started before there was a run for it."""
+    given = 0.0
+    """When it was told its run, in seconds of the epoch."""
 
     def take(self, folder: RunFolder, device: str) -> bool:
         """Tell it its run; False when it is gone."""
+        self.given = time.time()
         order = json.dumps({"run": str(folder.path), "device": device}) + "\n"
         try:
             if self.stdin is not None:

@@ -84,6 +84,7 @@ class RunStatus(Record):
     error: str = Field(default="", description="What went wrong.")
     hint: str = Field(default="", description="The one concrete next step after a failure.")
     resumable: bool = Field(default=False, description="True when resume() can go on with this run.")
+    stopping: bool = Field(default=False, description="True while it saves its work because it was asked to.")
     pid: int | None = Field(default=None, description="Process id of the live worker.")
     queue_position: int | None = Field(default=None, description="1 is next; None when not queued.")
     created_at: datetime
@@ -152,14 +153,14 @@ class RunFolder:
 
     @property
     def queued_at(self) -> float | None:
-        """When the run was queued, in seconds of the epoch; None when it does not wait."""
+        """Its place in the queue: when it was queued, in seconds of the epoch, unless moved; None: it does not wait."""
         mark = read_json(self.path / "queued.json")
         return float(mark["at"]) if mark else None
 
     def queue(self, at: float) -> None:
-        """Put the run into the queue, taking back an earlier stop."""
-        (self.path / "stop.json").unlink(missing_ok=True)
+        """Put the run into the queue at a place, taking back an earlier stop."""
         write_json(self.path / "queued.json", {"at": at})
+        (self.path / "stop.json").unlink(missing_ok=True)  # last: who only stepped aside is never left out
 
     def unqueue(self) -> None:
         """Take the run out of the queue."""
@@ -171,10 +172,20 @@ class RunFolder:
         mark = read_json(self.path / "stop.json")
         return float(mark["at"]) if mark else None
 
-    def ask_stop(self, at: float) -> None:
-        """Ask the worker to save and stop; it looks for this mark, so that it also works without signals."""
-        if self.stop_at is None:
-            write_json(self.path / "stop.json", {"at": at})
+    @property
+    def returns_to(self) -> float | None:
+        """Its place in the queue once it has stopped; None when it is to stay stopped."""
+        mark = read_json(self.path / "stop.json")
+        return mark.get("back") if mark else None
+
+    def ask_stop(self, at: float, back: float | None = None) -> None:
+        """Ask the worker to save and stop; it looks for this mark, so that it also works without signals.
+
+        With ``back`` the run only steps aside: it goes to that place in the queue afterwards, unless a stop comes too.
+        """
+        asked = self.stop_at
+        if asked is None or (back is None and self.returns_to is not None):
+            write_json(self.path / "stop.json", {"at": asked or at, "back": back})
 
     # -------------------------------------------------------------- written by the worker
 

@@ -7,7 +7,6 @@ from the run folder and from the process table.
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -17,17 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic import ValidationError
 
-from core.base_models import DEFAULT_BASE, MODEL_PREFIX, is_available, resolve
 from core.durable import clear_leftovers
-from core.errors import InputError, NotFoundError, RefusedError, StudioError
-from core.methods import get_method
+from core.errors import NotFoundError, RefusedError, StudioError
 from core.records import RunState
 from core.settings import Settings
 from core.training.hardware import choose_device
 from core.training.processes import Worker, Workers, kill_group, live, send
 from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
+from core.training.submission import complete
+from core.training.waiting_line import WaitingLine
 
 STALLED_AFTER = 10.0
 """Seconds without a heartbeat (the worker beats once a second) after which a live worker counts as stalled."""
@@ -41,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runs one worker a device, in the order of submission. Thread-safe. One runner for a folder of runs."""
+    """Runs one worker a device, in the order of the queue. Thread-safe. One runner for a folder of runs."""
 
     def __init__(
         self,
@@ -64,6 +62,7 @@ class Runner:
         self.cache = cache or runs.parent / "cache"
         self.bases = bases or runs.parent / "bases"
         self.on_finished = on_finished
+        self._line = WaitingLine(runs)
         self._workers = Workers(command)
         self._children: dict[str, Worker] = {}
         self._lock = threading.RLock()
@@ -78,7 +77,7 @@ class Runner:
 
     def submit(self, config: RunConfig, version_dir: Path) -> str:
         """Queue a run and return its id; the id of the active run when the same one is queued or running already."""
-        config = self._complete(config)
+        config = complete(config, self.settings, cache=self.cache, bases=self.bases, runs=self.runs)
         with self._lock:
             for run_id in sorted(self._open):
                 if self.state(run_id).active and config.same_work(self._folder(run_id).config()):
@@ -92,36 +91,6 @@ class Runner:
         """Have a worker ready: a run will be asked for soon."""
         with self._lock:
             self._workers.expect()
-
-    def _complete(self, config: RunConfig) -> RunConfig:
-        """The configuration with everything filled in. Raises InputError, NotFoundError, OfflineError, RefusedError."""
-        method = get_method(config.method)
-        if config.task not in method.tasks:
-            raise InputError(f"{method.title} cannot do the task '{config.task}'.", "Choose another method.")
-        try:
-            options = method.Options.model_validate(config.options)
-        except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise InputError(f"Options of {method.title} that do not fit: {found}.", "Change these values.") from error
-        base = (config.base or DEFAULT_BASE) if method.needs_base else None
-        ours = base is not None and base.startswith(MODEL_PREFIX)
-        if base and (ours or (self.settings.offline and not is_available(base, self.bases))):
-            resolve(base, offline=True, bases=self.bases, runs=self.runs)  # raises the error that says what to do
-        device = self.settings.device if config.device == "auto" else config.device
-        choose_device(device)
-        now = datetime.now(UTC)
-        return config.model_copy(
-            update={
-                "id": f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-                "created_at": now,
-                "options": options.model_dump(mode="json"),
-                "base": base,
-                "device": device,
-                "cache": str(self.cache),
-                "bases": str(self.bases),
-                "offline": self.settings.offline,
-            }
-        )
 
     def list(self) -> Statuses:
         """Every run, newest first."""
@@ -143,7 +112,8 @@ class Runner:
         config, process = folder.config(), self._process(folder)
         status, result = folder.status() or WorkerStatus(), folder.result()
         state = self._derive(folder, process is not None, result is not None)
-        waiting = self._queue() if state == "queued" else []
+        waiting = self.queue() if state == "queued" else []
+        stopping = process is not None and folder.stop_at is not None
         error, hint = status.error, status.hint
         if state == "interrupted" and not error:
             error = "The worker process ended without saying why (killed, out of memory, or the machine was shut down)."
@@ -153,9 +123,11 @@ class Runner:
                 hint += f" If it ends again, memory is short: start a new one with batch size {size // 2}."
         resumable = state in ("failed", "stopped", "interrupted")
         return RunStatus(
-            **status.model_dump(exclude={"state", "error", "hint"}),
+            **status.model_dump(exclude={"state", "message", "error", "hint"}),
             id=run_id,
             state=state,
+            message=_farewell(folder) if stopping else status.message,
+            stopping=stopping,
             error="" if state in ("finished", "running", "queued") else error,
             hint="" if state in ("finished", "running", "queued") else hint,
             resumable=resumable,
@@ -166,7 +138,7 @@ class Runner:
         )
 
     def stop(self, run_id: str) -> None:
-        """Ask the run to save and stop; after the grace time it is killed. Returns at once."""
+        """Ask the run to save and stop, which frees the device; after the grace time it is killed. Returns at once."""
         with self._lock:
             folder = self._folder(run_id)
             state = self.state(run_id).state
@@ -175,12 +147,53 @@ class Runner:
                 folder.unqueue()
                 self._settle(run_id)
             elif state in ("running", "stalled"):
-                folder.ask_stop(time.time())
-                folder.unqueue()  # a worker that dies of the signal before it has begun must not be started again
-                if process := self._process(folder):
-                    send(process, "SIGTERM")
-                    send(process, "SIGCONT")  # a suspended worker saves too
-                self._open.add(run_id)
+                self._ask_stop(folder)
+        self._wake.set()
+
+    def _ask_stop(self, folder: RunFolder, back: float | None = None) -> None:
+        folder.ask_stop(time.time(), back)
+        folder.unqueue()  # a worker that dies of the signal before it has begun must not be started again
+        if process := self._process(folder):
+            send(process, "SIGTERM")
+            send(process, "SIGCONT")  # a suspended worker saves too
+        self._open.add(folder.path.name)
+
+    def move(self, run_id: str, position: int = 1) -> None:
+        """Give a waiting run another position in the queue; 1 is the next. Raises RefusedError unless it waits."""
+        with self._lock:
+            self._folder(run_id)
+            self._line.move(self._waiting(), run_id, position)
+
+    def run_now(self, run_id: str) -> None:
+        """Let a waiting run begin as soon as whatever trains on its device has saved its work.
+
+        Those go back into the queue, right behind it. Raises RefusedError when it does not wait or the queue is held.
+        """
+        with self._lock:
+            folder = self._folder(run_id)
+            if self._line.held:
+                raise RefusedError("The queue is paused, so that nothing new begins.", "Continue the queue first.")
+            self._line.move(self._waiting(), run_id, 1)
+            behind = self._line.place_behind(self._waiting(), run_id)
+            device = choose_device(folder.config().device)
+            for other in self._at_work():
+                if choose_device(other.config().device) == device:
+                    self._ask_stop(other, back=behind)
+        self._wake.set()
+
+    @property
+    def held(self) -> bool:
+        """True while the queue is paused."""
+        return self._line.held
+
+    def hold(self) -> None:
+        """Pause the queue: what trains goes on, nothing new begins until ``release``, also after a restart."""
+        with self._lock:
+            self._line.hold()
+
+    def release(self) -> None:
+        """Let the queue go on."""
+        self._line.release()
         self._wake.set()
 
     def resume(self, run_id: str) -> None:
@@ -256,15 +269,14 @@ class Runner:
             known = (child.pid, 0.0)  # started by us a moment ago, has not written its process.json yet
         return live(*known) if known else None
 
-    @staticmethod
-    def _derive(folder: RunFolder, alive: bool, finished: bool) -> RunState:
+    def _derive(self, folder: RunFolder, alive: bool, finished: bool) -> RunState:
         if finished:
             return "finished"
         if alive:
-            beat = folder.heartbeat()
-            started = folder.queued_at or (folder.process() or (0, time.time()))[1]
-            return "stalled" if time.time() - max(beat or 0.0, started) > STALLED_AFTER else "running"
-        if folder.queued_at is not None:
+            child = self._children.get(folder.path.name)
+            started = child.given if child is not None else (folder.process() or (0, time.time()))[1]
+            return "stalled" if time.time() - max(folder.heartbeat() or 0.0, started) > STALLED_AFTER else "running"
+        if folder.queued_at is not None or _place_to_return(folder) is not None:
             return "queued"
         status = folder.status()
         if status is not None and status.state in ("failed", "stopped"):
@@ -274,18 +286,20 @@ class Runner:
     def _settled(self, folder: RunFolder) -> bool:
         if folder.result() is not None:
             return (folder.path / "announced.json").exists()
-        return self._process(folder) is None and folder.queued_at is None
+        return self._process(folder) is None and folder.queued_at is None and _place_to_return(folder) is None
 
-    def _queue(self) -> Names:
+    def queue(self) -> Names:
         """Ids of waiting runs, next one first."""
         with self._lock:
-            waiting = []
-            for run_id in self._open:
-                folder = RunFolder(self.runs / run_id)
-                at = folder.queued_at
-                if at is not None and self._process(folder) is None:
-                    waiting.append((at, run_id))
-            return [run_id for _, run_id in sorted(waiting)]
+            return [folder.path.name for folder in self._waiting()]
+
+    def _waiting(self) -> Folders:
+        folders = [RunFolder(self.runs / run_id) for run_id in self._open]
+        return self._line.order(folder for folder in folders if self._process(folder) is None)
+
+    def _at_work(self) -> Folders:
+        folders = [RunFolder(self.runs / run_id) for run_id in self._open]
+        return [folder for folder in folders if self._process(folder) is not None]
 
     # -------------------------------------------------------------- the thread that drives the queue
 
@@ -323,11 +337,19 @@ class Runner:
                 return
             finished = folder.result() is not None
             if not finished and folder.queued_at is None:
-                self._settle(run_id)
+                self._take_back(run_id, folder)
             elif not finished and (child := self._children.pop(run_id, None)) is not None:
                 self._never_began(run_id, folder, child)
         if finished:  # outside the lock: the callback may wait for other threads that want to know a state
             self._announce(run_id, folder)
+            self._settle(run_id)
+
+    def _take_back(self, run_id: str, folder: RunFolder) -> None:
+        """The worker is gone: a run that only stepped aside waits again, unless it failed meanwhile."""
+        self._children.pop(run_id, None)
+        if (place := _place_to_return(folder)) is not None:
+            folder.queue(place)
+        else:
             self._settle(run_id)
 
     def _announce(self, run_id: str, folder: RunFolder) -> None:
@@ -361,16 +383,12 @@ class Runner:
             self._changed.notify_all()
 
     def _start_next(self) -> None:
-        waiting = self._queue()
+        waiting = [] if self._line.held else self._waiting()
         if not waiting:
             return
-        busy = set()
-        for run_id in self._open - set(waiting):
-            folder = RunFolder(self.runs / run_id)
-            if self._process(folder) is not None:
-                busy.add(choose_device(folder.config().device))
-        for run_id in waiting:
-            folder = RunFolder(self.runs / run_id)
+        busy = {choose_device(folder.config().device) for folder in self._at_work()}
+        for folder in waiting:
+            run_id = folder.path.name
             try:
                 device = choose_device(folder.config().device)
             except StudioError as error:  # the device is gone since the run was submitted
@@ -388,6 +406,18 @@ class Runner:
         """Look at the runs as soon as a worker has ended, not at the next tick."""
         child.wait()
         self._wake.set()
+
+
+def _place_to_return(folder: RunFolder) -> float | None:
+    """Where a run that stepped aside goes on waiting; None for one that failed meanwhile."""
+    status = folder.status()
+    return None if status is not None and status.state == "failed" else folder.returns_to
+
+
+def _farewell(folder: RunFolder) -> str:
+    if folder.returns_to is None:
+        return "Saving its work, then it stops."
+    return "Saving its work, to let another run go first."
 
 
 def _is_id(name: str) -> bool:

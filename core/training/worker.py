@@ -37,6 +37,7 @@ from core.methods.tuned import TunedEncoder
 from core.tasks.base import Deciding
 from core.tasks.pair import MATCH
 from core.tasks.wording import perplexity
+from core.training.checks import check_base, check_texts
 from core.training.imports import import_ahead, import_without_pandas
 from core.training.memory import is_out_of_memory
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
@@ -78,8 +79,8 @@ class WorkerContext:
         """Publish how far the run is; reaches the folder with the next heartbeat."""
         now = time.monotonic()
         with self._lock:
-            if self._marks and done < self._marks[-1][1]:
-                self._marks.clear()  # another phase began to count anew
+            if self._marks and (done < self._marks[-1][1] or total != self._status.total):
+                self._marks.clear()  # another phase began to count, from nothing or from where a resumed run goes on
             if not self._marks or now - self._marks[-1][0] >= 0.5:
                 self._marks.append((now, done))
             then, before = self._marks[0]
@@ -203,6 +204,7 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     options = method.Options.model_validate(config.options)
     data = folder.data()
     if not folder.model_is_complete():
+        check_texts(data.train.texts, context)
         base, base_facts = _base(config, context) if method.needs_base else (None, {})
         predictor = method.fit(data, options, base, context)
         context.report("note", message="Saving the model")
@@ -239,6 +241,7 @@ def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, An
     context.progress(0, 1, f"fetching the base model {config.base}")
     runs = context.directory.parent
     path = resolve(config.base, offline=config.offline, bases=bases, runs=runs)
+    check_base(context.directory, path, config.base, context.cache)
     before = lineage(config.base, runs)
     info = get_base(before[-1]["base"] if before else config.base)
     facts: dict[str, Any] = {"base": config.base, "base_published": info.published, "base_licence": info.licence}

@@ -15,10 +15,10 @@ def base_picker(project: Project) -> str:
     """Draw the picker; return the id of the base model."""
     bases = _bases(project)
     fitting = _fitting(bases, project)
+    st.session_state.setdefault(_key(project), fitting)
     chosen = st.selectbox(
         _("Base model"),
         list(bases),
-        index=list(bases).index(fitting),
         format_func=lambda name: _title(bases[name]) if name in bases else line(name, 80),
         accept_new_options=True,
         key=_key(project),
@@ -45,6 +45,11 @@ def base_picker(project: Project) -> str:
 def chosen_base(project: Project) -> str:
     """What the picker says, or will say: for what stands above it on the page."""
     return (st.session_state.get(_key(project)) or _fitting(_bases(project), project)).strip()
+
+
+def choose_base(project: Project, base: str) -> None:
+    """Let the picker say this base model; to be called before it is drawn."""
+    st.session_state[_key(project)] = base
 
 
 def base_words(identifier: str) -> str:

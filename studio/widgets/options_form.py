@@ -6,6 +6,7 @@ Knows nothing of any method: a new option is one field in the record.
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
@@ -16,15 +17,19 @@ from core.errors import InputError
 from studio.i18n import _
 
 
-def options_form(record: type[BaseModel], key: str, columns: int = 3) -> dict[str, Any]:
+def options_form(
+    record: type[BaseModel], key: str, columns: int = 3, start: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Show one widget a field of ``record``; return the values that differ from the defaults.
 
+    The widgets begin with the values of ``start``, those that it does not name with the defaults.
     Raises InputError naming the fields that do not fit.
     """
+    begin = _usable(record, start or {})
     values: dict[str, Any] = {}
     with st.grid(columns, min_column_width=220):
         for name, field in record.model_fields.items():
-            values[name] = _widget(name, field, f"{key}_{name}")
+            values[name] = _widget(name, field, f"{key}_{name}", begin[name])
     try:
         checked = record(**values)
     except ValidationError as error:
@@ -41,12 +46,20 @@ def field_title(name: str, field: FieldInfo) -> str:
     return _(field.title or name.replace("_", " ").capitalize())
 
 
+def _usable(record: type[BaseModel], start: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for every field: those of ``start`` that the record knows, if they fit, and the defaults."""
+    try:
+        return dict(record(**{name: value for name, value in start.items() if name in record.model_fields}))
+    except ValidationError:  # of an earlier release, with other bounds
+        return {name: field.get_default(call_default_factory=True) for name, field in record.model_fields.items()}
+
+
 def _explain(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
 
 
-def _widget(name: str, field: FieldInfo, key: str) -> Any:
-    """The widget that fits the annotation of one field."""
+def _widget(name: str, field: FieldInfo, key: str, begin: Any) -> Any:
+    """The widget that fits the annotation of one field; it begins with the value ``begin``."""
     kind, optional = _unwrap(field.annotation)
     default = field.get_default(call_default_factory=True)
     common: dict[str, Any] = {
@@ -55,16 +68,16 @@ def _widget(name: str, field: FieldInfo, key: str) -> Any:
         "key": key,
     }
     if kind is bool:
-        return st.toggle(value=default, **common)
+        return st.toggle(value=begin, **common)
     if get_origin(kind) is Literal:
         choices = [*([None] if optional else []), *get_args(kind)]
         return st.selectbox(
-            options=choices, index=choices.index(default), format_func=lambda value: _choice(value), **common
+            options=choices, index=choices.index(begin), format_func=lambda value: _choice(value), **common
         )
     if kind in (int, float):
-        return _number(kind, field, default, optional, common)
+        return _number(kind, field, begin, optional, common)
     draw = st.text_area if "\n" in str(default) else st.text_input
-    text = draw(value="" if default is None else str(default), **common)
+    text = draw(value="" if begin is None else str(begin), **common)
     return None if optional and not text else text
 
 
@@ -72,11 +85,11 @@ def _choice(value: Any) -> str:
     return _("automatic") if value is None else _(str(value).replace("_", " "))
 
 
-def _number(kind: type, field: FieldInfo, default: Any, optional: bool, common: dict[str, Any]) -> Any:
+def _number(kind: type, field: FieldInfo, begin: Any, optional: bool, common: dict[str, Any]) -> Any:
     low, high = _bounds(field, kind)
-    step = 1 if kind is int else _step(default)
+    step = 1 if kind is int else _step(field.get_default(call_default_factory=True))
     return st.number_input(
-        value=None if default is None else kind(default),
+        value=None if begin is None else kind(begin),
         min_value=low,
         max_value=high,
         step=step,

@@ -1,4 +1,4 @@
-"""One training run: what, how far, how long, a stop; curves and log on demand; what went wrong and what to do."""
+"""One training run: what, how far, how long, a pause; curves and log on demand; what went wrong and what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from studio.text import escape
 from studio.theme import palette
 from studio.widgets.base_picker import base_words
 from studio.widgets.basics import progress_line
+from studio.widgets.curve_export import curve_export
 from studio.widgets.figure import show_figure
+from studio.widgets.run_copy import copy_button
 
 Colour = Literal["gray", "primary", "orange", "green", "red"]
 STATES: dict[str, tuple[str, Colour, str]] = {
@@ -29,6 +31,7 @@ STATES: dict[str, tuple[str, Colour, str]] = {
     "finished": (N_("finished"), "green", ":material/check:"),
     "failed": (N_("failed"), "red", ":material/error:"),
     "stopped": (N_("stopped"), "gray", ":material/stop:"),
+    "paused": (N_("paused"), "gray", ":material/pause:"),
     "interrupted": (N_("interrupted"), "orange", ":material/power_off:"),
 }
 LOG_LINES = 40
@@ -39,7 +42,7 @@ SAID = (N_("starting"),)
 def run_card(run: Run, version: str) -> None:
     """Draw one run. ``version`` names its dataset version in the reader's language."""
     status = run.status
-    words, colour, icon = STATES[status.state]
+    words, colour, icon = STATES["paused" if _is_paused(run, status) else status.state]
     with st.container(border=True, key=f"run_{run.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{_(get_method(run.method).title)}**", width="content")
@@ -65,21 +68,65 @@ def dev_metric(events: list[dict[str, Any]]) -> str:
     return "accuracy" if "accuracy" in measured else next(iter(measured), "accuracy")
 
 
+def _is_paused(run: Run, status: RunStatus) -> bool:
+    """Whether it was stopped on the way, with its work saved; one that was taken out of the queue never began."""
+    return status.state == "stopped" and status.started_at is not None and get_method(run.method).resumable
+
+
 def _buttons(run: Run, status: RunStatus) -> None:
-    if status.active:
-        if st.button(
-            _("Stop and save") if status.state != "queued" else _("Take out of the queue"),
-            key=f"stop_{run.id}",
-            icon=":material/stop:",
-        ):
-            run.stop()
-            st.rerun()
-        return
-    if status.state == "finished":
+    copy_button(run)
+    if status.state == "queued":
+        _waiting_buttons(run, status)
+    elif status.active:
+        _pause_button(run, status)
+    elif status.state == "finished":
         if st.button(_("Open the report"), key=f"report_{run.id}", icon=":material/query_stats:"):
             open_page("evaluate", model=run.id)
-    elif status.resumable and st.button(_("Resume"), key=f"resume_{run.id}", icon=":material/play_arrow:"):
+    elif status.resumable and st.button(
+        _("Resume"),
+        key=f"resume_{run.id}",
+        icon=":material/play_arrow:",
+        help=_("Puts it back into the queue; it goes on with the work that was saved."),
+    ):
         run.resume()
+        st.rerun()
+
+
+def _waiting_buttons(run: Run, status: RunStatus) -> None:
+    if status.queue_position != 1 and st.button(
+        _("Next in line"), key=f"next_{run.id}", icon=":material/vertical_align_top:"
+    ):
+        run.move(1)
+        st.rerun()
+    if not run.workspace.queue_paused and st.button(
+        _("Run now"),
+        key=f"now_{run.id}",
+        icon=":material/bolt:",
+        help=_(
+            "What trains now saves its work, lets this run go first and goes on afterwards. A method that cannot be "
+            "resumed begins again."
+        ),
+    ):
+        run.run_now()
+        st.rerun()
+    if st.button(_("Take out of the queue"), key=f"stop_{run.id}", icon=":material/stop:"):
+        run.stop()
+        st.rerun()
+
+
+def _pause_button(run: Run, status: RunStatus) -> None:
+    """One button for pause and stop, because they are the same: the work is saved and the machine is free."""
+    resumable = get_method(run.method).resumable
+    if st.button(
+        _("Pause") if resumable else _("Stop"),
+        key=f"stop_{run.id}",
+        icon=":material/pause:" if resumable else ":material/stop:",
+        disabled=status.stopping,
+        help=_("Saves its work and stops, so that the machine is free for the next run. Resume it whenever you like.")
+        if resumable
+        else _("This method saves nothing on the way: it begins again when it is resumed."),
+    ):
+        run.stop()
         st.rerun()
 
 
@@ -118,5 +165,8 @@ def _details(run: Run, status: RunStatus) -> None:
         if changed:
             options = ", ".join(f"{name} = {value}" for name, value in changed.items())
             st.caption(_("Changed: {options}").format(options=escape(options)))
-        if not status.active:
-            _delete(run)
+        with st.container(horizontal=True):
+            if events or status.state == "finished":
+                curve_export(run)
+            if not status.active:
+                _delete(run)

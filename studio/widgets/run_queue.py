@@ -26,17 +26,37 @@ def run_queue(project: Project, *, only: str | None = None, without: str | None 
 @guarded
 def _queue(project: Project, busy: bool, only: str | None, without: str | None) -> None:
     runs = project.runs()
-    _draw([run for run in runs if (run.id == only if only else run.id != without)], project, headed=not only)
+    shown = [run for run in runs if (run.id == only if only else run.id != without)]
+    if not only:
+        _headline(project, shown)
+    _draw(shown, project)
     # Last, because a button that was pressed in this very moment must have been heard before everything is redrawn.
     if busy and not any(run.active for run in runs):
         st.rerun()
 
 
-def _draw(runs: list[Run], project: Project, headed: bool) -> None:
-    if not runs:
+def _headline(project: Project, runs: list[Run]) -> None:
+    """Title of the list, and the switch of the queue where there is something to hold back."""
+    workspace = project.workspace
+    held = workspace.queue_paused
+    if not runs and not held:
         return
-    if headed:
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(_("Runs"), anchor=False)
+        st.space("stretch")
+        if held and st.button(_("Continue the queue"), key="queue_continue", icon=":material/play_arrow:"):
+            workspace.continue_queue()
+            st.rerun()
+        if not held and any(run.active for run in runs):
+            help_text = _("What trains goes on; nothing new begins until you continue, in no project.")
+            if st.button(_("Pause the queue"), key="queue_pause", icon=":material/pause:", help=help_text):
+                workspace.pause_queue()
+                st.rerun()
+    if held:
+        st.info(_("The queue is paused: no waiting run begins until you continue it."), icon=":material/pause:")
+
+
+def _draw(runs: list[Run], project: Project) -> None:
     numbers = {version.id: version.number for version in project.versions()}
     shown = runs if st.session_state.get(f"all_runs_{project.id}") else runs[:SHOWN]
     for run in shown:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from streamlit.testing.v1 import AppTest
 
 from core.methods import USUAL, all_methods
 from core.project import Project
+from core.run import Run
 from core.workspace import Workspace
 from studio import session
 
@@ -41,16 +46,16 @@ def test_the_form_of_every_method_is_made_from_its_options(open_trained: Open, m
     assert {f"option_{method}_0_{name}" for name in options.model_fields} <= keys
 
 
-def test_a_method_that_does_not_fit_the_base_is_pale_and_says_why(open_trained: Open, trained: Project) -> None:
-    import json
-
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    folder = trained.workspace.runner.bases / "distil"
+def put_base(project: Project, name: str, config: dict[str, Any]) -> None:
+    """A base model that can be chosen, though not trained."""
+    folder = project.workspace.runner.bases / name
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"model_type": "distilbert", "dim": 8, "vocab_size": 9}))
+    (folder / "config.json").write_text(json.dumps(config))
     save_file({"weight": np.zeros((2, 2), np.float32)}, folder / "model.safetensors")
+
+
+def test_a_method_that_does_not_fit_the_base_is_pale_and_says_why(open_trained: Open, trained: Project) -> None:
+    put_base(trained, "distil", {"model_type": "distilbert", "dim": 8, "vocab_size": 9})
     app = open_trained("home")
     app.session_state[f"base_{trained.id}"] = "local:distil"
     app.query_params["method"] = "prefix_tuning"
@@ -109,11 +114,89 @@ def test_a_double_start_gives_one_run_and_it_can_be_taken_back(
     assert project.runs() == [] and not app.exception
 
 
+def test_the_queue_is_paused_reordered_and_goes_on(open_trained: Open, trained: Project) -> None:
+    version, workspace = trained.versions()[0], trained.workspace
+    workspace.pause_queue()
+    first, second = (trained.train(version, method="baseline", seed=seed) for seed in (11, 12))
+    try:
+        app = open_trained("train")
+        assert any("queue is paused" in info.value for info in app.info)
+        keys = {button.key for button in app.button}
+        assert f"next_{second.id}" in keys and not keys & {f"next_{first.id}", f"now_{first.id}", "queue_pause"}
+        app.button(key=f"next_{second.id}").click().run()
+        assert [run.id for run in workspace.queue()] == [second.id, first.id]
+        for run in (first, second):
+            app.button(key=f"stop_{run.id}").click().run()
+            assert run.state == "stopped"
+        app.button(key="queue_continue").click().run()
+        assert not workspace.queue_paused and not app.exception
+    finally:
+        workspace.continue_queue()
+        for run in (first, second):
+            run.stop()
+            run.delete()
+
+
+def test_an_urgent_run_can_begin_at_once_and_a_run_that_trains_can_be_paused(
+    open_trained: Open, trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Run, "run_now", lambda self: told.append(f"now {self.id}"))
+    trained.workspace.pause_queue()
+    run = trained.train(trained.versions()[0], method="baseline", seed=13)
+    monkeypatch.setattr(Workspace, "queue_paused", False)
+    try:
+        app = open_trained("train")
+        app.button(key=f"now_{run.id}").click().run()
+        assert told == [f"now {run.id}"] and not app.exception
+        running = run.status.model_copy(update={"state": "running", "stopping": True, "message": "Saving its work."})
+        monkeypatch.setattr(Run, "status", running)
+        app = open_trained("train")
+        assert app.button(key=f"stop_{run.id}").disabled and app.button(key=f"stop_{run.id}").label == "Stop"
+    finally:
+        monkeypatch.undo()
+        monkeypatch.setenv("WHETSTONE_HOME", str(trained.workspace.path))
+        trained.workspace.continue_queue()
+        run.stop()
+        run.wait(60).delete()
+
+
+def test_a_copy_of_a_run_fills_the_form(open_trained: Open, trained: Project) -> None:
+    trained.workspace.pause_queue()
+    put_base(trained, "mine", {"model_type": "bert", "hidden_size": 8, "vocab_size": 9})
+    options = {"rank": 3, "targets": "all", "learning_rate": 7e-4, "half_precision": False}
+    run = trained.train(trained.versions()[0], method="lora", base="local:mine", device="cpu", **options)
+    try:
+        app = open_trained("train", method="baseline")
+        app.button(key=f"copy_{run.id}").click().run()
+        assert not app.exception and not app.error and not app.warning
+        assert app.session_state[session.TRAIN_METHOD] == "lora"
+        assert app.selectbox(key=f"base_{trained.id}").value == "local:mine"
+        assert app.selectbox(key="train_device").value == "cpu"
+        changed = next(c.value for c in app.caption if c.value.startswith("Changed")).replace("\\", "")
+        assert all(word in changed for word in ("rank = 3", "learning", "targets = all", "False"))
+        app.number_input(key="option_lora_1_rank").set_value(5).run()
+        app.button(key="train_start").click().run()
+        copy = next(one for one in trained.runs() if one.options.get("rank") == 5)
+        assert copy.options == {**run.options, "rank": 5} and copy.base == run.base
+        next(b for b in app.button if b.label == "Back to the defaults").click().run()
+        assert app.number_input(key="option_lora_2_rank").value == 16
+    finally:
+        for one in trained.runs():
+            if one.active:
+                one.stop()
+                one.delete()
+        trained.workspace.continue_queue()
+
+
 def test_the_finished_run_opens_its_report(open_trained: Open, trained: Project) -> None:
     run = next(run for run in trained.runs() if run.state == "finished")
     app = open_trained("train")
     assert any(b.key == f"report_{run.id}" for b in app.button)
     assert app.session_state[session.TRAIN_METHOD] == "features"
+    app.session_state[f"run_details_{run.id}"] = True
+    app.run()
+    assert "TensorBoard" in app.selectbox(key=f"curves_as_{run.id}").options and not app.exception
 
 
 def test_methods_are_started_with_one_button_and_ranked_in_words(open_trained: Open, trained: Project) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from io import BytesIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from fastapi.testclient import TestClient as Client
@@ -41,6 +43,10 @@ def test_whole_loop(caller: Client, workspace: Workspace) -> None:
     model = wait_for(caller, run.json()["id"])
     assert caller.get(f"/v1/runs/{model}/events").status_code == 200
     assert_problem(caller.post(f"/v1/runs/{model}/resume"), 409)
+    packed = caller.get(f"/v1/runs/{model}/curves")
+    assert packed.headers["content-type"] == "application/zip"
+    assert any(name.startswith(f"{model}/events.out.tfevents") for name in ZipFile(BytesIO(packed.content)).namelist())
+    assert_problem(caller.get(f"/v1/runs/{model}/curves", params={"tracker": "abacus"}), 404, "abacus")
     assert [r["id"] for r in caller.get(f"{address}/runs").json()] == [model]
 
     assert caller.get(f"/v1/models/{model}").json()["metrics"]["accuracy"] > 0.5

@@ -11,6 +11,7 @@ import pytest
 from core.data import versions as files
 from core.errors import InputError, RefusedError
 from core.project import Project
+from core.workspace import Workspace
 
 
 def fill(project: Project, per_label: int = 20) -> None:
@@ -131,3 +132,23 @@ def test_what_the_schema_says_about_labels_reaches_the_run(project: Project) -> 
     assert set(version.label_help) == {"refund"}
     config = project.configure(version, "baseline", None, "auto", {})
     assert config.label_help == version.label_help
+
+
+def test_labels_that_change_after_a_freeze_leave_the_version_and_its_runs_alone(
+    project: Project, workspace: Workspace
+) -> None:
+    fill(project)
+    version = project.freeze()
+    names, digest = list(version.labels), version.hash
+    assert version.gone_labels == []
+    workspace.pause_queue()
+    before = project.train(version, method="baseline")
+    project.rename_label("refund", "money back")
+    project.add_labels(["praise"])
+    version = project.version(version.id)
+    assert (version.labels, version.hash, version.gone_labels) == (names, digest, ["refund"])
+    after = project.train(version, method="baseline", seed=2)
+    for run in (before, after):
+        data = workspace.runner.folder(run.id).data()
+        assert data.labels == names and {data.task.names(value)[0] for value in data.train.values} == set(names)
+    assert project.freeze().gone_labels == []

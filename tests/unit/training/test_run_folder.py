@@ -61,6 +61,14 @@ def test_marks_of_stop_and_queue(folder):
     assert folder.queued_at is None
 
 
+def test_a_run_that_steps_aside_comes_back_unless_it_is_stopped_too(folder):
+    folder.ask_stop(5.0, back=7.5)
+    assert (folder.stop_at, folder.returns_to) == (5.0, 7.5)
+    folder.ask_stop(9.0)
+    folder.ask_stop(9.5, back=1.0)
+    assert (folder.stop_at, folder.returns_to) == (5.0, None)
+
+
 def test_the_log_tail_is_the_last_lines_also_of_a_progress_bar(folder):
     folder.log.write_bytes(b"a\nb\n10%\r20%\rdone\xff\n")
     assert folder.log_tail(3) == ["10%", "20%", "done\ufffd"]

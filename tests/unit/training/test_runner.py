@@ -150,6 +150,98 @@ def test_a_suspended_worker_is_stalled_until_it_goes_on(started, monkeypatch):
     assert runner.wait(run_id, 10).state == "stopped"
 
 
+def test_a_run_that_waited_long_is_not_stalled_when_it_begins(make_runner, make_config, toy_version, monkeypatch):
+    monkeypatch.setattr(runner_module, "STALLED_AFTER", 0.5)
+    runner, version = make_runner(command=(sys.executable, "-c", "import time; time.sleep(60)")), toy_version()
+    runner.hold()
+    run_id = runner.submit(make_config(), version)
+    runner.folder(run_id).queue(time.time() - 3600)
+    runner.release()
+    until(lambda: runner.state(run_id).pid is not None)
+    assert runner.state(run_id).state == "running"
+    until(lambda: runner.state(run_id).state == "stalled")  # it never says a word
+
+
+def test_a_waiting_run_can_be_put_first(started, make_config):
+    runner, first, version = started
+    second, third = (runner.submit(make_config(options={"seed": seed}), version) for seed in (2, 3))
+    runner.move(third)
+    assert runner.queue() == [third, second] and runner.state(third).queue_position == 1
+    with pytest.raises(RefusedError, match="does not wait"):
+        runner.move(first)
+    order(runner, first, "finish")
+    until(lambda: runner.state(third).state == "running")
+
+
+def test_an_urgent_run_goes_first_and_the_other_one_goes_on_afterwards(started, make_config):
+    runner, first, version = started
+    second, urgent = (runner.submit(make_config(options={"seed": seed}), version) for seed in (2, 3))
+    runner.run_now(urgent)
+    until(lambda: runner.state(urgent).state == "running")
+    assert runner.queue() == [first, second]
+    assert runner.state(first).state == "queued" and runner.folder(first).stop_at is None
+    order(runner, urgent, "finish")
+    until(lambda: (runner.folder(first).path / "starts").read_text() == "xx")
+    order(runner, first, "finish")
+    assert runner.wait(first, 10).state == "finished"
+
+
+def test_who_steps_aside_says_so_and_can_still_be_stopped(make_runner, make_config, toy_version, monkeypatch):
+    runner, version = make_runner(grace=1.0), toy_version()
+    runner.hold()
+    first, urgent = (runner.submit(make_config(options={"seed": seed}), version) for seed in (1, 2))
+    (runner.folder(first).path / "stubborn").touch()
+    with pytest.raises(RefusedError, match="queue is paused"):
+        runner.run_now(urgent)
+    runner.release()
+    until(lambda: runner.state(first).done == 3)
+    runner.run_now(urgent)
+    assert runner.state(first).stopping and "another run" in runner.state(first).message
+    runner.stop(first)
+    assert "then it stops" in runner.state(first).message
+    assert runner.wait(first, 10).state == "stopped"
+    until(lambda: runner.state(urgent).state == "running")
+
+
+def test_stepping_aside_survives_the_end_of_the_app(started, make_runner, make_config):
+    runner, first, version = started
+    urgent = runner.submit(make_config(options={"seed": 2}), version)
+    runner.close()  # what was asked a moment before the app was killed
+    runner.run_now(urgent)
+    process = psutil.Process(runner.folder(first).process()[0])
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    later = make_runner()
+    until(lambda: later.state(urgent).state == "running")
+    assert later.queue() == [first]
+
+
+def test_a_paused_queue_starts_nothing_also_after_a_restart(started, make_runner, make_config):
+    runner, first, version = started
+    second = runner.submit(make_config(options={"seed": 2}), version)
+    runner.hold()
+    order(runner, first, "finish")
+    assert runner.wait(first, 10).state == "finished"
+    runner.close()
+    later = make_runner()
+    time.sleep(0.6)
+    assert later.held and later.state(second).state == "queued"
+    later.release()
+    until(lambda: later.state(second).state == "running")
+
+
+def test_a_run_whose_device_is_gone_says_so(make_runner, make_config, toy_version):
+    runner, version = make_runner(), toy_version()
+    with pytest.raises(StudioError, match="cuda"):
+        runner.submit(make_config(device="cuda"), version)
+    runner.hold()
+    run_id = runner.submit(make_config(), version)
+    path = runner.folder(run_id).path / "config.json"
+    path.write_text(path.read_text().replace('"device": "cpu"', '"device": "cuda:1"'))
+    runner.release()
+    status = runner.wait(run_id, 10)
+    assert status.state == "failed" and "cuda:1" in status.error and status.hint
+
+
 def test_a_failure_shows_error_and_next_step(started):
     runner, run_id, _ = started
     order(runner, run_id, "fail")

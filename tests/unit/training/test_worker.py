@@ -19,7 +19,7 @@ from core.inference.predictor import load_predictor
 from core.methods.base import Stopped
 from core.methods.full import FullFineTuning
 from core.settings import Settings
-from core.training import processes, worker
+from core.training import hardware, processes, worker
 from core.training.run_folder import RunConfig, RunFolder
 from core.training.runner import Runner
 
@@ -28,8 +28,14 @@ Make = Callable[..., Any]
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny_bases: Path, toy_version: Make, make_config: Make) -> RunFolder:
+    measured(tmp_path / "cache")
     config = make_config(id="run", bases=str(tiny_bases), cache=str(tmp_path / "cache"))
     return RunFolder.create(tmp_path / "runs", config, toy_version())
+
+
+def measured(cache: Path) -> None:
+    """Let the cache say that this machine was measured, which takes seconds."""
+    hardware.remember(cache, "cpu", {"float32": 100.0, "bfloat16": 1.0})
 
 
 def work(folder: RunFolder) -> int:
@@ -55,6 +61,7 @@ def test_everything_a_run_leaves_behind(folder):
 
 def test_the_adapter_names_its_base_as_others_know_it(tmp_path, tiny_bases, toy_version, make_config):
     options = {"epochs": 1}
+    measured(tmp_path)
     config = make_config(id="run", method="lora", options=options, bases=str(tiny_bases), cache=str(tmp_path))
     folder = RunFolder.create(tmp_path / "runs", config, toy_version())
     assert work(folder) == 0
@@ -207,6 +214,7 @@ def test_killed_stopped_and_resumed_it_ends_with_the_same_bits(
     tmp_path, tiny_bases, toy_version, make_config, monkeypatch
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    measured(tmp_path / "cache")
     runner = Runner(tmp_path / "runs", settings=Settings(home=tmp_path, device="cpu"), bases=tiny_bases)
     version = toy_version(train=200)
     options = {"epochs": 16, "batch_size": 8, "learning_rate": 1e-3, "checkpoint_seconds": 0.2, "patience": 0}
