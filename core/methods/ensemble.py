@@ -135,7 +135,7 @@ def mixed(scores: Sequence[np.ndarray], weights: Sequence[float], many: bool) ->
     logs = [np.log(np.clip(one.astype(np.float64), FLOOR, 1.0)) for one in scores]
     if many:
         logs = [log - np.log(np.clip(1.0 - one, FLOOR, 1.0)) for log, one in zip(logs, scores, strict=True)]
-    total = sum(weight * log for weight, log in zip(weights, logs, strict=True)) / sum(weights)
+    total = np.average(logs, axis=0, weights=weights)
     if many:
         return np.asarray(1.0 / (1.0 + np.exp(-total)), np.float32)
     powers = np.exp(total - total.max(axis=1, keepdims=True)) if len(total) else total
