@@ -33,7 +33,7 @@ def test_all_methods_on_the_demo_project(demo: Server, page: Page) -> None:
     page.get_by_role("button", name="Start all").click()
     experiment = page.locator("[class*=st-key-experiment_2]").first
     expect(experiment.get_by_text("running", exact=True)).to_be_visible()
-    page.get_by_role("button", name="Stop and save").first.click()
+    page.get_by_role("button", name="Stop and save", exact=True).first.click()
     expect(experiment.get_by_text("stopped", exact=True)).to_be_visible()
 
     demo.stop()

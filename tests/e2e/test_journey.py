@@ -7,6 +7,7 @@ import itertools
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.server import Server, press_key_of, settled
 
+Disturb = Callable[[Page, Server], None] | None
 LABELS = {
     "refund": ["I want my money back for", "please refund", "send back the amount I paid for", "return my payment for"],
     "delivery": [
@@ -98,17 +100,35 @@ def kill_in_mid_training(page: Page, server: Server) -> None:
     expect(run_card(page)).to_be_visible()
 
 
+def pause_restart_and_resume(page: Page, server: Server) -> None:
+    """The run is paused, the server restarted, and the run resumed."""
+    expect(run_card(page).get_by_text(re.compile("epoch|training"))).to_be_visible(timeout=TRAINING_SECONDS * 1000)
+    run_card(page).get_by_role("button", name="Pause").click()
+    expect(run_card(page).get_by_text("paused")).to_be_visible(timeout=TRAINING_SECONDS * 1000)
+    server.stop()
+    server.start()
+    page.goto(f"{server.url}/train?as=ann&lang=en")
+    run_card(page).get_by_role("button", name="Resume").click()
+
+
+DISTURBANCES = {
+    "undisturbed": None,
+    "server killed in mid-training": kill_in_mid_training,
+    "paused, restarted, resumed": pause_restart_and_resume,
+}
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "server killed in mid-training"])
-def test_from_a_file_to_a_model_that_answers(server: Server, page: Page, tmp_path: Path, killed: bool) -> None:
+@pytest.mark.parametrize("disturb", DISTURBANCES.values(), ids=list(DISTURBANCES))
+def test_from_a_file_to_a_model_that_answers(server: Server, page: Page, tmp_path: Path, disturb: Disturb) -> None:
     truth = write_csv(tmp_path / "mails.csv")
     create_project(page, server)
     import_csv(page, tmp_path / "mails.csv")
     label_by_keyboard(page, server, truth)
     freeze(page, server)
     start_lora(page, server)
-    if killed:
-        kill_in_mid_training(page, server)
+    if disturb is not None:
+        disturb(page, server)
     expect(run_card(page).get_by_text("finished")).to_be_visible(timeout=TRAINING_SECONDS * 1000)
     run_card(page).get_by_role("button", name="Open the report").click()
     expect(page.get_by_text(re.compile(r"Right in .* texts \(95 % interval"))).to_be_visible()
