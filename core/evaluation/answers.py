@@ -142,7 +142,7 @@ def _warnings(judged: Judged, there: np.ndarray) -> list[Message]:
     if there.all():
         found.append(
             Message(
-                key="Every {split} question has an answer: whether the model notices that there is none is not measured.",
+                key="Every {split} question has an answer: whether the model notices a missing one is not measured.",
                 values={"split": judged.split},
             )
         )

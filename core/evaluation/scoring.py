@@ -47,9 +47,9 @@ def evaluate(
     """Measure predictions on one split.
 
     ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids``, ``texts``, ``texts_b`` and ``predicted`` have n
-    entries. Tasks with one label a row are judged by their scores alone; ``extra`` has further numbers of each row by name. Gold
-    labels that the model does not know count as mistakes and are named in ``warnings``. Raises RefusedError for an
-    empty split and for predictions that do not fit it.
+    entries. Tasks with one label a row are judged by their scores alone; ``extra`` has further numbers of each row by
+    name. Gold labels that the model does not know count as mistakes and are named in ``warnings``. Raises RefusedError
+    for an empty split and for predictions that do not fit it.
     """
     if len(gold) == 0:
         raise RefusedError(

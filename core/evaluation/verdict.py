@@ -47,8 +47,8 @@ def headline(evaluation: Evaluation) -> Message:
         )
     if name == "answer_f1":
         return Message(
-            key="Answers share {f1} of their words with the expected ones (F1, {rows} questions, 95 % interval {low} to "
-            "{high}); {exact} are exactly right.",
+            key="Answers share {f1} of their words with the expected ones (F1, {rows} questions, 95 % interval {low} "
+            "to {high}); {exact} are exactly right.",
             values=values | {"f1": percent(value), "exact": percent(evaluation.figures["exact_match"])},
         )
     return Message(

@@ -86,9 +86,9 @@ def _limits(facts: dict[str, Any]) -> list[str]:
         return list(_WRITING_LIMITS)
     if facts["task"] == "question_answering":
         return [
-            "It finds words in the text it is given and knows nothing else. It answers from the probability on that had",
-            "the highest F1 on dev, and says that there is no answer below it. The figures hold for texts and questions",
-            "like those of the data version.",
+            "It finds words in the text it is given and knows nothing else. It answers from the probability on that",
+            "had the highest F1 on dev; below it says that there is no answer. The figures hold for texts and",
+            "questions like those of the data version.",
             "",
             *_block(facts.get("decision", {})),
         ]

@@ -37,10 +37,15 @@ KEPT_WORDS = 50_000
 FADING = 0.8
 """Weight of a word of the question for each word that lies between it and the candidate."""
 _KINDS = (
-    r"\bwho|whose|whom|谁|哪位|何人", r"\bwhen|what (year|date|day|time)|何时|什么时候|哪一?年|几月", r"\bwhere|哪里|哪儿|何处|什么地方",
-    r"\bhow (many|much|long|old|far|often)|多少|几[个位年天次]|多[长大远久]", r"\bwhy|为什么|为何", r"\bhow\b|怎么|如何|怎样",
-    r"\bwhich|哪", r"\bwhat|什么",
-)  # fmt: skip
+    r"\bwho|whose|whom|谁|哪位|何人",
+    r"\bwhen|what (year|date|day|time)|何时|什么时候|哪一?年|几月",
+    r"\bwhere|哪里|哪儿|何处|什么地方",
+    r"\bhow (many|much|long|old|far|often)|多少|几[个位年天次]|多[长大远久]",
+    r"\bwhy|为什么|为何",
+    r"\bhow\b|怎么|如何|怎样",
+    r"\bwhich|哪",
+    r"\bwhat|什么",
+)
 _KIND = [re.compile(kind, re.IGNORECASE) for kind in _KINDS]
 _END = re.compile(r"[.!?。！？；\n]")
 
@@ -194,7 +199,9 @@ class AnswerSearch:
             if learned.labels != labels:
                 raise ValueError
         except (TypeError, ValueError) as error:
-            raise ModelError(f"{FILE} of this model is missing or does not fit its labels.", "Train it again.") from error
+            raise ModelError(
+                f"{FILE} of this model is missing or does not fit its labels.", "Train it again."
+            ) from error
         return cls(learned)
 
 

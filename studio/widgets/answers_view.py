@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -9,7 +11,7 @@ from core.evaluation import Evaluation, Reply
 from studio.i18n import _, percent
 from studio.text import escape
 
-PERCENT_COLUMN = {"format": "%.0f %%", "min_value": 0, "max_value": 100}
+PERCENT_COLUMN: dict[str, Any] = {"format": "%.0f %%", "min_value": 0, "max_value": 100}
 
 
 def show_replies(result: Evaluation) -> None:

@@ -91,7 +91,12 @@ def item_details(project: Project, item: Item, user: str) -> None:
         st.text(item.text)
         if item.text_b is not None:
             st.text(item.text_b)
-        known = {_("Label"): _cell(item.label, item.text, item.text_b), _("Note"): item.flag, _("Your id"): item.external_id, **item.meta}
+        known = {
+            _("Label"): _cell(item.label, item.text, item.text_b),
+            _("Note"): item.flag,
+            _("Your id"): item.external_id,
+            **item.meta,
+        }
         facts = {
             escape(str(name)): escape(_cell(value) or "") for name, value in known.items() if value not in (None, "")
         }

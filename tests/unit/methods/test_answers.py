@@ -89,7 +89,9 @@ def test_long_questions_and_narrow_windows_leave_room_for_the_context(tokenizer:
 def test_padding_counts_for_nothing_and_several_answers_learn_the_first_that_fits(tokenizer: Any) -> None:
     head: Any = head_for("question_answering", LABELS)
     context = "the parcel was late"
-    both = Rows([1, 2], [context, "now"], [[answer_at(context, 4, 10), answer_at(context, 15, 19)], []], ["is", "is it"])
+    both = Rows(
+        [1, 2], [context, "now"], [[answer_at(context, 4, 10), answer_at(context, 15, 19)], []], ["is", "is it"]
+    )
     reading = head.read(tokenizer, both.texts, both.texts_b, 32)
     targets = head.targets(both, reading)
     for weighting in (PLAIN, Weighting(balanced=True), Weighting(focal=2.0), Weighting(smoothing=0.1)):
@@ -146,9 +148,11 @@ def f1_on(predictor: Any, asked: Rows, decision: dict[str, Any] | None = None) -
     return TASK.metrics(asked.values, said.values, LABELS)["answer_f1"]
 
 
-def test_full_tuning_learns_to_answer_and_to_decline(data: TrainingData, tiny: Path, context: Any, tmp_path: Path) -> None:
+def test_full_tuning_learns_to_answer_and_to_decline(
+    data: TrainingData, tiny: Path, context: Any, tmp_path: Path
+) -> None:
     options = FullOptions(epochs=12, learning_rate=5e-3, dropout=0.0, batch_size=32, max_length=48, patience=0)
-    predictor = get_method("full").fit(data, options, tiny, context)
+    predictor: Any = get_method("full").fit(data, options, tiny, context)
     said = predictor.answers(data.dev.texts, data.dev.texts_b)
     decision = TASK.threshold(data.dev.values, said.values, said.scores, LABELS)  # type: ignore[attr-defined]
     assert f1_on(predictor, data.dev, decision) > 0.8

@@ -116,10 +116,14 @@ def test_an_export_comes_back_to_the_same_answers(project: Project, tmp_path: Pa
     guess = other.preview_file(path).guess
     assert (guess.text, guess.text_b, guess.label) == ("text", "text_b", "label")
     other.import_file(path, text="text", text_b="text_b", label="label")
-    assert [(i.text, i.text_b, i.label) for i in other.items()] == [(i.text, i.text_b, i.label) for i in project.items()]
+    assert [(i.text, i.text_b, i.label) for i in other.items()] == [
+        (i.text, i.text_b, i.label) for i in project.items()
+    ]
 
 
-def test_rows_of_the_hub_and_plain_cells_come_in_and_what_does_not_fit_is_named(project: Project, tmp_path: Path) -> None:
+def test_rows_of_the_hub_and_plain_cells_come_in_and_what_does_not_fit_is_named(
+    project: Project, tmp_path: Path
+) -> None:
     context = "Ada was born in London."
     rows = [
         {"context": context, "question": "a?", "answers": {"text": ["London"], "answer_start": [16]}},
@@ -137,7 +141,9 @@ def test_rows_of_the_hub_and_plain_cells_come_in_and_what_does_not_fit_is_named(
         (4, "the answer 'Paris' is not at character 99 of the context, which has 23 and reads '' there"),
         (5, "the second text is empty"),
     ]  # fmt: skip
-    table = "context,question,answer,answer_start\nAda and Ada,e?,Ada,8\nAda and Ada,f?,Ada,\nAda and Ada,g?,no answer,\n"
+    table = (
+        "context,question,answer,answer_start\nAda and Ada,e?,Ada,8\nAda and Ada,f?,Ada,\nAda and Ada,g?,no answer,\n"
+    )
     table += "Ada and Ada,h?,,\nAda and Ada,i?,Eva,\n"
     other = written(project, tmp_path, table, "table.csv")
     report = project.import_file(other, text="context", text_b="question", label="answer")

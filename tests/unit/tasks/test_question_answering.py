@@ -11,7 +11,7 @@ import pytest
 from core.errors import InputError, RefusedError
 from core.tasks import get_task
 from core.tasks.answers import exact, f1_of, normalised
-from core.tasks.base import Declining, Deciding, Joining
+from core.tasks.base import Deciding, Declining, Joining
 
 CONTEXT = "Ada Lovelace was born in London 😀 in 1815. She lived in London."
 TASK: Any = get_task("question_answering")
@@ -28,8 +28,8 @@ def read(cell: Any, *beside: str | None) -> Any:
 
 
 def test_the_task_is_of_the_kinds_that_it_should_be() -> None:
-    assert isinstance(TASK, Joining) and isinstance(TASK, Declining) and not isinstance(TASK, Deciding)
     assert TASK.paired and not TASK.scored and TASK.fixed_labels == ("answer", "no answer")
+    assert isinstance(TASK, Joining) and isinstance(TASK, Declining) and not isinstance(TASK, Deciding)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,8 @@ def test_several_answers_stay_in_their_order_and_a_later_place_can_be_meant() ->
 
 
 def test_no_answer_is_something_else_than_not_labelled() -> None:
-    for cell in ([], {"text": [], "answer_start": []}, "no answer", "无答案"):
+    cells: list[Any] = [[], {"text": [], "answer_start": []}, "no answer", "无答案"]
+    for cell in cells:
         assert read(cell) == []
     assert read("", None, "true") == [] and read("London", None, "True") == []
     assert read(None) is None and read("", None, "false") is None
@@ -114,7 +115,7 @@ def test_figures_are_those_of_the_official_script() -> None:
     assert (f1_of([], []), f1_of([], given("Ada")), f1_of(gold, [])) == (1, 0, 0)
     assert f1_of(given("北京大学"), given("北京")) == pytest.approx(2 / 3), "a character is a word there"
     figures = TASK.metrics([gold, gold, [], []], [given("Ada"), given("London"), [], given("x")], LABELS)
-    assert list(figures)[0] == "answer_f1"
+    assert next(iter(figures)) == "answer_f1"
     assert figures["answer_f1"] == pytest.approx((2 / 3 + 1 + 1 + 0) / 4) and figures["exact_match"] == 0.5
     assert figures["answerable_f1"] == pytest.approx(5 / 6) and figures["unanswerable_right"] == 0.5
 
