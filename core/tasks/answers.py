@@ -103,10 +103,11 @@ def _read(one: Any, context: str) -> Answer:
     there = context[start : start + len(str(text))] if start >= 0 else ""
     if there != text or (end is not None and end != start + len(str(text))):
         known = context.find(str(text))
-        where = f"; it stands at {known}" if known >= 0 else ""
         raise InputError(
-            f"the answer '{_short(str(text))}' is not at character {start} of the context, "
-            f"which has {len(context)} and reads '{_short(there)}' there{where}"
+            f"the answer '{_short(str(text))}' is not at character {start} of the context but at {known}"
+            if known >= 0
+            else f"the answer '{_short(str(text))}' is not at character {start} of the context, "
+            f"which has {len(context)} and reads '{_short(there)}' there"
         )
     return answer_at(context, start, start + len(str(text)))
 

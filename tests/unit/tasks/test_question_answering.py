@@ -76,8 +76,9 @@ def test_no_answer_is_something_else_than_not_labelled() -> None:
     ("cell", "beside", "reason"),
     [
         ("Paris", (None, None), "the answer 'Paris' is not in the context"),
-        ("London", ("24", None), "character 24 of the context, which has 63 and reads 'Londo' there; it stands at 25"),
-        ("London", ("900", None), "reads '' there"),
+        ("London", ("24", None), "the answer 'London' is not at character 24 of the context but at 25"),
+        ("London", ("900", None), "is not at character 900 of the context but at 25"),
+        ({"text": ["Paris"], "answer_start": [25]}, (None, None), "which has 63 and reads 'Londo' there"),
         ("London", ("-1", None), "is not at character -1"),
         ("London", ("x", None), "'x' of an answer is not a whole number"),
         ("London", (None, "maybe"), "is_impossible 'maybe'"),
