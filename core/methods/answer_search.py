@@ -1,14 +1,16 @@
 """The baseline of questions about texts: the likeliest stretch near the words of the question, without a base model.
 
 Sentences are ranked by the words that they share with the question (TF-IDF); in the best ones each run of words is a
-candidate, and a logistic regression on some features of it picks one, after Rajpurkar et al. 2016, "SQuAD", section 5,
-which asks a parser for candidates where this one takes every run of words.
+candidate, and a logistic regression picks one: by place, length, shape and rarity, and by which words of questions go
+with which words of answers and around them. After Rajpurkar et al. 2016, "SQuAD", section 5, which asks a parser for
+candidates where this one takes every run of words.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +21,7 @@ import numpy as np
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Answers, RunContext, TrainingData
+from core.methods.base import Answers, Rows, RunContext, TrainingData
 from core.tasks.answers import Answer, answer_at
 from core.tasks.question_answering import ANSWER
 from core.tasks.spans import words
@@ -33,7 +35,11 @@ LEARNED = 3_000
 """Questions that the regression learns from; more make it no better."""
 WRONG = 40
 """Wrong candidates of a question that it learns from."""
+JUDGED = 500
+"""Questions of each half from which it learns whether there is an answer."""
 KEPT_WORDS = 50_000
+ASSOCIATIONS = 2**14
+"""Places for pairs of a word of the question and one of the text; pairs share a place by their hash."""
 FADING = 0.8
 """Weight of a word of the question for each word that lies between it and the candidate."""
 _KINDS = (
@@ -62,6 +68,8 @@ class Learned:
     lengths: list[float]
     """Share of the answers that have 1, 2, ... words."""
     weights: list[float] = field(default_factory=list)
+    pairs: list[float] = field(default_factory=list)
+    """Weight of each place of the associations."""
     there: list[float] = field(default_factory=list)
     """Weights of (1, best candidate, overlap) for the probability that there is an answer; empty: there always is."""
 
@@ -74,8 +82,14 @@ class Candidates:
     """(candidates, 2) int64: characters of the context."""
     features: np.ndarray
     """(candidates, d) float64."""
+    pairs: np.ndarray
+    """(candidates, m) int64: places of the associations that each has."""
     overlap: float
     """Share of the question, by rarity, that its best sentence holds."""
+
+
+Example = tuple[Any, np.ndarray]
+"""Features of candidates, sparse (n, d), and which of them are right (n,)."""
 
 
 class AnswerSearch:
@@ -88,41 +102,72 @@ class AnswerSearch:
     @classmethod
     def fit(cls, data: TrainingData, penalty: float, seed: int, context: RunContext) -> AnswerSearch:
         """Learn from data.train. Raises TrainingError without an answer to learn from."""
-        from sklearn.linear_model import LogisticRegression
-
-        train = data.train
-        questions, count = train.texts_b or [""] * len(train), len(train)
+        train, random = data.train, np.random.default_rng(seed)
         search = cls(_counted(list(data.labels), train.texts, train.values))
-        random = np.random.default_rng(seed)
-        rows = random.permutation(count)[:LEARNED]
-        held: list[Candidates] = []
-        seen: list[np.ndarray] = []
-        right: list[np.ndarray] = []
-        for done, row in enumerate(rows.tolist()):
+        rows = random.permutation(len(train))[:LEARNED].tolist()
+        examples: list[Example | None] = []
+        for done, row in enumerate(rows):
             if done % 100 == 0:
                 context.progress(done, len(rows), "comparing words")
-            found = search.candidates(train.texts[row], questions[row])
-            held.append(found)
-            wanted = {(one["start"], one["end"]) for one in train.values[row]}
-            hits = np.array([tuple(place) in wanted for place in found.places.tolist()], dtype=bool)
-            if hits.any():
-                wrong = random.permutation(np.flatnonzero(~hits))[:WRONG]
-                chosen = np.concatenate([np.flatnonzero(hits), wrong])
-                seen.append(found.features[chosen])
-                right.append(hits[chosen])
-        if not seen or np.concatenate(right).all():
+            examples.append(search._example(train, row, random))
+        context.progress(len(rows), len(rows), "fitting")
+        if not search._rank(examples, penalty):
             raise TrainingError(
                 "No training answer could be found among the words of its context.", "Import answers of a few words."
             )
-        model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=500)
-        model.fit(np.concatenate(seen), np.concatenate(right))
-        search.learned.weights = [*model.coef_[0].tolist(), float(model.intercept_[0])]
-        answered = np.array([bool(train.values[row]) for row in rows.tolist()])
-        if not answered.all():
-            facts = np.array([search.evidence(found) for found in held])
-            judge = LogisticRegression(class_weight="balanced").fit(facts, answered)
-            search.learned.there = [float(judge.intercept_[0]), *judge.coef_[0].tolist()]
+        if not all(train.values[row] for row in rows):
+            search.learned.there = search._judge(train, rows, examples, penalty)
+            search._rank(examples, penalty)
         return search
+
+    def _example(self, train: Rows, row: int, random: np.random.Generator) -> Example | None:
+        """Right and some wrong candidates of a question, and which are right; None where no candidate is."""
+        found = self.candidates(train.texts[row], _question(train, row))
+        wanted = {(one["start"], one["end"]) for one in train.values[row]}
+        hits = np.array([tuple(place) in wanted for place in found.places.tolist()], dtype=bool)
+        if not hits.any():
+            return None
+        chosen = np.concatenate([np.flatnonzero(hits), random.permutation(np.flatnonzero(~hits))[:WRONG]])
+        return _matrix(found.features[chosen], found.pairs[chosen]), hits[chosen]
+
+    def _rank(self, examples: Sequence[Example | None], penalty: float) -> bool:
+        """Learn what a right candidate looks like; False where there is nothing to learn from."""
+        from scipy.sparse import vstack
+        from sklearn.linear_model import LogisticRegression
+
+        known = [example for example in examples if example is not None]
+        right = np.concatenate([hits for _, hits in known]) if known else np.zeros(0, bool)
+        if not known or right.all():
+            return False
+        model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=500)
+        model.fit(vstack([matrix for matrix, _ in known]), right)
+        weights, pairs = model.coef_[0, :-ASSOCIATIONS], model.coef_[0, -ASSOCIATIONS:]
+        self.learned.weights = [*weights.tolist(), float(model.intercept_[0])]
+        self.learned.pairs = pairs.round(4).tolist()
+        return True
+
+    def _judge(
+        self, train: Rows, rows: Sequence[int], examples: Sequence[Example | None], penalty: float
+    ) -> list[float]:
+        """Weights of the evidence that there is an answer; empty where they cannot be learned.
+
+        One half of the contexts is judged by what the other half taught: of its own questions a model is too sure.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        half = np.array([_code(train.texts[row]) % 2 for row in rows])
+        facts: list[tuple[float, float]] = []
+        answered: list[bool] = []
+        for own in (0, 1):
+            if not self._rank([one for one, part in zip(examples, half, strict=True) if part != own], penalty):
+                continue
+            for row in [row for row, part in zip(rows, half, strict=True) if part == own][:JUDGED]:
+                facts.append(self.evidence(self.candidates(train.texts[row], _question(train, row))))
+                answered.append(bool(train.values[row]))
+        if len(set(answered)) < 2:
+            return []
+        judge = LogisticRegression(class_weight="balanced").fit(facts, answered)
+        return [float(judge.intercept_[0]), *judge.coef_[0].tolist()]
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
         """Probabilities that there is an answer, and none, (n, 2) float32."""
@@ -153,8 +198,9 @@ class AnswerSearch:
         return (float(self._points(found).max()) if len(found.places) else 0.0, found.overlap)
 
     def _points(self, found: Candidates) -> np.ndarray:
-        points: np.ndarray = found.features @ np.array(self.learned.weights[:-1]) + self.learned.weights[-1]
-        return points
+        *weights, base = self.learned.weights
+        points: np.ndarray = found.features @ np.array(weights) + base
+        return points + np.array(self.learned.pairs)[found.pairs].sum(axis=1)
 
     # ------------------------------------------------------------ candidates
 
@@ -174,11 +220,12 @@ class AnswerSearch:
         parts = [look.runs(first, last, overlap, rank) for rank, (overlap, first, last) in enumerate(best)]
         parts = [part for part in parts if len(part[0])]
         if not parts:
-            return Candidates(np.zeros((0, 2), np.int64), np.zeros((0, 0)), 0.0)
+            return Candidates(np.zeros((0, 2), np.int64), np.zeros((0, 0)), np.zeros((0, 0), np.int64), 0.0)
         runs = np.concatenate([run for run, _ in parts])
         edges = np.array(pieces, np.int64)
         places = np.stack([edges[runs[:, 0], 0], edges[runs[:, 1], 1]], axis=1)
-        return Candidates(places, np.concatenate([features for _, features in parts]), best[0][0])
+        features = np.concatenate([features for _, features in parts])
+        return Candidates(places, features, look.pairs(runs), best[0][0])
 
     def _rarity(self, word: str) -> float:
         return self.learned.rarity.get(word, self.learned.unseen)
@@ -225,6 +272,8 @@ class _Look:
             }.items()
         }  # fmt: skip
         self.rare, self.before, self.after = rare, _faded(asked), _faded(asked[::-1])[::-1]
+        self.codes = np.array([_code(word) for word in low], dtype=np.int64)
+        self.asked = np.array([_code(word) for word in sorted(weight)], dtype=np.int64)
         self.kind = next((place for place, kind in enumerate(_KIND) if kind.search(question)), len(_KIND))
 
     def runs(self, first: int, last: int, overlap: float, rank: int) -> tuple[np.ndarray, np.ndarray]:
@@ -251,6 +300,40 @@ class _Look:
             np.where(j + 1 < last, self.rare[np.minimum(j + 1, edge - 1)], 0.0),
         ]  # fmt: skip
         return runs, np.concatenate([np.stack(columns, axis=1).astype(float), crossed], axis=1)
+
+    def pairs(self, runs: np.ndarray) -> np.ndarray:
+        """(runs, 5 words of the question) places of the associations: with the ends, the neighbours, the length."""
+        i, j = runs.T
+        edge = len(self.codes) - 1
+        seen = [
+            self.codes[i], self.codes[j], np.where(i > 0, self.codes[np.maximum(i - 1, 0)], 0),
+            np.where(j < edge, self.codes[np.minimum(j + 1, edge)], 0), j - i,
+        ]  # fmt: skip
+        # A different odd factor for each kind of neighbour keeps them apart (multiplicative hashing, Knuth 1998).
+        columns = [
+            (asked * 2_654_435_761 + (word + kind) * (40_503 + 2 * kind)) % 4_294_967_291 % ASSOCIATIONS
+            for kind, word in enumerate(seen)
+            for asked in self.asked
+        ]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(runs), 0), np.int64)
+
+
+def _question(rows: Rows, row: int) -> str:
+    return rows.texts_b[row] if rows.texts_b is not None else ""
+
+
+def _code(word: str) -> int:
+    """A number of 30 bits that is the same on every machine."""
+    return zlib.crc32(word.encode()) >> 2
+
+
+def _matrix(features: np.ndarray, pairs: np.ndarray) -> Any:
+    """Features and associations side by side, one sparse row a candidate."""
+    from scipy.sparse import csr_matrix, hstack
+
+    count, width = pairs.shape
+    ones = csr_matrix((np.ones(pairs.size), pairs.ravel(), np.arange(count + 1) * width), (count, ASSOCIATIONS))
+    return hstack([csr_matrix(features), ones], format="csr")
 
 
 def _counted(labels: list[str], contexts: Sequence[str], values: Sequence[Any]) -> Learned:
