@@ -102,11 +102,11 @@ def _read(one: Any, context: str) -> Answer:
         raise InputError(f"the answer at {start} is empty")
     there = context[start : start + len(str(text))] if start >= 0 else ""
     if there != text or (end is not None and end != start + len(str(text))):
-        known = context.find(str(text))
+        known, shown = context.find(str(text)), _short(str(text))
+        if known >= 0:
+            raise InputError(f"the answer '{shown}' is not at character {start} of the context but at {known}")
         raise InputError(
-            f"the answer '{_short(str(text))}' is not at character {start} of the context but at {known}"
-            if known >= 0
-            else f"the answer '{_short(str(text))}' is not at character {start} of the context, "
+            f"the answer '{shown}' is not at character {start} of the context, "
             f"which has {len(context)} and reads '{_short(there)}' there"
         )
     return answer_at(context, start, start + len(str(text)))
