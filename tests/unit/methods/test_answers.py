@@ -151,7 +151,9 @@ def f1_on(predictor: Any, asked: Rows, decision: dict[str, Any] | None = None) -
 def test_full_tuning_learns_to_answer_and_to_decline(
     data: TrainingData, tiny: Path, context: Any, tmp_path: Path
 ) -> None:
-    options = FullOptions(epochs=12, learning_rate=5e-3, dropout=0.0, batch_size=32, max_length=48, patience=0)
+    options = FullOptions(
+        epochs=12, learning_rate=5e-3, dropout=0.0, batch_size=32, max_length=48, patience=0, half_precision=False
+    )
     predictor: Any = get_method("full").fit(data, options, tiny, context)
     said = predictor.answers(data.dev.texts, data.dev.texts_b)
     decision = TASK.threshold(data.dev.values, said.values, said.scores, LABELS)  # type: ignore[attr-defined]
@@ -177,7 +179,9 @@ def test_every_method_comes_back_from_its_files_with_the_same_answers(
     small = TrainingData(TASK, LABELS, rows(24, 0), rows(9, 1), rows(0, 2))
     kind = options_for(method, "question_answering")
     assert kind().model_dump()["max_length"] == 384
-    options = kind.model_validate({"epochs": 1, "max_length": 48, "r_drop": 1.0 if name == "lora" else 0.0})
+    options = kind.model_validate(
+        {"epochs": 1, "max_length": 48, "half_precision": False, "r_drop": 1.0 if name == "lora" else 0.0}
+    )
     predictor = method.fit(small, options, tiny, context)
     assert isinstance(predictor, Answering)
     said = predictor.answers(small.dev.texts, small.dev.texts_b)

@@ -91,7 +91,8 @@ def test_a_tuned_encoder_stands_beside_the_baseline(project: Project, tmp_path: 
     version = project.freeze(test=0.3, dev=0.3, seed=0)
     estimate = project.estimate(version, "full", base="local:tiny")
     assert estimate is not None and estimate.cut_share == 0
-    model = project.train(version, method="full", base="local:tiny", epochs=1).wait(timeout=240).model
+    run = project.train(version, method="full", base="local:tiny", epochs=1, half_precision=False)
+    model = run.wait(timeout=240).model
     assert model is not None
     result = model.evaluate()
     assert result.baseline is not None and result.baseline.figures["answer_f1"] >= 0
