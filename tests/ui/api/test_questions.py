@@ -12,7 +12,8 @@ from tests.ui.api.answers import assert_problem
 
 def test_answers_go_in_and_come_out_with_their_places(caller: Client, workspace: Workspace) -> None:
     made = caller.post("/v1/projects", json={"name": "Reading", "task": "question_answering"}).json()
-    address, rows = f"/v1/projects/{made['id']}", []
+    address = f"/v1/projects/{made['id']}"
+    rows: list[dict[str, Any]] = []
     for place in range(16):
         context = f"Ada{place} Lark was born in {1800 + place}. The family lived in Turin for years."
         rows.append({"text": context, "text_b": f"When was Ada{place} born?", "label": str(1800 + place)})
