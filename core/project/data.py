@@ -76,8 +76,8 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
         """The same preview with the columns that this task knows by name."""
         known = self.task.columns if isinstance(self.task, Joining) else ()
         for text, label, *second in known:
-            if {text, label, *second} <= set(preview.columns):
-                chosen = {"text": text, "label": label, **({"text_b": second[0]} if second else {})}
+            if {text, label, *second} - {""} <= set(preview.columns):
+                chosen = {"text": text, "label": label or None, **({"text_b": second[0]} if second else {})}
                 guess = preview.guess.model_copy(update=chosen)
                 return preview.model_copy(update={"guess": guess})
         return preview

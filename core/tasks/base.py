@@ -79,7 +79,8 @@ class Joining(Protocol):
     """A task whose label cell can only be read beside the text of its row."""
 
     columns: tuple[tuple[str, ...], ...]
-    """Usual names of its columns of texts and labels, and of second texts where it has them, the surest first."""
+    """Usual names of its columns of texts and labels, and of second texts where it has them, the surest first; an empty
+    name: nothing is labelled."""
     beside: tuple[str, ...]
     """Further columns by which a label cell is read, where a file has them."""
 

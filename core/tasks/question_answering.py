@@ -40,6 +40,7 @@ class QuestionAnswering:
         ("context", "answers", "question"), ("context", "answer", "question"), ("text", "label", "text_b"),
         ("passage", "answers", "question"), ("passage", "answer", "question"), ("text", "answers", "question"),
         ("text", "answer", "question"), ("上下文", "答案", "问题"), ("文本", "答案", "问题"),
+        ("context", "", "question"), ("passage", "", "question"),
     )  # fmt: skip
     beside = ("answer_start", "is_impossible")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,20 @@ def test_an_answer_far_down_is_copied_out_of_the_text(open_page: Open, workspace
     field.set_value("Turin").run()
     button(app, f"accept_{item}").click().run()
     assert project.item(item).label == [{"start": len(text) - 5, "end": len(text), "text": "Turin"}]
+
+
+def test_the_import_knows_context_question_and_answer(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("Import", task="question_answering")
+    app = open_page("data", view="import")
+    row = {
+        "context": "Ada was born in London.",
+        "question": "Where?",
+        "answers": {"text": ["London"], "answer_start": [16]},
+    }
+    app.file_uploader[0].upload("rows.jsonl", (json.dumps(row) + "\n").encode()).run()
+    chosen = {box.label: box.value for box in app.selectbox}
+    assert (chosen["Text"], chosen["Question"], chosen["Answer"]) == ("context", "question", "answers")
+    assert not app.exception and not app.error and not project.count()
 
 
 def test_a_labelled_question_comes_back_with_its_answer(open_page: Open, waiting: Project) -> None:

@@ -148,6 +148,8 @@ def test_rows_of_the_hub_and_plain_cells_come_in_and_what_does_not_fit_is_named(
     other = written(project, tmp_path, table, "table.csv")
     report = project.import_file(other, text="context", text_b="question", label="answer")
     assert [row.reason for row in report.rejected] == ["the answer 'Eva' is not in the context"]
+    bare = project.preview_file(written(project, tmp_path, "context,question\nAda,Who?\n", "bare.csv"))
+    assert bare.guess.label is None
     labels = [item.label for item in project.items()][2:]
     assert [label and label[0]["start"] for label in labels] == [8, 0, [], None]
 
