@@ -32,7 +32,7 @@ HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "config.json", "tokeni
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _LOCAL_NAME = re.compile(r"[\w][\w .-]{0,95}")
-TEXT_TASKS = ("classification", "multilabel", "relation", "tagging", "pair")
+TEXT_TASKS = ("classification", "multilabel", "relation", "tagging", "pair", "question_answering")
 WRITING_TASKS = ("generation",)
 _WRITERS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """Ends of the names of architectures that write."""

@@ -161,11 +161,14 @@ class Model:
         import numpy as np
         import pyarrow.parquet as pq
 
+        from core.data.versions import read_split
+
         path = self._predictions(f"{split}.before" if before else split)
         if split not in ("dev", "test") or not path.is_file():
             raise NotFoundError(f"Model {self.id} has no predictions for the split '{split}'.", "Use dev or test.")
         table = pq.read_table(path)
-        texts = self._texts(split)
+        rows = read_split(self.path.parent, split)
+        place = {item: row for row, item in enumerate(rows.ids)}
         ids = table.column("item_id").to_pylist()
         if not ids:
             raise NotFoundError(f"The split '{split}' of this version is empty.", "Freeze a version that has one.")
@@ -177,7 +180,8 @@ class Model:
             scores=scores,
             labels=self.info.labels,
             ids=ids,
-            texts=[texts[i] for i in ids],
+            texts=[rows.texts[place[i]] for i in ids],
+            texts_b=None if rows.texts_b is None else [rows.texts_b[place[i]] for i in ids],
             task=get_task(self.info.task),
             split=split,
             name=self.title,
@@ -190,13 +194,6 @@ class Model:
         """Short name: method, base and the time it was made."""
         base = f" · {self.info.base}" if self.info.base else ""
         return f"{self.info.method}{base} · {self.info.created_at:%m-%d %H:%M}"
-
-    def _texts(self, split: str) -> dict[int, str]:
-        from core.data.versions import read_split
-
-        rows = read_split(self.path.parent, split)
-        texts = rows.texts if rows.texts_b is None else map(" ↔ ".join, zip(rows.texts, rows.texts_b, strict=True))
-        return dict(zip(rows.ids, texts, strict=True))
 
     def _sibling(self, method: str, base: str | None, split: str, train: bool) -> Evaluation | None:
         """Evaluation of another model of the same version."""

@@ -80,7 +80,11 @@ def draw_edge(project: Project) -> None:
     if recent:
         with st.expander(_("Your last {n}").format(n=len(recent)), expanded=True), st.container(gap=None):
             for item in recent:
-                label = escape(value_text(item.label, item.text), 24) if item.label is not None else _("no label")
+                label = (
+                    escape(value_text(item.label, item.text, item.text_b), 24)
+                    if item.label is not None
+                    else _("no label")
+                )
                 st.button(
                     f"**{label}** {escape(item.text, 44)}",
                     key=f"back_{item.id}",

@@ -13,6 +13,7 @@ from studio.address import remember_several
 from studio.current import require_project
 from studio.i18n import _, translator
 from studio.services import get_difference, get_evaluation, get_verdict
+from studio.widgets.answers_view import show_replies
 from studio.widgets.basics import page_header
 from studio.widgets.choice import url_choice
 from studio.widgets.model_picker import model_name, model_picker, require_models, version_numbers
@@ -95,6 +96,8 @@ else:
     show_wording(result)
 show_ranking(result)
 parts = {"beside": _("Side by side")}
+if result.replies:
+    parts |= {"replies": _("Read the answers")}
 if result.wording is None:
     parts |= {
         "classes": _("Classes"),
@@ -107,6 +110,8 @@ else:
 part = url_choice(_("Part of the report"), parts, session.REPORT_PART)
 if part == "beside":
     beside(project, model, models, split, result)
+elif part == "replies":
+    show_replies(result)
 elif part == "exchanges":
     show_exchanges(result)
 elif part == "classes":

@@ -128,7 +128,8 @@ class NewAnswer(Record):
 
     label: JsonValue = Field(
         description="A value of the project's task: the label's name; for pairs also a grade from 0 to 1; a list of "
-        "names where a text may have several, an empty one for none of them."
+        "names where a text may have several, an empty one for none of them; for questions a list of answers, each a "
+        "text or an object with start, end and text."
     )
     user: User = "api"
 
@@ -244,7 +245,9 @@ class PredictionRequest(Record):
     """Texts to predict."""
 
     texts: list[Text] = Field(min_length=1, max_length=MOST_TEXTS)
-    texts_b: list[Text] | None = Field(default=None, description="For pairs: the second text of each.")
+    texts_b: list[Text] | None = Field(
+        default=None, description="For pairs: the second text of each; for questions: the question about each text."
+    )
     writing: Writing | None = Field(default=None, description="For models that write: how long and how varied.")
 
     @model_validator(mode="after")

@@ -13,10 +13,12 @@ def headline(metrics: Mapping[str, float]) -> str:
         alike = _("{share} alike").format(share=percent(metrics["rouge_l"]))
         surprise = metrics.get("perplexity")
         return alike if surprise is None else f"{alike}, " + _("perplexity {n}").format(n=number(surprise, 2))
+    if "answer_f1" in metrics:
+        return _("F1 {share}").format(share=percent(metrics["answer_f1"]))
     accuracy = metrics.get("accuracy")
     return "" if accuracy is None else _("{accuracy} right").format(accuracy=percent(accuracy))
 
 
 def goodness(metrics: Mapping[str, float]) -> float:
     """What models of one task are ranked by, higher is better."""
-    return metrics.get("rouge_l", metrics.get("accuracy", 0.0))
+    return next((metrics[name] for name in ("rouge_l", "answer_f1", "accuracy") if name in metrics), 0.0)

@@ -57,7 +57,7 @@ def standing(project: Project) -> Standing:
         Step(
             _("Labels"),
             _("{done} of {total} labelled").format(done=number(progress.labelled), total=number(progress.total)),
-            (len(progress.per_label) > 1 or not project.task.needs_labels)
+            (len(progress.per_label) > 1 or not project.task.scored)
             and progress.labelled >= min(ENOUGH_LABELS, max(1, progress.total)),
         ),
         Step(_("Version"), _("No. {n}").format(n=newest.number) if newest else _("none yet"), newest is not None),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.data.duplicates import exact_groups, near_groups
+from core.data.duplicates import NearGroup, alike, exact_groups, near_groups
 from core.data.language import other_language
 from core.data.text import has_visible, join_pair, normalise
 from core.errors import InputError, RefusedError
@@ -118,11 +118,16 @@ class _Search:
         return _grouped("exact_duplicate", groups, "same text as item")
 
     def near_duplicate(self) -> Finding:
-        """Texts that differ in a few characters; a labelled one stays, else the first."""
+        """Texts that differ in a few characters; a labelled one stays, else the first. Of pairs, both texts do."""
         copies = {entry.item_id for group in self.same for entry in sorted(group, key=_labelled_first)[1:]}
         single = sorted((entry for entry in self.entries if entry.item_id not in copies), key=_labelled_first)
         texts = [f"{entry.text} {entry.text_b or ''}" for entry in single]
-        found = near_groups(texts, progress=lambda done: self.step("near_duplicate", done))
+        found = []
+        for group in near_groups(texts, progress=lambda done: self.step("near_duplicate", done)):
+            second = single[group.keep].text_b or ""  # else all questions about one long text would be duplicates
+            others = [(place, score) for place, score in group.others if alike(second, single[place].text_b or "")]
+            if others:
+                found.append(NearGroup(group.keep, others))
         return Finding(
             kind="near_duplicate",
             item_ids=[single[place].item_id for group in found for place, _ in group.others],

@@ -80,6 +80,11 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(plain[start : start + size] for start in range(len(plain) - size + 1))
 
 
+def alike(one: str, other: str) -> bool:
+    """True for two texts that are near duplicates; two empty ones are."""
+    return one == other or jaccard(shingles(one), shingles(other)) >= SIMILAR
+
+
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     """Share of the pieces that two sets have in common, 0 to 1."""
     common = len(a & b)

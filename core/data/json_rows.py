@@ -34,7 +34,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_object)
+DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number, object_pairs_hook=_object)
 
 
 class _Objects:
@@ -154,7 +154,7 @@ class JsonTable:
         while text[place : place + 1] != "]":
             number += 1
             try:
-                value, place = _DECODER.raw_decode(text, place)
+                value, place = DECODER.raw_decode(text, place)
                 place = _skip(text, place)
                 comma = text[place : place + 1]
                 if comma not in (",", "]"):
@@ -184,8 +184,10 @@ def open_json(path: Path, format: str, preview: bool = False) -> JsonTable:
             start = file.read(65536)
     except UnicodeDecodeError as error:
         raise bad_bytes(path, encoding) from error
-    format = _form(start, format)
-    table = JsonTable(path, encoding, format, path.stat().st_size)
+    from core.data.squad import SquadTable, looks_like_squad  # which builds on this module
+
+    kind, form = (SquadTable, "squad") if looks_like_squad(start) else (JsonTable, _form(start, format))
+    table = kind(path, encoding, form, path.stat().st_size)
     if encoding.guessed:
         table.warnings.append(f"Read as {encoding.name.upper()}: look whether the texts below are readable.")
     first = next(table.batches(_PEEK), None)
@@ -208,7 +210,7 @@ def _form(start: str, format: str) -> str:
 def _parse(line: str) -> Any:
     """The value of one line, or the ValueError that says why it has none."""
     try:
-        return _DECODER.decode(line)
+        return DECODER.decode(line)
     except json.JSONDecodeError as error:
         return ValueError(f"not valid JSON: {error.msg} at character {error.colno}")
     except RecursionError:

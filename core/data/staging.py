@@ -156,7 +156,9 @@ class Staging:
         if isinstance(self.task, Forming):
             texts = self._formed(self.task, texts, columns, refused)
         if isinstance(self.task, Joining):
-            texts, named = self._joined(self.task, texts, columns.get(self.mapping.text_b or "", empty), named, refused)
+            second = columns.get(self.mapping.text_b or "", empty)
+            beside = [columns.get(name, empty) for name in self.task.beside]
+            texts, named = self._joined(self.task, texts, second, named, beside, refused)
         pure = [normalise(text) if text else "" for text in texts]
         if not all(pure):
             for index in compress(range(count), (not text for text in pure)):
@@ -199,13 +201,14 @@ class Staging:
         texts: Sequence[str | None],
         texts_b: Sequence[str | None],
         cells: Sequence[str | None],
+        beside: Sequence[Sequence[str | None]],
         refused: dict[int, str],
     ) -> tuple[list[str | None], list[str | None]]:
         """Text and label cell of each row, read together; what does not fit refuses its row."""
         read: list[tuple[str | None, str | None]] = []
-        for index, (text, second, cell) in enumerate(zip(texts, texts_b, cells, strict=True)):
+        for index, (text, second, cell, *others) in enumerate(zip(texts, texts_b, cells, *beside, strict=True)):
             try:
-                read.append(task.join(text, second, cell) if text and index not in refused else (text, None))
+                read.append(task.join(text, second, cell, *others) if text and index not in refused else (text, None))
             except InputError as error:
                 refused.setdefault(index, error.message)
                 read.append((text, None))

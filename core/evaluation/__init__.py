@@ -14,6 +14,7 @@ from core.evaluation.records import (
     Evaluation,
     Exchange,
     Mistake,
+    Reply,
     Wording,
 )
 from core.evaluation.retrieval import Retrieval
@@ -31,6 +32,7 @@ __all__ = [
     "Exchange",
     "Message",
     "Mistake",
+    "Reply",
     "Retrieval",
     "Wording",
     "compare",

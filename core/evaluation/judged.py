@@ -26,5 +26,7 @@ class Judged:
     split: str
     name: str
     seed: int
+    texts_b: Sequence[str] | None = None
+    """Second texts of pairs."""
     extra: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Further numbers of each row by name, as the model's ``examine`` gave them: (n,) each."""

@@ -93,6 +93,21 @@ class Wording(Record):
     exchanges: list[Exchange] = Field(default_factory=list, description="To read, in the order of the split.")
 
 
+class Reply(Record):
+    """One question about a text with what was expected and what the model answered."""
+
+    item_id: int
+    question: str
+    context: str = Field(description="The text around the answers, at most some 2,000 characters of it.")
+    expected: list[str] = Field(description="Accepted answers; empty: the text holds none.")
+    given: str = Field(description="Answer of the model; empty: none.")
+    at: list[int] = Field(
+        default_factory=list, description="Start and end of the given answer in ``context``; empty: none, or cut off."
+    )
+    f1: float = Field(description="Words in common with the nearest accepted answer, 0 to 1.")
+    score: float = Field(description="How sure the model was, 0 to 1.")
+
+
 class Evaluation(Record):
     """The figures of one model on one split, and what is needed to look behind them."""
 
@@ -132,6 +147,7 @@ class Evaluation(Record):
         "its matches, and texts linked to it by a chain of matches.",
     )
     wording: Wording | None = Field(default=None, description="For written texts.")
+    replies: list[Reply] = Field(default_factory=list, description="For questions about texts: the first ones to read.")
     item_ids: list[int] = Field(default_factory=list, description="Items of the split in row order.")
     gold: list[int] = Field(
         default_factory=list,

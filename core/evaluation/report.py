@@ -31,6 +31,11 @@ def figure_titles(translate: Translate) -> dict[str, str]:
         "entity_recall": _("Span recall"),
         "texts_right": _("Texts without a mistake"),
         "word_macro_f1": _("Word macro F1"),
+        "answer_f1": _("F1 of words"),
+        "exact_match": _("Exact match"),
+        "answerable_f1": _("F1, where there is an answer"),
+        "answerable_exact": _("Exact, where there is an answer"),
+        "unanswerable_right": _("Right, where there is none"),
     }
 
 
@@ -105,6 +110,7 @@ def _tables(evaluation: Evaluation, translate: Translate) -> list[tuple[str, Tab
         (_("Figures with 95 % intervals"), _figures(evaluation, translate)),
         (_("Written texts"), _wording(evaluation, translate)),
         (_("Prompts and answers"), _exchanges(evaluation, translate)),
+        (_("Questions and answers"), _replies(evaluation, translate)),
         (_("How early the matches come"), _retrieval(evaluation, translate)),
         (_("Per label, weakest first"), per_class),
         (_("Most confused pairs"), pairs),
@@ -163,6 +169,15 @@ def _exchanges(evaluation: Evaluation, translate: Translate) -> Table:
         return []
     table: Table = [[translate("Prompt"), translate("Expected"), translate("This model")]]
     return table + [[one.prompt, one.expected, one.answer] for one in evaluation.wording.exchanges[:MISTAKES]]
+
+
+def _replies(evaluation: Evaluation, translate: Translate) -> Table:
+    """Questions with what was expected and given; empty for other tasks."""
+    table: Table = [[translate("Question"), translate("Expected"), translate("Given"), "F1"]]
+    none = translate("no answer")
+    for one in evaluation.replies[:MISTAKES]:
+        table.append([one.question, " / ".join(one.expected) or none, one.given or none, percent(one.f1)])
+    return table
 
 
 def _retrieval(evaluation: Evaluation, translate: Translate) -> Table:

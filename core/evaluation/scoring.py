@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import RefusedError
 from core.evaluation import texts
+from core.evaluation.answers import evaluate_answers
 from core.evaluation.bootstrap import Outcomes, correlation_interval, interval, lowest_plausible
 from core.evaluation.bootstrap import scores as resampled_scores
 from core.evaluation.judged import Judged
@@ -23,6 +24,7 @@ from core.tasks.pair import MATCH, correlations, grades, is_graded
 BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {
     "multilabel": evaluate_multilabel,
     "tagging": evaluate_spans,
+    "question_answering": evaluate_answers,
     Generation.name: texts.measure,
 }
 """Measures of the tasks that are not one label a row, by task name."""
@@ -40,13 +42,14 @@ def evaluate(
     seed: int = 0,
     predicted: Sequence[Any] | None = None,
     extra: Mapping[str, Sequence[float]] | None = None,
+    texts_b: Sequence[str] | None = None,
 ) -> Evaluation:
     """Measure predictions on one split.
 
-    ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids``, ``texts`` and ``predicted`` have n entries. Tasks
-    with one label a row are judged by their scores alone; ``extra`` has further numbers of each row by name. Gold
-    labels that the model does not know count as mistakes and are named in ``warnings``. Raises RefusedError for an
-    empty split and for predictions that do not fit it.
+    ``scores`` is (n, len(labels)) probabilities; ``gold``, ``ids``, ``texts``, ``texts_b`` and ``predicted`` have n
+    entries. Tasks with one label a row are judged by their scores alone; ``extra`` has further numbers of each row by
+    name. Gold labels that the model does not know count as mistakes and are named in ``warnings``. Raises RefusedError
+    for an empty split and for predictions that do not fit it.
     """
     if len(gold) == 0:
         raise RefusedError(
@@ -56,7 +59,8 @@ def evaluate(
     if (measure := BY_VALUES.get(task.name)) is not None:
         if predicted is None or not len(gold) == len(predicted) == len(ids) == len(texts):
             raise RefusedError(f"The predictions do not fit the {split} split.", "Train the model again.")
-        return measure(Judged(gold, predicted, scores, labels, ids, texts, split, name, seed, extra or {}))
+        return measure(Judged(gold, predicted, scores, labels, ids, texts, split, name, seed, texts_b, extra or {}))
+    texts = texts if texts_b is None else list(map(" ↔ ".join, zip(texts, texts_b, strict=True)))
     scores = np.asarray(scores, dtype=np.float64)
     if not len(gold) == len(scores) == len(ids) == len(texts) or scores.shape[1:] != (len(labels),):
         raise RefusedError(

@@ -6,6 +6,7 @@ from core.evaluation.comparison import compare
 from core.evaluation.messages import Message, percent
 from core.evaluation.records import Agreement, Evaluation, Wording
 from core.evaluation.retrieval import Retrieval
+from core.tasks.question_answering import ANSWER
 
 
 def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[Message]:
@@ -43,6 +44,12 @@ def headline(evaluation: Evaluation) -> Message:
         return Message(
             key="Finds labels with a micro F1 of {f1} in {rows} texts (95 % interval {low} to {high}).",
             values=values | {"f1": percent(value)},
+        )
+    if name == "answer_f1":
+        return Message(
+            key="Answers share {f1} of their words with the expected ones (F1, {rows} questions, 95 % interval {low} "
+            "to {high}); {exact} are exactly right.",
+            values=values | {"f1": percent(value), "exact": percent(evaluation.figures["exact_match"])},
         )
     return Message(
         key="Right in {accuracy} of {rows} texts (95 % interval {low} to {high}).",
@@ -156,6 +163,11 @@ def weak_spot(evaluation: Evaluation) -> list[Message]:
     }
     if evaluation.gold_sets:
         template = "Most often mixed up: '{gold}' is missed and '{predicted}' given in {rows} of {support} texts."
+        return [Message(key=template, values=values)]
+    if evaluation.replies:
+        template = "An answer is given to {rows} of {support} questions without one."
+        if pair.gold == ANSWER:
+            template = "No answer is found for {rows} of {support} questions that have one."
         return [Message(key=template, values=values)]
     return [
         Message(

@@ -97,14 +97,19 @@ def _answer(
             raise Stopped
         texts, second = ([row[name] for row in chunk] for name in ("text", "text_b"))
         for row, prediction in zip(chunk, predict(texts) if None in second else predict(texts, second), strict=True):
-            label = prediction.label
-            label = (
-                as_cell(label) if isinstance(label, list) and all(isinstance(part, str) for part in label) else label
-            )
-            yield {**row, "label": label, "score": round(prediction.score, 4)}
+            yield {**row, "label": _in_words(prediction.label), "score": round(prediction.score, 4)}
         done += len(chunk)
         if progress:
             progress(Progressing(done=done, total=total, message="predicting"))
+
+
+def _in_words(label: Any) -> Any:
+    """An answer as one reads it in a table: several labels in one cell, the text of an answer; spans as they are."""
+    if isinstance(label, list) and all(isinstance(part, str) for part in label):
+        return as_cell(label)
+    if isinstance(label, list) and all(isinstance(part, dict) for part in label):
+        return as_cell([part["text"] for part in label])
+    return label
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], others: list[str], path: Path) -> int:

@@ -13,6 +13,11 @@ _PLAIN = {
     "cross_encoder": "AutoModelForSequenceClassification.from_pretrained(folder)  # reads both texts at once",
 }
 
+_ARCHITECTURES = {
+    "tagging": "AutoModelForTokenClassification",
+    "question_answering": "AutoModelForQuestionAnswering",
+}
+"""By task, where it is not the one of ``_PLAIN``."""
 _SENTENCES = ("bi_encoder", "few_shot")
 """Their folders open with sentence-transformers."""
 
@@ -79,6 +84,14 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
 def _limits(facts: dict[str, Any]) -> list[str]:
     if facts["task"] == "generation":
         return list(_WRITING_LIMITS)
+    if facts["task"] == "question_answering":
+        return [
+            "It finds words in the text it is given and knows nothing else. It answers from the probability on that",
+            "had the highest F1 on dev; below it says that there is no answer. The figures hold for texts and",
+            "questions like those of the data version.",
+            "",
+            *_block(facts.get("decision", {})),
+        ]
     if "decision" in facts:
         return [
             "It knows the labels above and nothing else; a text may get none of them. A label is given from the",
@@ -131,5 +144,7 @@ def _loading(method: str, task: str) -> list[str]:
         lines = ["from sentence_transformers import SentenceTransformer", "SentenceTransformer(folder).encode(texts)"]
         return ["```python", *lines, "```"]
     if method in _PLAIN:
-        return ["```python", "from transformers import AutoModelForSequenceClassification", _PLAIN[method], "```"]
+        usual = "AutoModelForSequenceClassification"
+        made = _ARCHITECTURES.get(task, usual)
+        return ["```python", f"from transformers import {made}", _PLAIN[method].replace(usual, made), "```"]
     return ["```python", "from core.inference.predictor import load_predictor", "load_predictor(folder)", "```"]

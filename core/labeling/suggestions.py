@@ -375,7 +375,7 @@ class ProjectSource:
 
     def answers(self, model_id: str, texts: Sequence[str]) -> list[tuple[Any, float]]:
         """What a model of the project says to each text; nothing where it names a label that the schema lost."""
-        said = self._project.workspace.model(model_id).predict(texts)
+        said = self._project.workspace.model(model_id).predict(*_both(texts)) if texts else []
         known, names = set(self.label_names()), self._project.task.names
         return [(one.label if set(names(one.label)) <= known else None, one.score) for one in said]
 

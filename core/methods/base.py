@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from core.errors import ModelError
 from core.records import LabelHelp
-from core.tasks.base import Deciding, Task
+from core.tasks.base import Deciding, Declining, Task
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,13 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class Answering(Predictor, Protocol):
-    """A model in memory whose answers are more than a score for each label: spans, text. Its scores are (n, 0)."""
+    """A model in memory whose answers are more than a score for each label: spans, text.
+
+    Its scores are (n, 0); for a ``Declining`` task the probabilities that there is an answer, and none.
+    """
 
     def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None, **how: Any) -> Answers:
-        """What it says about each text, or pair of texts.
+        """What it says about each text, or pair of texts; for a ``Declining`` task what it would say if it had to.
 
         ``how`` may hold ``writing`` (core.records.Writing), ``seconds`` after which no further prompt is begun, and
         ``should_stop``; models that write read it.
@@ -143,12 +146,17 @@ def answers_of(
 ) -> Answers:
     """What a model of either kind says about each text, or pair of texts. Raises ModelError.
 
-    ``decision`` is what a ``Deciding`` task chose on the dev split; ``how`` is as ``Answering`` takes it.
+    ``decision`` is what a ``Deciding`` or ``Declining`` task chose on the dev split; ``how`` is as ``Answering`` takes
+    it.
     """
     if not task.scored:
         if not isinstance(predictor, Answering):
             raise ModelError("This model gives scores where answers are wanted.", "Train it again.")
-        return predictor.answers(texts, texts_b, **how)
+        said = predictor.answers(texts, texts_b, **how)
+        if not isinstance(task, Declining):
+            return said
+        kept = task.decline(said.values, said.confidence, said.scores, predictor.labels, decision or {})
+        return Answers(*kept, said.scores)
     scores = predictor.scores(texts, texts_b)
     if not len(texts):
         return Answers([], np.zeros(0, np.float32), scores)

@@ -1,7 +1,8 @@
 """The baseline that every other model has to beat: TF-IDF and a linear support vector machine.
 
 Wang & Manning 2012, "Baselines and Bigrams", in scikit-learn's implementation. Pairs of texts are compared by what they
-share, and a logistic regression decides (core.methods.pair_linear).
+share, and a logistic regression decides (core.methods.pair_linear); spans, answers and responses have baselines of
+their own (crf, answer_search, nearest).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from core.methods.answer_search import AnswerSearch
 from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData
 from core.methods.crf import CrfPredictor, crf_cost, train_crf
 from core.methods.linear import TextFeatures, tfidf_vectorizers
@@ -18,6 +20,7 @@ from core.methods.linear_kinds import load_linear, train_texts
 from core.methods.nearest import NearestResponse
 from core.methods.pair_linear import train_pairs
 from core.tasks.generation import Generation
+from core.tasks.question_answering import QuestionAnswering
 
 
 class TfidfOptions(MethodOptions):
@@ -67,7 +70,7 @@ class Baseline:
         "model has to beat it."
     )
     tasks: ClassVar[frozenset[str]] = frozenset(
-        {"classification", "multilabel", "pair", "relation", "tagging", "generation"}
+        {"classification", "multilabel", "pair", "relation", "tagging", "question_answering", "generation"}
     )
     needs_base: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
@@ -78,6 +81,8 @@ class Baseline:
         if data.task.name == "tagging":
             return train_crf(data, context)
         checked = TfidfOptions.model_validate(options.model_dump())
+        if data.task.name == QuestionAnswering.name:
+            return AnswerSearch.fit(data, checked.C, checked.seed, context)
         vectorizers = tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams)
         if data.task.name == Generation.name:
             return NearestResponse.fit(data, vectorizers)
@@ -90,6 +95,8 @@ class Baseline:
         """Load what the predictor's ``save`` wrote."""
         if task == "tagging":
             return CrfPredictor.load(directory, labels)
+        if task == QuestionAnswering.name:
+            return AnswerSearch.load(directory, labels)
         if task == Generation.name:
             return NearestResponse.load(directory, labels)
         return load_linear(directory, labels, device)

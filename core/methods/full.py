@@ -23,4 +23,7 @@ class FullFineTuning(TunedEncoder):
     )
     tasks: ClassVar[frozenset[str]] = TunedEncoder.tasks | {"generation"}
     Options: ClassVar[type[NeuralOptions]] = FullOptions
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 5e-5}}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        **TunedEncoder.task_defaults,
+        "generation": {**WRITING_DEFAULTS, "learning_rate": 5e-5},
+    }

@@ -71,7 +71,10 @@ class Lora(PeftMethod):
     )
     tasks: ClassVar[frozenset[str]] = PeftMethod.tasks | {"generation"}
     Options: ClassVar[type[NeuralOptions]] = LoraOptions
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 5e-4}}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        **PeftMethod.task_defaults,
+        "generation": {**WRITING_DEFAULTS, "learning_rate": 5e-4},
+    }
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Low-rank matrices as the options say."""

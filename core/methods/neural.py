@@ -46,6 +46,8 @@ ACTIVATION_BYTES = 5e-3
 """Bytes kept for the way back, a token and weight of the encoder."""
 WRITING_DEFAULTS: dict[str, Any] = {"max_length": 512, "batch_size": 8, "epochs": 3, "dropout": 0.0}
 """Of tasks that write: prompt and response together are long, and language models of today learn without dropout."""
+READING_DEFAULTS: dict[str, Any] = {"max_length": 384, "batch_size": 16}
+"""Of tasks that read a long text: windows as long as those of BERT's own script for SQuAD."""
 _fastest: list[float] = []
 """Matrix speeds measured by this process, best last."""
 

@@ -17,6 +17,10 @@ from core.methods.peft_method import PeftMethod
 BERT_LIKE = frozenset({"bert", "roberta", "xlm-roberta", "electra"})
 
 
+BY_TOKEN = frozenset({"tagging", "question_answering"})
+"""Tasks with an output for each token."""
+
+
 class PromptOptions(NeuralOptions):
     """Options of learned tokens."""
 
@@ -78,7 +82,7 @@ class PromptTuning(_LearnedTokens):
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Tokens before the text, in a model with a label for each token: peft cannot do it."""
-        return _no_room(self.title) if task == "tagging" else super().unsuited(task, kind)
+        return _no_room(self.title) if task in BY_TOKEN else super().unsuited(task, kind)
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Word vectors drawn at random."""
@@ -113,7 +117,7 @@ class PTuning(_LearnedTokens):
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """As prompt tuning."""
-        return _no_room(self.title) if task == "tagging" else super().unsuited(task, kind)
+        return _no_room(self.title) if task in BY_TOKEN else super().unsuited(task, kind)
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """A network of three layers."""

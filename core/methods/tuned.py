@@ -10,6 +10,7 @@ from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import Head, head_for
 from core.methods.neural import (
+    READING_DEFAULTS,
     EncoderPredictor,
     NeuralOptions,
     epochs_for,
@@ -29,11 +30,13 @@ class TunedEncoder:
     name: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str]
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation", "tagging"})
+    tasks: ClassVar[frozenset[str]] = frozenset(
+        {"classification", "multilabel", "relation", "tagging", "question_answering"}
+    )
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"question_answering": READING_DEFAULTS}
     """Defaults of the options that are others for a task, by its name."""
 
     def unsuited(self, task: str, kind: str) -> str | None:

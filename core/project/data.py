@@ -75,9 +75,10 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
     def _guessed(self, preview: ImportPreview) -> ImportPreview:
         """The same preview with the columns that this task knows by name."""
         known = self.task.columns if isinstance(self.task, Joining) else ()
-        for text, label in known:
-            if {text, label} <= set(preview.columns):
-                guess = preview.guess.model_copy(update={"text": text, "label": label})
+        for text, label, *second in known:
+            if {text, label, *second} - {""} <= set(preview.columns):
+                chosen = {"text": text, "label": label or None, **({"text_b": second[0]} if second else {})}
+                guess = preview.guess.model_copy(update=chosen)
                 return preview.model_copy(update={"guess": guess})
         return preview
 

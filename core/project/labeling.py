@@ -376,5 +376,5 @@ def _as_text(label: Any) -> str:
 def _same(suggested: Any, given: Any) -> bool:
     """Whether two values say the same; the order of several labels does not count."""
     if isinstance(suggested, list) and isinstance(given, list):
-        return set(suggested) == set(given)
+        return all(one in given for one in suggested) and all(one in suggested for one in given)
     return bool(suggested == given)

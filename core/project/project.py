@@ -127,7 +127,9 @@ class Project(ProjectVersions):
                 return None
             folder = resolve(base or default_base(self.task.name), offline=True, bases=bases, runs=runs)
         lengths = token_counts(training_sample(version), folder)
-        limit = getattr(checked, "max_length", None)
+        # Spans and answers are looked for in windows of a long text: nothing is cut.
+        whole = self.task.needs_labels and not self.task.scored
+        limit = None if whole else getattr(checked, "max_length", None)
         tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
         cost = chosen.estimate(None, checked, version.rows("train"), tokens, folder)
         return replace(cost, cut_share=float((lengths > limit).mean()) if limit else 0.0)

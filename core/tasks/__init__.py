@@ -6,11 +6,21 @@ from core.tasks.classification import Classification
 from core.tasks.generation import Generation
 from core.tasks.multilabel import Multilabel
 from core.tasks.pair import Pair
+from core.tasks.question_answering import QuestionAnswering
 from core.tasks.relation import Relation
 from core.tasks.tagging import Tagging
 
 _TASKS: dict[str, Task] = {
-    task.name: task for task in (Classification(), Multilabel(), Relation(), Tagging(), Pair(), Generation())
+    task.name: task
+    for task in (
+        Classification(),
+        Multilabel(),
+        Relation(),
+        Tagging(),
+        Pair(),
+        QuestionAnswering(),
+        Generation(),
+    )
 }
 
 

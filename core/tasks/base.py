@@ -78,10 +78,13 @@ class Task(Protocol):
 class Joining(Protocol):
     """A task whose label cell can only be read beside the text of its row."""
 
-    columns: tuple[tuple[str, str], ...]
-    """Usual names of its columns of texts and labels, the surest first."""
+    columns: tuple[tuple[str, ...], ...]
+    """Usual names of its columns of texts and labels, and of second texts where it has them, the surest first; an empty
+    name: nothing is labelled."""
+    beside: tuple[str, ...]
+    """Further columns by which a label cell is read, where a file has them."""
 
-    def join(self, text: str, text_b: str | None, cell: str | None) -> tuple[str, str | None]:
+    def join(self, text: str, text_b: str | None, cell: str | None, *beside: str | None) -> tuple[str, str | None]:
         """The text of a row as it is stored, and its label cell as ``parse`` reads it. Raises InputError."""
 
     def fit(self, value: Any, text: str, text_b: str | None) -> Any:
@@ -99,6 +102,26 @@ class Deciding(Protocol):
         self, scores: np.ndarray, labels: Sequence[str], decision: Mapping[str, Any]
     ) -> tuple[list[Any], np.ndarray]:
         """(values, confidence (n,)) from probabilities (n, len(labels)); an empty ``decision``: nothing was chosen."""
+
+
+@runtime_checkable
+class Declining(Protocol):
+    """A task whose models always find an answer and say how probable it is that there is one: a threshold decides."""
+
+    def threshold(
+        self, gold: Sequence[Any], found: Sequence[Any], scores: np.ndarray, labels: Sequence[str]
+    ) -> dict[str, Any]:
+        """From which probability on an answer is given, chosen on the dev split; kept with the model, so JSON."""
+
+    def decline(
+        self,
+        found: Sequence[Any],
+        confidence: np.ndarray,
+        scores: np.ndarray,
+        labels: Sequence[str],
+        decision: Mapping[str, Any],
+    ) -> tuple[list[Any], np.ndarray]:
+        """(values, confidence (n,)) from what was found with its probabilities (n, len(labels)); see ``Deciding``."""
 
 
 @runtime_checkable

@@ -27,12 +27,13 @@ class Tagging:
     fixed_labels: tuple[str, ...] = ()
     implied: Any = None
     minimum_per_class = 1
-    columns = (
+    columns: tuple[tuple[str, ...], ...] = (
         ("tokens", "tags"), ("tokens", "ner_tags"), ("words", "tags"), ("words", "labels"), ("text", "spans"),
         ("text", "entities"), ("text", "label"),
     )  # fmt: skip
+    beside: tuple[str, ...] = ()
 
-    def join(self, text: str, text_b: str | None, cell: str | None) -> tuple[str, str | None]:
+    def join(self, text: str, text_b: str | None, cell: str | None, *beside: str | None) -> tuple[str, str | None]:
         """The text of a row, and its spans as JSON: from tokens and tags, or from a text and its spans.
 
         Raises InputError for tags that do not match the tokens and spans that do not fit the text.

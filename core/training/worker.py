@@ -34,7 +34,7 @@ from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData, answers_of
 from core.methods.embeddings import file_hash
 from core.methods.tuned import TunedEncoder
-from core.tasks.base import Deciding
+from core.tasks.base import Deciding, Declining
 from core.tasks.pair import MATCH
 from core.tasks.wording import perplexity
 from core.training.checks import check_base, check_texts
@@ -264,12 +264,15 @@ def _weights_hash(path: Path, memo: Path) -> str:
 
 def _decision(target: Path, config: RunConfig, context: WorkerContext, data: TrainingData) -> dict[str, Any]:
     """What the manifest says about how probabilities become answers: chosen on dev with the model as it was saved."""
-    if not isinstance(data.task, Deciding):
+    if not isinstance(data.task, Deciding | Declining):
         return {}
     context.progress(0, 1, "choosing thresholds")
     predictor: Any = get_method(config.method).load(target, config.labels, context.device, config.task)
     if hasattr(predictor, "use_cache"):
         predictor.use_cache(context.cache)
+    if isinstance(data.task, Declining):
+        said = predictor.answers(data.dev.texts, data.dev.texts_b)
+        return {"decision": data.task.threshold(data.dev.values, said.values, said.scores, config.labels)}
     return {"decision": data.task.decide(data.dev.values, predictor.scores(data.dev.texts), config.labels)}
 
 
@@ -308,6 +311,8 @@ def _measure(
         patience = {"seconds": WRITING_SECONDS, "should_stop": context.should_stop} if writes(data) else {}
         said = answers_of(predictor, data.task, rows.texts, rows.texts_b, decision, **patience)
         extra = predictor.examine(rows) if hasattr(predictor, "examine") else {}
+        if isinstance(data.task, Declining):  # an answer has a probability of its own beside that of there being one
+            extra = {**extra, "confidence": said.confidence}
         folder.write_predictions(split, rows, said.values, said.scores, extra)
         metrics[split] = data.task.metrics(rows.values, said.values, config.labels, said.scores) if len(rows) else {}
         if "loss" in extra and len(rows):

@@ -14,6 +14,7 @@ from core.project import Project
 from core.project.data import OnDuplicate
 from core.records import ColumnMapping, ImportPreview, ImportReport
 from core.tasks.base import Task
+from core.tasks.question_answering import QuestionAnswering
 from studio import session
 from studio.guard import guard
 from studio.i18n import _, ngettext, number
@@ -159,11 +160,11 @@ def _map_and_store(preview: ImportPreview, name: str, key: str, task: Task, stor
 
 def _columns(preview: ImportPreview, key: str, task: Task) -> ColumnMapping:
     """One picker a meaning, set to our guess; the second text only where the task has one."""
-    writes = not task.needs_labels
+    writes, asks = not task.needs_labels, isinstance(task, QuestionAnswering)
     meanings = {
         "text": _("Prompt") if writes else _("Text"),
-        **({"text_b": _("Second text")} if task.paired else {}),
-        "label": _("Response") if writes else _("Label"),
+        **({"text_b": _("Question") if asks else _("Second text")} if task.paired else {}),
+        "label": _("Response") if writes else _("Answer") if asks else _("Label"),
         "split": _("Split (train, dev, test)"),
         "id": _("Your own id"),
     }

@@ -55,7 +55,7 @@ def items_frame(items: list[Item]) -> pd.DataFrame:
             "id": [item.id for item in items],
             "text": [item.text for item in items],
             "text_b": [item.text_b for item in items],
-            "label": [_cell(item.label, item.text) for item in items],
+            "label": [_cell(item.label, item.text, item.text_b) for item in items],
             "annotator": [item.annotator for item in items],
             "labelled_at": [item.labelled_at for item in items],
             "split": [item.split for item in items],
@@ -91,7 +91,12 @@ def item_details(project: Project, item: Item, user: str) -> None:
         st.text(item.text)
         if item.text_b is not None:
             st.text(item.text_b)
-        known = {_("Label"): item.label, _("Note"): item.flag, _("Your id"): item.external_id, **item.meta}
+        known = {
+            _("Label"): _cell(item.label, item.text, item.text_b),
+            _("Note"): item.flag,
+            _("Your id"): item.external_id,
+            **item.meta,
+        }
         facts = {
             escape(str(name)): escape(_cell(value) or "") for name, value in known.items() if value not in (None, "")
         }
@@ -156,6 +161,6 @@ def _history(project: Project, item: Item) -> None:
     )
 
 
-def _cell(value: object, text: str = "") -> str | None:
+def _cell(value: object, text: str = "", text_b: str | None = None) -> str | None:
     """A task's value as one cell of text."""
-    return None if value is None else value_text(value, text)
+    return None if value is None else value_text(value, text, text_b)

@@ -17,6 +17,7 @@ from core.errors import StudioError
 from core.project import Project
 from core.records import Item, Suggestion
 from core.tasks.generation import LONGEST_RESPONSE
+from core.tasks.question_answering import QuestionAnswering
 from core.tasks.tagging import Tagging
 from studio import session
 from studio.current import annotator
@@ -26,6 +27,7 @@ from studio.keys import ACTIONS, assign_keys
 from studio.services import get_workspace
 from studio.text import escape, line
 from studio.values import value_text
+from studio.widgets.answer_desk import draw_answer
 from studio.widgets.span_desk import draw_words, mark
 
 CALM_LENGTH = 600
@@ -61,15 +63,19 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
         st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
     draw_state(item, habit(project))
-    draw_text(item)
+    draw_text(item, asks(project))
     if isinstance(project.task, Tagging):
         draw_words(item, chosen(item.id), TEXT_WIDTH)
+    elif asks(project):
+        draw_answer(item, chosen(item.id), TEXT_WIDTH)
     missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
     if built(project):
-        draw_confirm(project.id, item, missing)
+        draw_confirm(project, item, missing)
     else:
         draw_suggestion(project.id, item.id, missing, accepts=project.task.needs_labels)
-    if project.task.needs_labels:
+    if asks(project):
+        draw_nothing(project, item, _("No answer"), _("The text does not answer the question. It is saved at once."))
+    elif project.task.needs_labels:
         draw_labels(project, item)
     else:
         draw_response(project.id, item)
@@ -80,6 +86,8 @@ def habit(project: Project) -> str:
     """What saves an answer here."""
     if not project.task.needs_labels:
         return _("The button below the response saves it.")
+    if asks(project):
+        return _("Choose the words of the answer, Enter saves it.")
     return _("Keys choose labels, Enter saves them.") if built(project) else _("Every key press is saved at once.")
 
 
@@ -104,13 +112,19 @@ def draw_state(item: Item, usual: str) -> None:
         st.caption(_("No. {n}").format(n=number(item.position + 1)), width="content")
 
 
-def draw_text(item: Item) -> None:
-    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump."""
+def draw_text(item: Item, asked: bool = False) -> None:
+    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump.
+
+    ``asked``: the second text is a question about it, which stands above.
+    """
     long = len(item.text) + len(item.text_b or "") > CALM_LENGTH
     height = 420 if long or item.text_b else 230
     # The key of the item lets each text begin at its top, wherever the one before was left.
     with st.container(height=height, width=TEXT_WIDTH, border=True, key=f"text_{item.id}"):
-        for place, part in enumerate((item.text, item.text_b)):
+        if asked:
+            st.markdown(f"##### {escape(item.text_b or '')}", anchors=False)
+            st.divider()
+        for place, part in enumerate((item.text, None if asked else item.text_b)):
             if part is None:
                 continue
             if place:
@@ -159,10 +173,15 @@ def draw_suggestion(project_id: int, item_id: int, missing: str, accepts: bool =
 
 def built(project: Project) -> bool:
     """True where an answer is put together by several key presses and saved by Enter."""
-    return project.task.many or isinstance(project.task, Tagging)
+    return project.task.many or isinstance(project.task, Tagging | QuestionAnswering)
 
 
-def draw_confirm(project_id: int, item: Item, missing: str) -> None:
+def asks(project: Project) -> bool:
+    """True where the second text is a question about the first."""
+    return isinstance(project.task, QuestionAnswering)
+
+
+def draw_confirm(project: Project, item: Item, missing: str) -> None:
     """The labels chosen so far, or the suggestion, under the Enter key.
 
     One widget whatever it says, and never disabled: Enter may follow a label's key faster than the card is drawn, and
@@ -177,13 +196,14 @@ def draw_confirm(project_id: int, item: Item, missing: str) -> None:
             label=escape(value_text(suggestion.label, item.text), 60), percent=min(99, round(suggestion.score * 100))
         )
     else:
-        words = missing + " · " + _("choose labels, then Enter")
+        way = _("choose words, then Enter") if asks(project) else _("choose labels, then Enter")
+        words = missing + " · " + way
     st.button(
         words,
         key=f"accept_{item_id}",
         shortcut=ACTIONS["accept"],
         on_click=confirm,
-        args=(project_id, item_id),
+        args=(project.id, item_id),
         type="tertiary",
         icon=":material/check:" if names else ":material/lightbulb:",
     )
@@ -226,15 +246,20 @@ def draw_labels(project: Project, item: Item) -> None:
             width="stretch",
         )
     if many_each:
-        st.button(
-            _("None of them"),
-            key=f"nothing_{item.id}",
-            shortcut=ACTIONS["nothing"],
-            on_click=confirm,
-            args=(project_id, item.id, True),
-            help=_("No label applies to this text. It is saved at once."),
-            type="primary" if item.label == [] and not lit else "tertiary",
-        )
+        draw_nothing(project, item, _("None of them"), _("No label applies to this text. It is saved at once."))
+
+
+def draw_nothing(project: Project, item: Item, title: str, meaning: str) -> None:
+    """The button, and key, that says that nothing applies."""
+    st.button(
+        title,
+        key=f"nothing_{item.id}",
+        shortcut=ACTIONS["nothing"],
+        on_click=confirm,
+        args=(project.id, item.id, True),
+        help=meaning,
+        type="primary" if item.label == [] and not chosen(item.id) else "tertiary",
+    )
 
 
 def draw_response(project_id: int, item: Item) -> None:
@@ -389,20 +414,30 @@ def save_confirmed() -> None:
         return
     project_id, item_id, nothing = asked
     names, suggestion = chosen(item_id), shown_suggestion(item_id)
+    answered = asks(get_workspace().project(project_id))
     if names and nothing:
-        st.session_state[session.SAVED] = _("Labels are chosen. Enter saves them; take them back if none applies.")
+        st.session_state[session.SAVED] = (
+            _("An answer is chosen. Enter saves it; take it back if there is none.")
+            if answered
+            else _("Labels are chosen. Enter saves them; take them back if none applies.")
+        )
     elif names or nothing:
         give(project_id, item_id, names)
     elif suggestion is not None:
         give(project_id, item_id, suggestion.label)
     else:
-        st.session_state[session.SAVED] = _("Nothing is chosen yet: press the key of a label, or that of none.")
+        st.session_state[session.SAVED] = (
+            _("Nothing is chosen yet: choose words of the text, or press the key for no answer.")
+            if answered
+            else _("Nothing is chosen yet: press the key of a label, or that of none.")
+        )
 
 
 def write(answer: Answer) -> None:
     """Store one answer; keep it in the session when that fails."""
+    project = get_workspace().project(answer.project_id)
     try:
-        get_workspace().project(answer.project_id).label(
+        project.label(
             answer.item_id,
             answer.label,
             user=annotator(),
@@ -417,7 +452,7 @@ def write(answer: Answer) -> None:
     if kept is not None and (kept.project_id, kept.item_id) == (answer.project_id, answer.item_id):
         st.session_state[session.UNSAVED] = None
     st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(
-        label=escape(value_text(answer.label), 60)
+        label=escape(value_text(answer.label, text_b="" if asks(project) else None), 60)
     )
 
 

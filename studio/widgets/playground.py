@@ -11,11 +11,13 @@ import streamlit as st
 from core.model import Model
 from core.records import Prediction, Writing
 from core.tasks import get_task
+from core.tasks.question_answering import ANSWER, QuestionAnswering
 from studio import session
 from studio.i18n import _, ngettext, number, percent
 from studio.services import get_model
 from studio.text import escape
 from studio.values import value_text
+from studio.widgets.answers_view import show_in_text
 
 SHOWN_SCORES = 8
 MOST_TEXTS = 200
@@ -27,6 +29,9 @@ def playground(model: Model) -> None:
     """A form that stays filled in, and the answers to it."""
     if not get_task(model.info.task).needs_labels:
         _write(model)
+        return
+    if model.info.task == QuestionAnswering.name:
+        _ask(model)
         return
     paired = get_task(model.info.task).paired
     with st.form(f"try_{model.id}", border=False):
@@ -110,6 +115,33 @@ def _write(model: Model) -> None:
                 ms=number(last[3]), share=percent(last[2][0].score)
             )
         )
+
+
+def _ask(model: Model) -> None:
+    """One text, a question about it, and the answer marked in the text."""
+    with st.form(f"ask_{model.id}", border=False):
+        context = st.text_area(_("A text"), key=f"ask_text_{model.id}", height=200)
+        question = st.text_input(_("A question about it"), key=f"ask_question_{model.id}")
+        asked = st.form_submit_button(_("Ask the model"), type="primary", icon=":material/bolt:")
+    context, question = (context or "").strip(), (question or "").strip()
+    if asked and not (context and question):
+        st.warning(_("Give a text and a question."))
+    elif asked:
+        with st.spinner(_("Loading the model")):
+            loaded = get_model(model.id)
+            started = time.perf_counter()
+            answers = loaded.predict([context], [question])
+        took = (time.perf_counter() - started) * 1000
+        st.session_state[session.ANSWERS] = (model.id, [context], answers, took, 1)
+    last = st.session_state.get(session.ANSWERS)
+    if last is None or last[0] != model.id:
+        return
+    text, answer = last[1][0], last[2][0]
+    st.subheader(f"{escape(value_text(answer.label, text, ''), 200)} · {percent(answer.score)}", anchor=False)
+    show_in_text(text, [answer.label[0]["start"], answer.label[0]["end"]] if answer.label else [])
+    st.caption(
+        _("{ms} ms · there is an answer: {share}").format(ms=number(last[3]), share=percent(answer.scores[ANSWER]))
+    )
 
 
 def _lines(text: str | None) -> list[str]:

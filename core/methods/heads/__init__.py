@@ -1,6 +1,7 @@
 """Which head a task puts on an encoder."""
 
 from core.errors import RefusedError
+from core.methods.heads.answer import AnswerHead
 from core.methods.heads.base import Head, Reading, Targets
 from core.methods.heads.labels import LabelHead, MultiLabelHead, RelationHead
 from core.methods.heads.pairs import PairHead
@@ -14,10 +15,12 @@ _HEADS: dict[str, type[Head]] = {
     "multilabel": MultiLabelHead,
     "tagging": TagHead,
     "pair": PairHead,
+    "question_answering": AnswerHead,
     "generation": WritingHead,
 }
 
 __all__ = [
+    "AnswerHead",
     "Head",
     "LabelHead",
     "MultiLabelHead",
