@@ -87,6 +87,11 @@ class LoopOptions(MethodOptions):
         description="Parts in which the texts of a step are worked through. More parts take less memory and more time; "
         "what is learned stays the same. Raised by itself when memory runs out.",
     )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Forget what each layer worked out and work it out again on the way back: long texts and large "
+        "models take much less memory, and a step takes about a third longer. What is learned stays the same.",
+    )
     max_length: int = Field(
         default=128,
         ge=8,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,7 +29,9 @@ from core.training import checkpoints
 from core.training.adversarial import Adversary
 from core.training.dropout import Masks, quick_dropout
 from core.training.memory import is_out_of_memory
+from core.training.optimizers import new_optimizer, rate
 from core.training.precision import attention_in_32_bits, half_precision
+from core.training.recomputing import recomputed_layers
 
 if TYPE_CHECKING:
     from core.methods.heads import Targets
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from core.methods.neural import LoopOptions
     from core.methods.tokens import Batches
 
-_LAYER = re.compile(r"\.(\d+)\.")
 EVENTS = 400
 """Most points of a loss curve."""
 Metrics = dict[str, float]
@@ -111,11 +112,12 @@ class Loop:
         self.steps_per_epoch = math.ceil(len(self.data) / self.options.batch_size)
         self.epochs = epochs_for(self.options.epochs, self.steps_per_epoch)
         self.total = self.steps_per_epoch * self.epochs
-        self.optimizer = self._optimizer()
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.optimizer = new_optimizer(self.trainable, self.options, self.head_names, self.device)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, partial(rate, self.options, self.total))
         self.checkpoints = self.context.directory / "checkpoints"
         self.half = half_precision(self.context) if self.options.half_precision else None
         self.masks = Masks(self.options.seed)
+        self.recomputed: list[torch.nn.Module] = []
         self.state.parts = max(self.state.parts, self.options.accumulation)
         kind: Any = getattr(self.options, "adversarial", "none")
         size = getattr(self.options, "adversarial_size", 0.0)
@@ -131,6 +133,8 @@ class Loop:
         with ExitStack() as stack:
             if self.adversary is not None:
                 stack.enter_context(self.adversary)
+            if self.options.gradient_checkpointing:
+                self.recomputed = stack.enter_context(recomputed_layers(self.model, self.masks))
             if self.device.type == "cpu":
                 stack.enter_context(quick_dropout(self.model, self.masks))
                 if self.half is not None:
@@ -273,41 +277,8 @@ class Loop:
             parameters = list(module.parameters())
             if parameters and not any(p.requires_grad for p in parameters):
                 module.eval()
-
-    # -------------------------------------------------------------- optimiser
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        options = self.options
-        groups: dict[tuple[bool, bool, int], list[torch.nn.Parameter]] = {}
-        decay = getattr(options, "layer_decay", 1.0)
-        depths = layer_depths(list(self.trainable)) if decay < 1 else {}
-        for name, parameter in self.trainable.items():
-            head = any(part in name for part in self.head_names)
-            decays = parameter.ndim > 1  # biases and layer norms are not decayed
-            groups.setdefault((head, decays, 0 if head else depths.get(name, 0)), []).append(parameter)
-        settings = [
-            {
-                "params": parameters,
-                "lr": options.learning_rate * (getattr(options, "head_factor", 1.0) if head else decay**depth),
-                "weight_decay": options.weight_decay if decays else 0.0,
-            }
-            for (head, decays, depth), parameters in groups.items()
-        ]
-        if options.optimizer == "adafactor":
-            return torch.optim.Adafactor(settings, lr=options.learning_rate)
-        if options.optimizer == "sgd":
-            return torch.optim.SGD(settings, lr=options.learning_rate, momentum=0.9)
-        return torch.optim.AdamW(settings, lr=options.learning_rate, fused=self.device.type in ("cpu", "cuda"))
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate at a step: rises through the warm-up, then falls by the schedule."""
-        warmup = round(self.options.warmup * self.total)
-        if step < warmup:
-            return (step + 1) / warmup
-        done = min(1.0, (step - warmup) / max(1, self.total - warmup))
-        if self.options.schedule == "constant":
-            return 1.0
-        return 1.0 - done if self.options.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+        for layer in self.recomputed:
+            layer.training = True  # layers recompute in training mode only; what is inside of frozen ones stays exact
 
     # -------------------------------------------------------------- checkpoints
 
@@ -348,7 +319,7 @@ class Loop:
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.schedule.last_epoch = self.state.step
         for group, start in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
-            group["lr"] = start * self._rate(self.state.step)
+            group["lr"] = start * rate(self.options, self.total, self.state.step)
         self.context.report("resumed", step=self.state.step)
         return True
 
@@ -373,13 +344,3 @@ class Loop:
         if self.device.type == "cuda":
             tensors["rng_device"] = torch.cuda.get_rng_state(self.device)
         return tensors
-
-
-def layer_depths(names: Sequence[str]) -> dict[str, int]:
-    """How many layers lie above each parameter: 0 for those of the top layer, and one more than all for what is below.
-
-    Layers are told by the first number in a name, as in ``encoder.layer.3.output.dense.weight``.
-    """
-    numbers = {name: int(found.group(1)) for name in names if (found := _LAYER.search(name))}
-    top = max(numbers.values(), default=-1)
-    return {name: top - numbers[name] if name in numbers else top + 1 for name in names}
