@@ -148,6 +148,13 @@ class NeuralOptions(LoopOptions):
         "label_smoothing": Range(0.0, 0.2),
     }
 
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Processes that share the texts of each step. Automatic: one for each GPU where the machine has "
+        "several, otherwise one, which uses all cores of a processor. What is learned stays the same.",
+    )
     head_factor: float = Field(
         default=5.0,
         gt=0,

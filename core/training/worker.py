@@ -39,6 +39,7 @@ from core.tasks.pair import MATCH
 from core.tasks.wording import perplexity
 from core.training.checks import check_base, check_texts
 from core.training.imports import import_ahead, import_without_pandas
+from core.training.members import processes_for, together
 from core.training.memory import is_out_of_memory
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
@@ -206,7 +207,9 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     if not folder.model_is_complete():
         check_texts(data.train.texts, context)
         base, base_facts = _base(config, context) if method.needs_base else (None, {})
-        predictor = method.fit(data, options, base, context)
+        count = processes_for(options, config.device, context.device)
+        with together(folder, count, context.device, lambda error: _failed(context, error)):
+            predictor = method.fit(data, options, base, context)
         context.report("note", message="Saving the model")
         with new_folder(folder.model) as target:
             predictor.save(target)
