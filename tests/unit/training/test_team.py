@@ -27,6 +27,7 @@ OPTIONS = {
     "optimizer": "sgd",  # AdamW makes much of the last bits of gradients that are next to nothing
     "learning_rate": 0.05,
     "dropout": 0.0,
+    "half_precision": False,  # 16 bits are rounded otherwise where a batch is cut otherwise
     "patience": 0,
     "checkpoint_seconds": 0.0,
 }
