@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from core.methods.neural import LoopOptions
     from core.methods.tokens import Batches
 
+SAVING_COSTS = 10.0
+"""Longer than a save took is trained before the next one, however short the options want the pause."""
 EVENTS = 400
 """Most points of a loss curve."""
 Metrics = dict[str, float]
@@ -155,7 +157,7 @@ class Loop:
         self.team.begin_alike(dict(self.model.named_parameters()))
         if not self._restore():
             self._measure()
-        saved = time.monotonic()
+        saved, pause = time.monotonic(), self.options.checkpoint_seconds
         while self.state.epoch < self.epochs:
             batches = shuffled_buckets(
                 self.data.lengths, self.options.batch_size, (self.options.seed, self.state.epoch)
@@ -167,9 +169,10 @@ class Loop:
                     self._save()
                     raise Stopped
                 self._step(rows)
-                if time.monotonic() - saved > self.options.checkpoint_seconds:
+                if (now := time.monotonic()) - saved > pause:
                     self._save()
                     saved = time.monotonic()
+                    pause = max(self.options.checkpoint_seconds, SAVING_COSTS * (saved - now))
             done = sum(len(rows) for rows in batches[first:])
             self.context.report("speed", samples_per_s=round(done / (time.monotonic() - begun), 1))
             self.state.epoch += 1
