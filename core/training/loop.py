@@ -172,7 +172,7 @@ class Loop:
                 if (now := time.monotonic()) - saved > pause:
                     self._save()
                     saved = time.monotonic()
-                    pause = max(self.options.checkpoint_seconds, SAVING_COSTS * (saved - now))
+                    pause = pause and max(self.options.checkpoint_seconds, SAVING_COSTS * (saved - now))
             done = sum(len(rows) for rows in batches[first:])
             self.context.report("speed", samples_per_s=round(done / (time.monotonic() - begun), 1))
             self.state.epoch += 1
