@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def peak(path: Path, rows: int) -> list[Figure]:
                 100 * told["share"],
                 "%",
                 low=None if half else 50,
-                note=f"peak {told['peak'] / 1e9:.0f} GFLOP/s, {told['tokens_a_second']:.0f} real tokens/s; time goes to "
+                note=f"peak {told['peak'] / 1e9:.0f} GFLOP/s, {told['tokens_a_second']:.0f} real tokens/s; time: "
                 + ", ".join(f"{name} {share:.0%}" for name, share in told["kinds"].items()),
             )
         )
@@ -282,7 +283,7 @@ def kill(path: Path, rows: int) -> list[Figure]:
         workspace.runner.wait(run)
     if again[-1]["step"] != at:
         raise SystemExit(f"resumed at step {again[-1]['step']}, the last saved one was {at}")
-    gaps = [later["t"] - sooner["t"] for sooner, later in zip(saved, saved[1:], strict=False)]
+    gaps = [later["t"] - sooner["t"] for sooner, later in pairwise(saved)]
     longest = max([lost, *gaps])
     note = f"{lost:.0f} s lost by a kill after {KILLED_AFTER:.0f} s, {len(saved)} saved states; the longest gap counts"
     return [Figure("kill -9 of a worker, work lost at most", "<= 30 s", longest, "s", high=30, note=note)]

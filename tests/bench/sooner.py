@@ -1,4 +1,4 @@
-"""How much sooner full fine-tuning is as good as a plain loop after five epochs, and as HF ``Trainer`` with its defaults.
+"""How much sooner full fine-tuning is as good as a plain loop after five epochs, against that loop and HF ``Trainer``.
 
 Slow (about 40 minutes a round): ``WHETSTONE_BENCH_DATA=... WHETSTONE_BENCH_REFERENCE=... python -m tests.bench
 sooner``, or ``python -m tests.bench.sooner --rounds 2``. On the first 2,000 rows of twitter_financial_news the
