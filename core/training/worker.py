@@ -38,8 +38,8 @@ from core.methods.tuned import TunedEncoder
 from core.tasks.base import Deciding, Declining
 from core.tasks.pair import MATCH
 from core.tasks.wording import perplexity
-from core.training.checks import check_base, check_texts
 from core.training import hardware, pace
+from core.training.checks import check_base, check_texts
 from core.training.imports import import_ahead, import_without_pandas
 from core.training.members import processes_for, together
 from core.training.memory import is_out_of_memory

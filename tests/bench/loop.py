@@ -124,7 +124,7 @@ def lora(path: Path, rows: int, rounds: int) -> list[Figure]:
 def _child(*words: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.loop", *words],
-        check=True, capture_output=True, text=True, env=worker_environment(),
+        check=True, stdout=subprocess.PIPE, text=True, env=worker_environment(),
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
@@ -295,7 +295,7 @@ def start(path: Path, rows: int) -> list[Figure]:
         workspace.close()
         done = subprocess.run(
             [sys.executable, "-c", APP, str(home), "minilm", "full", str(WARM + COUNTED)],
-            check=True, capture_output=True, text=True,
+            check=True, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
     told = json.loads(done.stdout.strip().splitlines()[-1])
     counted = told["seconds"][WARM:]
