@@ -53,7 +53,7 @@ with Workspace.open(home, Settings(device="cpu", offline=True)) as workspace:
     project = workspace.projects()[0]
     version = project.versions()[0]
     for seed in range(times):
-        config = project._config(version, method, base, "auto", {"epochs": 1, "seed": seed})
+        config = project.configure(version, method, base, "auto", {"epochs": 1, "seed": seed})
         begun = time.time()
         run = workspace.runner.submit(config, version.path)
         while not any(event["kind"] == "step" for event in workspace.runner.events(run)):
@@ -260,7 +260,7 @@ def kill(path: Path, rows: int) -> list[Figure]:
     """kill -9 of a worker in the middle of its work; then it goes on."""
     with _project(path, rows) as (_, workspace):
         project = workspace.projects()[0]
-        config = project._config(project.versions()[0], "full", "minilm", "auto", {"epochs": 20, "patience": 0})
+        config = project.configure(project.versions()[0], "full", "minilm", "auto", {"epochs": 20, "patience": 0})
         run = workspace.runner.submit(config, project.versions()[0].path)
 
         def events(kind: str) -> list[dict[str, Any]]:

@@ -89,7 +89,7 @@ def known(results: Path) -> Rows:
     """What was measured so far."""
     if not results.is_file():
         return []
-    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in results.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def keep(results: Path, found: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def splits(goal: Goal, folder: Path, seed: int, rows: int | None) -> Rows:
     for name, part in names.items():
         path = folder / f"{name}.jsonl"
         if path.is_file():
-            some = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()][:rows]
+            some = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()][:rows]
             if part == "train" and goal.per_class is not None:
                 some = drawn(some, goal.per_class, seed)
             found += [{**row, "part": part} for row in some]
