@@ -123,7 +123,7 @@ def lora(path: Path, rows: int, rounds: int) -> list[Figure]:
 
 def _child(*words: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.loop", *words],
+        [sys.executable, "-m", "tests.bench.loop", "--child", *words],
         check=True, stdout=subprocess.PIPE, text=True, env=worker_environment(),
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -307,10 +307,10 @@ def start(path: Path, rows: int) -> list[Figure]:
 
 
 def main(words: list[str]) -> int:
-    """``peak|speed FILE ROWS METHOD HALF`` for one measurement in this process, else parts to print."""
-    if len(words) == 5:
-        path, rows, method, half = Path(words[1]), int(words[2]), words[3], words[4] == "1"
-        if words[0] == "peak":
+    """``--child peak|speed FILE ROWS METHOD HALF`` for one measurement in this process, else parts to print."""
+    if words[:1] == ["--child"]:
+        path, rows, method, half = Path(words[2]), int(words[3]), words[4], words[5] == "1"
+        if words[1] == "peak":
             print(json.dumps(_measured(path, rows, method, half)))
         else:
             listener, _ = _train(path, rows, method, half)

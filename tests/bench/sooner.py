@@ -110,7 +110,7 @@ class Listener:
     def report(self, kind: str, **values: Any) -> None:
         """Time between measurements is training."""
         if kind == "epoch":
-            if values["step"]:
+            if values["step"] and values["dev"]:
                 self.curve.append((self.seconds, values["dev"]["accuracy"]))
             self.begun = time.monotonic()
         elif kind == "speed":
