@@ -212,7 +212,8 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
         count = processes_for(options, config.device, context.device)
         with together(folder, count, context.device, lambda error: _failed(context, error)):
             predictor = method.fit(data, options, base, context)
-        _remember_pace(folder, config, context, base, len(data.dev))
+        if count == 1:  # estimates are of one process
+            _remember_pace(folder, config, context, base, len(data.dev))
         context.report("note", message="Saving the model")
         with new_folder(folder.model) as target:
             predictor.save(target)
