@@ -173,6 +173,9 @@ class Estimate:
     memory_bytes: int
     notes: list[str] = field(default_factory=list)
     """What else to know before the start, in plain words."""
+    seconds_a_dev_row: float = 0.0
+    """What each row of the dev split adds to ``seconds``."""
+    seconds_a_test_row: float = 0.0
     cut_share: float = 0.0
     """Share of the training texts that are longer than the option ``max_length`` and would be cut."""
 

@@ -32,13 +32,19 @@ SMALL_DATA_STEPS = 1_000
 """With automatic epochs, small data is repeated until about this many steps are done ..."""
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 20
 """... but within these bounds."""
-START_SECONDS = 10.0
-"""Loading libraries and model, saving, scoring what was saved."""
-TRAINING_SHARE = 0.6
-"""Of the speed of large matrix products; measured with MiniLM on texts of 16 tokens."""
-HALF_GAIN = 1.8
+START_SECONDS = 9.0
+"""Loading libraries and model, saving, some single answers; like all that follows where no earlier run says better."""
+TRAINING_SHARE = 0.55
+"""Of the speed of large matrix products in 32 bits; measured with MiniLM."""
+HALF_GAIN = 2.2
 """Of 16 bits on a processor with units for them; measured with MiniLM, where attention and more stay at 32."""
-SECONDS_PER_WEIGHT = 1e-9
+SCORING_SHARE = 0.43
+"""Of the same speed, when texts are only read."""
+PADDING = 1.08
+"""Tokens that are worked through for one of a text."""
+STEP_SECONDS = 0.05
+"""Of a step, however few tokens it has: some thousand small operations."""
+SECONDS_PER_WEIGHT = 4e-9
 """Clipping and the optimiser's step: some passes over 16 bytes a weight."""
 LIBRARY_BYTES = 1_200_000_000
 """torch, transformers and the work space of scoring; Banking77 with MiniLM peaks at 1.6 GiB in all."""
@@ -48,6 +54,8 @@ WRITING_DEFAULTS: dict[str, Any] = {"max_length": 512, "batch_size": 8, "epochs"
 """Of tasks that write: prompt and response together are long, and language models of today learn without dropout."""
 READING_DEFAULTS: dict[str, Any] = {"max_length": 384, "batch_size": 16}
 """Of tasks that read a long text: windows as long as those of BERT's own script for SQuAD."""
+RECOMPUTED_SHARE = 0.15
+"""Of these bytes where layers are worked out twice; measured with MiniLM."""
 _fastest: list[float] = []
 """Matrix speeds measured by this process, best last."""
 
@@ -86,6 +94,11 @@ class LoopOptions(MethodOptions):
         le=64,
         description="Parts in which the texts of a step are worked through. More parts take less memory and more time; "
         "what is learned stays the same. Raised by itself when memory runs out.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Forget what each layer worked out and work it out again on the way back: long texts and large "
+        "models take much less memory, and a step takes about a third longer. What is learned stays the same.",
     )
     max_length: int = Field(
         default=128,
@@ -130,7 +143,11 @@ class LoopOptions(MethodOptions):
         "stay at 32. Off: the same figures on every machine, up to twice as slow.",
     )
     checkpoint_seconds: float = Field(
-        default=60.0, ge=0, le=86_400, description="Most work, in seconds, that a killed run loses."
+        default=20.0,
+        ge=0,
+        le=86_400,
+        description="Seconds of work between two saved states, which is what a killed run loses at most. Large models "
+        "take longer to save: they wait ten times as long as that took.",
     )
 
 
@@ -143,6 +160,13 @@ class NeuralOptions(LoopOptions):
         "label_smoothing": Range(0.0, 0.2),
     }
 
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Processes that share the texts of each step. Automatic: one for each GPU where the machine has "
+        "several, otherwise one, which uses all cores of a processor. What is learned stays the same.",
+    )
     head_factor: float = Field(
         default=5.0,
         gt=0,
@@ -326,6 +350,17 @@ def epochs_for(asked: int | None, steps_per_epoch: int) -> int:
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(SMALL_DATA_STEPS / max(1, steps_per_epoch))))
 
 
+def passes_of(options: LoopOptions, trained_layers: float = 1.0, weights: float = 1.0) -> float:
+    """How many forward passes a step costs.
+
+    ``trained_layers`` is the share of the layers that gradients pass through, ``weights`` the share of the weights
+    that learn. Backwards takes one pass for the signals and one for the weights (Kaplan et al. 2020, section 2.1).
+    """
+    back = trained_layers * (1.0 + weights) + (trained_layers if options.gradient_checkpointing else 0.0)
+    repeated = {"fgm": 2.0, "freelb": 3.0}.get(getattr(options, "adversarial", ""), 1.0)
+    return (1.0 + back) * repeated * (2.0 if getattr(options, "r_drop", 0.0) else 1.0)
+
+
 def estimate_neural(
     options: LoopOptions,
     rows: int,
@@ -333,36 +368,49 @@ def estimate_neural(
     base: Path | None,
     trained_layers: float = 1.0,
     weights: float = 1.0,
+    method: str = "",
 ) -> Estimate:
-    """Seconds and memory, from one encoder pass at this machine's measured matrix speed.
+    """Seconds and memory, from what earlier runs of this machine reached, else from its matrix speed."""
+    from core.training import hardware, pace
 
-    ``trained_layers`` is the share of the layers that gradients pass through, ``weights`` the share of the weights
-    that learn. Backwards takes one pass for the signals and one for the weights (Kaplan et al. 2020, section 2.1).
-    """
     steps = max(1, math.ceil(rows / options.batch_size))
     epochs = epochs_for(options.epochs, steps)
     tokens = min(mean_tokens, options.max_length)
     every, working = encoder_weights(base)
-    passes = 1.0 + trained_layers * (1.0 + weights)
     learned = working * trained_layers * weights
-    epoch = (
-        2.0 * rows * tokens * working * passes / _training_speed(options.half_precision)
-        + steps * learned * SECONDS_PER_WEIGHT
-    )
-    activations = options.batch_size * min(options.max_length, 3 * tokens) * working * ACTIVATION_BYTES
+    one_pass = 2.0 * tokens * working
+    settings = Settings()
+    cache, device = settings.home / "cache", hardware.choose_device(settings.device)
+    half = options.half_precision and bool(hardware.pays_off(hardware.measured(cache), device, "bfloat16"))
+    reached = pace.expected(cache, method, device, half, working)
+    epoch = rows * one_pass * passes_of(options, trained_layers, weights)
+    start = START_SECONDS
+    if reached is not None:
+        start, epoch = reached.start, epoch / reached.training
+    else:
+        epoch *= PADDING / (_matrix_speed(device, cache) * TRAINING_SHARE * (HALF_GAIN if half else 1.0))
+        epoch += steps * (STEP_SECONDS + learned * SECONDS_PER_WEIGHT)
+    each = one_pass / ((reached and reached.scoring) or SCORING_SHARE * _matrix_speed(device, cache))
+    width = math.ceil(options.batch_size / options.accumulation) * min(options.max_length, 3 * tokens)
+    kept = ACTIVATION_BYTES * (RECOMPUTED_SHARE if options.gradient_checkpointing else 1.0)
     notes = ["Early stopping may end it sooner."] if 0 < options.patience < epochs else []
-    return Estimate(START_SECONDS + epochs * epoch, int(LIBRARY_BYTES + every * 4 + learned * 12 + activations), notes)
+    return Estimate(
+        start + epochs * epoch,
+        int(LIBRARY_BYTES + every * 4 + learned * 12 + width * working * kept),
+        notes,
+        seconds_a_dev_row=(epochs + 2) * each,  # before the first step, after each epoch, and at the end
+        seconds_a_test_row=each,
+    )
 
 
-def _training_speed(half: bool) -> float:
-    """Operations a second that training reaches on the device of the settings; ``half``: 16 bits are allowed."""
+def _matrix_speed(device: str, cache: Path) -> float:
+    """Operations a second of large matrix products in 32 bits; a GPU's best where it was measured."""
     from core.training import hardware
 
-    settings = Settings()
-    device = hardware.choose_device(settings.device)
-    speeds = hardware.measured(settings.home / "cache")
+    speeds = hardware.measured(cache)
     if device != "cpu" and device in speeds:
-        return 0.3e9 * max(speeds[device].values())
-    _fastest.append(max([matrix_speed(), *_fastest[-1:]]))  # other work on the machine only ever makes it look slower
-    gain = HALF_GAIN if half and hardware.pays_off(speeds, device, "bfloat16") else 1.0
-    return gain * TRAINING_SHARE * _fastest[-1]
+        return 0.3e9 / TRAINING_SHARE * max(speeds[device].values())
+    known = 1e9 * speeds.get(device, {}).get("float32", 0.0)
+    # Other work on the machine only ever makes it look slower.
+    _fastest.append(max([matrix_speed(), known, *_fastest[-1:]]))
+    return _fastest[-1]

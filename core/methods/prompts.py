@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from core.methods.neural import NeuralOptions
 from core.methods.peft_method import PeftMethod
@@ -53,6 +53,18 @@ class _LearnedTokens(PeftMethod):
         return count
 
 
+class PrefixOptions(PromptOptions):
+    """Options of prefix tuning."""
+
+    @field_validator("gradient_checkpointing")
+    @classmethod
+    def _reads_its_prefix_once(cls, value: bool) -> bool:
+        """A layer that is worked out twice would lose the keys and values that stand before the text."""
+        if value:
+            raise ValueError("prefix tuning cannot do it; prompt tuning can")
+        return value
+
+
 class PrefixTuning(_LearnedTokens):
     """Train keys and values that every layer attends to."""
 
@@ -62,6 +74,8 @@ class PrefixTuning(_LearnedTokens):
         "Learns keys and values that every layer reads before the text; the base model stays untouched. One base can "
         "serve many small prefixes."
     )
+
+    Options: ClassVar[type[NeuralOptions]] = PrefixOptions
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Keys and values without a projection."""

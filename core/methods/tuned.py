@@ -18,6 +18,7 @@ from core.methods.neural import (
     fine_tune,
     length_limit,
     load_encoder,
+    passes_of,
 )
 
 if TYPE_CHECKING:
@@ -105,7 +106,12 @@ class TunedEncoder:
         checked = self._checked(options)
         layers, weights = self.shares(checked)
         tokens = mean_tokens + self.reserved(checked)
-        return estimate_neural(checked, rows, tokens, base, layers, weights)
+        return estimate_neural(checked, rows, tokens, base, layers, weights, self.name)
+
+    def passes(self, options: MethodOptions) -> float:
+        """How many forward passes a step costs, for the estimate."""
+        checked = self._checked(options)
+        return passes_of(checked, *self.shares(checked))
 
     def _checked(self, options: MethodOptions) -> NeuralOptions:
         return self.Options.model_validate(options.model_dump())

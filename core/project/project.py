@@ -132,6 +132,8 @@ class Project(ProjectVersions):
         limit = None if whole else getattr(checked, "max_length", None)
         tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
         cost = chosen.estimate(None, checked, version.rows("train"), tokens, folder)
+        scoring = cost.seconds_a_dev_row * version.rows("dev") + cost.seconds_a_test_row * version.rows("test")
+        cost = replace(cost, seconds=cost.seconds + scoring)
         return replace(cost, cut_share=float((lengths > limit).mean()) if limit else 0.0)
 
     def configure(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,24 @@ class Masks:
         self.seed = seed
         self.start(0)
 
-    def start(self, step: int) -> None:
-        """Draw the masks of this step from here on."""
-        self._random = np.random.Generator(np.random.SFC64([self.seed, step]))
+    def start(self, step: int, rank: int = 0) -> None:
+        """Draw the masks of this step from here on; processes that share a step draw different ones."""
+        place = [self.seed, step, rank] if rank else [self.seed, step]
+        self._random = np.random.Generator(np.random.SFC64(place))
+
+    def twice(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Around a computation and around its repetition, which draws the same masks again."""
+        before = self._random.bit_generator.state
+        return nullcontext(), self._again(before)
+
+    @contextmanager
+    def _again(self, before: Any) -> Iterator[None]:
+        after = self._random.bit_generator.state
+        self._random.bit_generator.state = before
+        try:
+            yield
+        finally:
+            self._random.bit_generator.state = after
 
     def draw(self, like: torch.Tensor, share: float) -> torch.Tensor:
         """A tensor shaped like ``like`` (any), on the CPU: 0 for ``share`` of its numbers, else 1 / (1 - share)."""

@@ -104,7 +104,7 @@ def measure(cache: Path, seconds: float = 120.0) -> Hardware:
 def measured(cache: Path) -> dict[str, dict[str, float]]:
     """Speeds by device and number type that were measured on this very machine; empty before the first time."""
     known = read_json(cache / "hardware.json")
-    if not isinstance(known, dict) or known.get("machine") != _machine():
+    if not isinstance(known, dict) or known.get("machine") != machine():
         return {}
     speeds: dict[str, dict[str, float]] = known["speeds"]
     return speeds
@@ -113,7 +113,7 @@ def measured(cache: Path) -> dict[str, dict[str, float]]:
 def remember(cache: Path, device: str, speeds: dict[str, float]) -> None:
     """Keep the speeds of one device."""
     cache.mkdir(parents=True, exist_ok=True)
-    known: dict[str, Any] = {"machine": _machine(), "speeds": {**measured(cache), device: speeds}}
+    known: dict[str, Any] = {"machine": machine(), "speeds": {**measured(cache), device: speeds}}
     write_json(cache / "hardware.json", known, sync=False)
 
 
@@ -202,6 +202,6 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _machine() -> str:
+def machine() -> str:
     """What a measurement holds for: another machine, GPU or thread count needs another one."""
     return f"{_cpu_name()} x {threads_for_training()}, {', '.join(gpu.name + ' ' + gpu.driver for gpu in _gpus())}"

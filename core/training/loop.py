@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,7 +29,10 @@ from core.training import checkpoints
 from core.training.adversarial import Adversary
 from core.training.dropout import Masks, quick_dropout
 from core.training.memory import is_out_of_memory
+from core.training.optimizers import new_optimizer, rate
 from core.training.precision import attention_in_32_bits, half_precision
+from core.training.recomputing import recomputed_layers
+from core.training.team import Team
 
 if TYPE_CHECKING:
     from core.methods.heads import Targets
@@ -37,7 +40,8 @@ if TYPE_CHECKING:
     from core.methods.neural import LoopOptions
     from core.methods.tokens import Batches
 
-_LAYER = re.compile(r"\.(\d+)\.")
+SAVING_COSTS = 10.0
+"""Longer than a save took is trained before the next one, however short the options want the pause."""
 EVENTS = 400
 """Most points of a loss curve."""
 Metrics = dict[str, float]
@@ -111,11 +115,16 @@ class Loop:
         self.steps_per_epoch = math.ceil(len(self.data) / self.options.batch_size)
         self.epochs = epochs_for(self.options.epochs, self.steps_per_epoch)
         self.total = self.steps_per_epoch * self.epochs
-        self.optimizer = self._optimizer()
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.optimizer = new_optimizer(self.trainable, self.options, self.head_names, self.device)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, partial(rate, self.options, self.total))
         self.checkpoints = self.context.directory / "checkpoints"
-        self.half = half_precision(self.context) if self.options.half_precision else None
+        self.team = Team.present(self.device)
+        self.stop = False
+        """The first process of a team was asked to stop."""
+        half = self.options.half_precision and self.team.rank == 0 and half_precision(self.context) is not None
+        self.half = torch.bfloat16 if self.team.same(half) else None
         self.masks = Masks(self.options.seed)
+        self.recomputed: list[torch.nn.Module] = []
         self.state.parts = max(self.state.parts, self.options.accumulation)
         kind: Any = getattr(self.options, "adversarial", "none")
         size = getattr(self.options, "adversarial_size", 0.0)
@@ -131,19 +140,24 @@ class Loop:
         with ExitStack() as stack:
             if self.adversary is not None:
                 stack.enter_context(self.adversary)
+            if self.options.gradient_checkpointing:
+                self.recomputed = stack.enter_context(recomputed_layers(self.model, self.masks))
             if self.device.type == "cpu":
                 stack.enter_context(quick_dropout(self.model, self.masks))
                 if self.half is not None:
                     stack.enter_context(attention_in_32_bits(self.model))
             self._run()
+        if self.team.rank:
+            raise Stopped  # what comes after the loop is done by the first process
         if self.best_weights is not None:
             self._put(self.best_weights)
 
     def _run(self) -> None:
         self.context.report("weights", trainable=sum(p.numel() for p in self.trainable.values()))
+        self.team.begin_alike(dict(self.model.named_parameters()))
         if not self._restore():
             self._measure()
-        saved = time.monotonic()
+        saved, pause = time.monotonic(), self.options.checkpoint_seconds
         while self.state.epoch < self.epochs:
             batches = shuffled_buckets(
                 self.data.lengths, self.options.batch_size, (self.options.seed, self.state.epoch)
@@ -151,13 +165,14 @@ class Loop:
             self._train_mode()
             begun, first = time.monotonic(), self.state.batch
             for rows in batches[self.state.batch :]:
-                if self.context.should_stop():
+                if self.stop or (self.team.size == 1 and self.context.should_stop()):
                     self._save()
                     raise Stopped
                 self._step(rows)
-                if time.monotonic() - saved > self.options.checkpoint_seconds:
+                if (now := time.monotonic()) - saved > pause:
                     self._save()
                     saved = time.monotonic()
+                    pause = pause and max(self.options.checkpoint_seconds, SAVING_COSTS * (saved - now))
             done = sum(len(rows) for rows in batches[first:])
             self.context.report("speed", samples_per_s=round(done / (time.monotonic() - begun), 1))
             self.state.epoch += 1
@@ -171,7 +186,9 @@ class Loop:
     # -------------------------------------------------------------- one step
 
     def _step(self, rows: np.ndarray) -> None:
-        self.masks.start(self.state.step)
+        self.masks.start(self.state.step, self.team.rank)
+        if self.team.size > 1:
+            torch.manual_seed((self.options.seed * 1_000_003 + self.state.step) * self.team.size + self.team.rank)
         self.optimizer.zero_grad(set_to_none=True)
         value = self._gradients(rows)
         if self.options.gradient_clip:
@@ -193,26 +210,51 @@ class Loop:
 
         When memory runs out the parts are halved, and the rest of the run goes on with them. Raises TrainingError.
         """
+        own, whole = self.team.part(rows), _weight(self.targets.take(rows))
         while True:
-            parts = [part for part in np.array_split(rows, self.state.parts) if len(part)]
+            parts = [part for part in np.array_split(own, self.state.parts) if len(part)]
+            value, short = 0.0, False
             try:
-                return sum(self._backward(part, len(part) / len(rows)) for part in parts)
-            except RuntimeError as error:
-                if not is_out_of_memory(error) or self.state.parts >= len(rows):
+                value = sum(self._backward(part, whole) for part in parts)
+            except TrainingError:
+                if self.team.size == 1:
                     raise
-            self.optimizer.zero_grad(set_to_none=True)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            self.state.parts *= 2
-            size = math.ceil(self.options.batch_size / self.state.parts)
-            self.context.report(
-                "note", message=f"Memory ran out: batches are worked through in parts of {size} texts from here on"
-            )
+                value = math.nan
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.state.parts >= len(own):
+                    raise
+                short = True
+            # All have to know before anybody waits for gradients that will not come.
+            stop = self.team.size > 1 and self.context.should_stop()
+            value, anyone_short, stops = self.team.total(value, short, stop)
+            self.stop = stops > 0
+            if not math.isfinite(value):
+                raise self._diverged(value)
+            if not anyone_short:
+                self.team.add_gradients(self.trainable)
+                return value
+            self._halve()
 
-    def _backward(self, rows: np.ndarray, share: float) -> float:
-        """Gradients of some rows, by their share of the batch; returns that share of their loss."""
+    def _halve(self) -> None:
+        """Work through batches in smaller parts from here on, as memory ran out."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.state.parts *= 2
+        size = math.ceil(self.options.batch_size / self.team.size / self.state.parts)
+        self.context.report(
+            "note", message=f"Memory ran out: batches are worked through in parts of {size} texts from here on"
+        )
+
+    def _backward(self, rows: np.ndarray, whole: int) -> float:
+        """Gradients of some rows, by their share of the batch, which weighs ``whole``; returns their part of its
+        loss."""
         inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
-        targets = self.targets.take(rows).to(self.device)
+        targets = self.targets.take(rows)
+        share = _weight(targets) / whole if whole else 1.0
+        if not share:
+            return 0.0
+        targets = targets.to(self.device)
 
         def loss() -> torch.Tensor:
             return self._loss(inputs, targets) * share
@@ -235,12 +277,15 @@ class Loop:
             loss = loss + self.companion.penalty()
         value = float(loss.detach())
         if not math.isfinite(value):
-            rate = self.options.learning_rate
-            raise TrainingError(
-                f"The loss became {value} in step {self.state.step + 1}; the weights are no longer usable.",
-                f"Start it again with a lower learning rate, e.g. {rate / 4:g} (it was {rate:g}).",
-            )
+            raise self._diverged(value)
         return loss
+
+    def _diverged(self, value: float) -> TrainingError:
+        rate = self.options.learning_rate
+        return TrainingError(
+            f"The loss became {value} in step {self.state.step + 1}; the weights are no longer usable.",
+            f"Start it again with a lower learning rate, e.g. {rate / 4:g} (it was {rate:g}).",
+        )
 
     def _forward(self, inputs: Tensors) -> torch.Tensor:
         """Outputs of the model for a batch, 32-bit floats."""
@@ -251,15 +296,21 @@ class Loop:
     def _measure(self) -> None:
         """Dev metrics after an epoch (and before the first step); remember the best weights."""
         state = self.state
+        if self.team.rank:
+            state.stale = int(self.team.same(0))
+            return
         metrics = self.evaluate() if self.evaluate else {}
         values: dict[str, Any] = {"dev": {name: round(value, 5) for name, value in metrics.items()}}
         if state.step:
             values["train_loss"] = round(state.loss_sum / self.steps_per_epoch, 5)
         self.context.report("epoch", epoch=state.epoch, step=state.step, **values)
-        if not metrics or not state.step:
-            return
-        headline = next(iter(metrics.values()))
-        score = (headline, -metrics.get("loss", 0.0))
+        if metrics and state.step:
+            self._compare((next(iter(metrics.values())), -metrics.get("loss", 0.0)))
+        self.team.same(state.stale)
+
+    def _compare(self, score: tuple[float, float]) -> None:
+        """Remember the weights when they are the best so far, else how long nothing was better."""
+        state = self.state
         if state.best is None or score > state.best:
             state.best, state.best_step, state.stale = score, state.step, 0
             self.best_weights = {name: p.detach().to("cpu", copy=True) for name, p in self.trainable.items()}
@@ -273,45 +324,15 @@ class Loop:
             parameters = list(module.parameters())
             if parameters and not any(p.requires_grad for p in parameters):
                 module.eval()
-
-    # -------------------------------------------------------------- optimiser
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        options = self.options
-        groups: dict[tuple[bool, bool, int], list[torch.nn.Parameter]] = {}
-        decay = getattr(options, "layer_decay", 1.0)
-        depths = layer_depths(list(self.trainable)) if decay < 1 else {}
-        for name, parameter in self.trainable.items():
-            head = any(part in name for part in self.head_names)
-            decays = parameter.ndim > 1  # biases and layer norms are not decayed
-            groups.setdefault((head, decays, 0 if head else depths.get(name, 0)), []).append(parameter)
-        settings = [
-            {
-                "params": parameters,
-                "lr": options.learning_rate * (getattr(options, "head_factor", 1.0) if head else decay**depth),
-                "weight_decay": options.weight_decay if decays else 0.0,
-            }
-            for (head, decays, depth), parameters in groups.items()
-        ]
-        if options.optimizer == "adafactor":
-            return torch.optim.Adafactor(settings, lr=options.learning_rate)
-        if options.optimizer == "sgd":
-            return torch.optim.SGD(settings, lr=options.learning_rate, momentum=0.9)
-        return torch.optim.AdamW(settings, lr=options.learning_rate, fused=self.device.type in ("cpu", "cuda"))
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate at a step: rises through the warm-up, then falls by the schedule."""
-        warmup = round(self.options.warmup * self.total)
-        if step < warmup:
-            return (step + 1) / warmup
-        done = min(1.0, (step - warmup) / max(1, self.total - warmup))
-        if self.options.schedule == "constant":
-            return 1.0
-        return 1.0 - done if self.options.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+        for layer in self.recomputed:
+            layer.training = True  # layers recompute in training mode only; what is inside of frozen ones stays exact
 
     # -------------------------------------------------------------- checkpoints
 
     def _save(self) -> None:
+        if self.team.rank:
+            return
+
         def write(folder: Path) -> None:
             save_file(self._weights(), folder / "weights.safetensors")
             save_file(self._optimizer_tensors(), folder / "optimizer.safetensors")
@@ -348,7 +369,7 @@ class Loop:
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
         self.schedule.last_epoch = self.state.step
         for group, start in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
-            group["lr"] = start * self._rate(self.state.step)
+            group["lr"] = start * rate(self.options, self.total, self.state.step)
         self.context.report("resumed", step=self.state.step)
         return True
 
@@ -375,11 +396,7 @@ class Loop:
         return tensors
 
 
-def layer_depths(names: Sequence[str]) -> dict[str, int]:
-    """How many layers lie above each parameter: 0 for those of the top layer, and one more than all for what is below.
-
-    Layers are told by the first number in a name, as in ``encoder.layer.3.output.dense.weight``.
-    """
-    numbers = {name: int(found.group(1)) for name in names if (found := _LAYER.search(name))}
-    top = max(numbers.values(), default=-1)
-    return {name: top - numbers[name] if name in numbers else top + 1 for name in names}
+def _weight(targets: torch.Tensor) -> int:
+    """What a mean loss over these targets is divided by: rows, or tokens that count where rows have several."""
+    several = targets.ndim > 1 and not torch.is_floating_point(targets)
+    return int((targets >= 0).sum()) if several else len(targets)

@@ -33,12 +33,15 @@ from core.inference.predictor import decision_of, load_predictor
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData, answers_of
 from core.methods.embeddings import file_hash
+from core.methods.encoders import encoder_weights
 from core.methods.tuned import TunedEncoder
 from core.tasks.base import Deciding, Declining
 from core.tasks.pair import MATCH
 from core.tasks.wording import perplexity
+from core.training import hardware, pace
 from core.training.checks import check_base, check_texts
 from core.training.imports import import_ahead, import_without_pandas
+from core.training.members import processes_for, together
 from core.training.memory import is_out_of_memory
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
@@ -206,7 +209,11 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     if not folder.model_is_complete():
         check_texts(data.train.texts, context)
         base, base_facts = _base(config, context) if method.needs_base else (None, {})
-        predictor = method.fit(data, options, base, context)
+        count = processes_for(options, config.device, context.device)
+        with together(folder, count, context.device, lambda error: _failed(context, error)):
+            predictor = method.fit(data, options, base, context)
+        if count == 1:  # estimates are of one process
+            _remember_pace(folder, config, context, base, len(data.dev))
         context.report("note", message="Saving the model")
         with new_folder(folder.model) as target:
             predictor.save(target)
@@ -248,6 +255,29 @@ def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, An
     if before:
         facts |= {"base_published": "", "lineage": before}
     return path, {**facts, "base_sha256": _weights_hash(path, context.cache)}
+
+
+def _remember_pace(
+    folder: RunFolder, config: RunConfig, context: WorkerContext, base: Path | None, dev_rows: int
+) -> None:
+    """Keep how fast it went, for the next estimate."""
+    method, status = get_method(config.method), folder.status()
+    if not isinstance(method, TunedEncoder) or status is None or status.started_at is None:
+        return
+    options = method.Options.model_validate(config.options)
+    gains = hardware.pays_off(hardware.measured(context.cache), context.device, "bfloat16")
+    reached = pace.of_run(
+        folder.events(),
+        status.started_at.timestamp(),
+        dev_rows,
+        method.passes(options),
+        method=config.method,
+        device=context.device,
+        half=options.half_precision and bool(gains),
+        weights=encoder_weights(base)[1],
+    )
+    if reached is not None:
+        pace.remember(context.cache, reached)
 
 
 def _name_base(config: Path, published: str) -> None:

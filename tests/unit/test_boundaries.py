@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAIN_PROGRAMS = {"core.training.worker", "core.training.loop", "core.training.contrastive", "core.training.dropout",
-                 "core.training.precision", "core.training.adversarial", "core.data.import_worker"}  # fmt: skip
+                 "core.training.precision", "core.training.adversarial", "core.training.optimizers",
+                 "core.training.recomputing", "core.training.team", "core.data.import_worker"}  # fmt: skip
 """Run in processes of their own, where the heavy imports belong."""
 CODE = """
 import importlib, json, sys

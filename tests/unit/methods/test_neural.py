@@ -259,8 +259,33 @@ def test_estimates_grow_with_the_work(monkeypatch, tmp_path):
     ]
     assert 5e8 < memory[0] < memory[1]
     slow = seconds("full", 9000)
+    assert seconds("full", 9000, gradient_checkpointing=True) > 1.2 * slow
+    assert seconds("full", 9000, adversarial="freelb") > 2 * slow
+    assert seconds("full", 9000, r_drop=1.0) > 1.5 * slow
+    cost = get_method("full").estimate(None, NeuralOptions(epochs=5), 9000, 16, base)
+    assert cost.seconds_a_dev_row == pytest.approx(7 * cost.seconds_a_test_row)
     hardware.remember(Settings().home / "cache", "cpu", {"float32": 100.0, "bfloat16": 400.0})
-    assert seconds("full", 9000) < 0.7 * slow == pytest.approx(0.7 * seconds("full", 9000, half_precision=False))
+    assert seconds("full", 9000) < 0.8 * slow == pytest.approx(0.8 * seconds("full", 9000, half_precision=False))
+
+
+def test_an_estimate_follows_what_runs_of_this_machine_reached(monkeypatch, tmp_path):
+    from core.base_models import resolve
+    from core.methods.encoders import encoder_weights
+    from core.training import pace
+
+    monkeypatch.setenv("WHETSTONE_HOME", str(tmp_path))
+    monkeypatch.setenv("WHETSTONE_DEVICE", "cpu")
+    base = resolve("minilm")
+    weights = encoder_weights(base)[1]
+    reached = pace.Pace(
+        method="full", device="cpu", half=False, weights=weights, training=1.5e11, scoring=1e11, start=7.0
+    )
+    pace.remember(tmp_path / "cache", reached)
+    method = get_method("full")
+    cost = method.estimate(None, NeuralOptions(epochs=4, patience=0), 9000, 16, base)
+    assert cost.seconds == pytest.approx(7 + 4 * 9000 * 6 * 16 * weights / 1.5e11)
+    assert cost.seconds_a_test_row == pytest.approx(2 * 16 * weights / 1e11)
+    assert cost.seconds_a_dev_row == pytest.approx(6 * cost.seconds_a_test_row)
 
 
 def test_every_option_of_every_method_is_explained():

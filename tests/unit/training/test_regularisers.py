@@ -19,7 +19,7 @@ from core.methods.heads import head_for
 from core.methods.heads.base import Targets, Weighting
 from core.methods.tokens import MOST_REPEATS, balanced_rows
 from core.training.adversarial import Adversary
-from core.training.loop import layer_depths
+from core.training.optimizers import layer_depths
 
 Fit = Callable[..., Any]
 LABELS = ["a", "b", "c"]

@@ -1,0 +1,142 @@
+"""Several processes share a training: as one would, with one run folder, and nobody left behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.errors import TrainingError
+from core.methods.base import MethodOptions
+from core.methods.full import FullOptions
+from core.training import worker
+from core.training.members import Members, processes_for, together
+from core.training.run_folder import RunFolder
+from core.training.team import Team
+
+OPTIONS = {
+    "epochs": 3,
+    "batch_size": 7,
+    "optimizer": "sgd",  # AdamW makes much of the last bits of gradients that are next to nothing
+    "learning_rate": 0.05,
+    "dropout": 0.0,
+    "half_precision": False,  # 16 bits are rounded otherwise where a batch is cut otherwise
+    "patience": 0,
+    "checkpoint_seconds": 0.0,
+}
+
+
+class Told(worker.WorkerContext):
+    """A run that does something after a step."""
+
+    after: dict[int, Callable[[Told], None]]
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        super().progress(done, total, message)
+        if total > 1 and (act := self.after.pop(done, None)):
+            act(self)
+
+
+@pytest.fixture
+def work(tmp_path: Path, tiny_bases: Path, toy_version: Any, make_config: Any) -> Callable[..., tuple[int, RunFolder]]:
+    version = toy_version()
+
+    def run(name: str, after: dict[int, Callable[[Told], None]] | None = None, **changes: Any) -> tuple[int, RunFolder]:
+        config = make_config(
+            id=name, options={**OPTIONS, **changes}, bases=str(tiny_bases), cache=str(tmp_path / "cache")
+        )
+        path = tmp_path / "runs" / name
+        folder = RunFolder(path) if path.exists() else RunFolder.create(path.parent, config, version)
+        context = Told(folder, folder.config(), "cpu")
+        context.after = after or {}
+        return worker._outcome(folder, folder.config(), context), folder
+
+    return run
+
+
+def helpers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "core.training.members" in " ".join(child.cmdline())]
+
+
+def test_two_learn_what_one_learns_and_stop_and_go_on_together(work):
+    threads = torch.get_num_threads()
+    code, cut = work("two", {12: worker.WorkerContext.ask_stop}, processes=2)
+    status = cut.status()
+    assert code == 0 and status is not None and status.state == "stopped", status
+    assert list(cut.path.glob(".team*")) == [] and helpers() == [] and torch.get_num_threads() == threads
+    assert work("two", processes=2)[0] == 0
+    assert [event["step"] for event in cut.events() if event["kind"] == "resumed"] == [13]  # one step to agree on it
+    assert work("one", processes=1)[0] == 0
+    one, two = (load_file(cut.path.parent / name / "model" / "model.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name, weight in one.items():
+        assert torch.allclose(weight, two[name], atol=1e-6), name
+    first, second = (RunFolder(cut.path.parent / name).result() or {} for name in ("one", "two"))
+    assert first["metrics"]["test"] == pytest.approx(second["metrics"]["test"], abs=1e-4)
+    steps = [event["step"] for event in cut.events() if event["kind"] == "step"]
+    assert steps == list(range(1, 28))
+
+
+ENDS = """
+import os, sys, time
+from pathlib import Path
+from core.training.team import join
+join(Path(sys.argv[5]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+os._exit(3)
+"""
+
+
+def test_one_that_is_lost_ends_the_training_and_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Members, "COMMAND", (sys.executable, "-c", ENDS))
+    told: list[TrainingError] = []
+    with (
+        pytest.raises(TrainingError, match=r"Process 2 of 2 .*exit code 3") as caught,
+        together(RunFolder(tmp_path), 2, "cpu", told.append),
+    ):
+        while True:
+            Team.present(torch.device("cpu")).total(1.0)
+    assert "Resume the run" in caught.value.hint and not told
+    assert Team.present(torch.device("cpu")).size == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_the_training_does_not_notice_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(Members, "COMMAND", (sys.executable, "-c", "raise SystemExit(4)"))
+    monkeypatch.setattr("core.training.members.GRACE", 0.0)
+    ended: list[int] = []
+    members = Members(RunFolder(tmp_path), 2, "cpu")
+
+    def end(code: int) -> None:
+        ended.append(code)
+        members.closing = True
+
+    monkeypatch.setattr("core.training.members.os._exit", end)
+    told: list[TrainingError] = []
+    members.watch(told.append)
+    assert ended == [1] and "exit code 4" in told[0].message
+
+
+def test_rows_are_shared_without_one_too_many():
+    rows = np.arange(7)
+    parts = [Team(rank, 3).part(rows).tolist() for rank in range(3)]
+    assert parts == [[0, 1, 2], [3, 4], [5, 6]]
+    assert Team().part(rows).tolist() == rows.tolist() and Team().total(2.5, 1) == (2.5, 1) and Team().same(3) == 3
+
+
+def test_how_many_processes_share_a_run(monkeypatch):
+    assert processes_for(FullOptions(), "auto", "cpu") == 1
+    assert processes_for(FullOptions(processes=3), "auto", "cpu") == 3
+    assert processes_for(FullOptions(processes=3), "auto", "mps") == 1
+    assert processes_for(MethodOptions(), "auto", "cuda:0") == 1
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert processes_for(FullOptions(), "auto", "cuda:0") == 4
+    assert processes_for(FullOptions(), "cuda:1", "cuda:1") == 1
+    assert processes_for(FullOptions(processes=2), "cuda", "cuda:0") == 2
+    with pytest.raises(TrainingError, match="8 processes were asked for, and this machine has 4 GPUs"):
+        processes_for(FullOptions(processes=8), "auto", "cuda:0")
