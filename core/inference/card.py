@@ -6,18 +6,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_MERGED = "merged; the adapter alone is in adapter/"
 _PLAIN = {
-    "full": "AutoModelForSequenceClassification.from_pretrained(folder)",
-    "top_layers": "AutoModelForSequenceClassification.from_pretrained(folder)",
-    "lora": "AutoModelForSequenceClassification.from_pretrained(folder)  # merged; the adapter alone is in adapter/",
-    "cross_encoder": "AutoModelForSequenceClassification.from_pretrained(folder)  # reads both texts at once",
+    "full": "",
+    "top_layers": "",
+    "bitfit": "",
+    "lora": _MERGED,
+    "adalora": _MERGED,
+    "ia3": _MERGED,
+    "cross_encoder": "reads both texts at once",
 }
+"""Methods whose models transformers loads, and what to know of them."""
+_ADAPTERS = ("prefix_tuning", "prompt_tuning", "p_tuning")
+"""In adapter/, for peft, with their base model in base/."""
 
 _ARCHITECTURES = {
     "tagging": "AutoModelForTokenClassification",
     "question_answering": "AutoModelForQuestionAnswering",
 }
-"""By task, where it is not the one of ``_PLAIN``."""
+"""By task, where it is not the one of whole texts."""
 _SENTENCES = ("bi_encoder", "few_shot")
 """Their folders open with sentence-transformers."""
 
@@ -134,7 +141,9 @@ def _block(value: dict[str, Any]) -> list[str]:
 def _library(method: str) -> str:
     if method in _SENTENCES:
         return "sentence-transformers"
-    return "transformers" if method in _PLAIN or method == "zero_shot" else "scikit-learn"
+    if method in _ADAPTERS:
+        return "peft"
+    return "transformers" if method in (*_PLAIN, "zero_shot", "adapter") else "scikit-learn"
 
 
 def _loading(method: str, task: str) -> list[str]:
@@ -144,7 +153,7 @@ def _loading(method: str, task: str) -> list[str]:
         lines = ["from sentence_transformers import SentenceTransformer", "SentenceTransformer(folder).encode(texts)"]
         return ["```python", *lines, "```"]
     if method in _PLAIN:
-        usual = "AutoModelForSequenceClassification"
-        made = _ARCHITECTURES.get(task, usual)
-        return ["```python", f"from transformers import {made}", _PLAIN[method].replace(usual, made), "```"]
+        kind, note = _ARCHITECTURES.get(task, "AutoModelForSequenceClassification"), _PLAIN[method]
+        loading = f"{kind}.from_pretrained(folder){f'  # {note}' if note else ''}"
+        return ["```python", f"from transformers import {kind}", loading, "```"]
     return ["```python", "from core.inference.predictor import load_predictor", "load_predictor(folder)", "```"]

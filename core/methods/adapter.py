@@ -13,7 +13,7 @@ from pydantic import Field
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.encoders import is_head, layers, load_tokenizer, new_model
+from core.methods.encoders import layers, load_tokenizer, new_model
 from core.methods.heads import Head, head_for
 from core.methods.neural import EncoderPredictor, NeuralOptions
 from core.methods.peft_method import BASE, copy_base
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 WEIGHTS = "adapter.safetensors"
 FACTS = "adapter.json"
+PLACES = (
+    ("output", "dense"),
+    ("ffn", "lin2"),
+    ("mlp", "Wo"),
+    ("mlp", "down_proj"),
+    ("mlp", "c_proj"),
+    ("DenseReluDense", "wo"),
+)
+"""(part of a block, name in it) of the layers that end feed-forward parts: BERT's, DistilBERT's, ModernBERT's, Llama's,
+GPT-2's and T5's."""
 
 
 class AdapterOptions(NeuralOptions):
@@ -57,7 +67,7 @@ class Adapter(TunedEncoder):
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and put the bottlenecks in. Raises TrainingError."""
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(is_head(name))
+            parameter.requires_grad_(head.owns(name))
         insert(model, options.width)
         return model
 
@@ -87,9 +97,9 @@ class AdapterPredictor(EncoderPredictor):
         """Write the base model as it is, what learned, its width, and the tokenizer."""
         from safetensors.torch import save_file
 
-        copy_base(self.base, directory / BASE)
+        copy_base(self.base, directory / BASE, self.model)
         self.tokenizer.save_pretrained(directory)
-        learned = {name: p.detach().to("cpu").contiguous() for name, p in _learned(self.model)}
+        learned = {name: p.detach().to("cpu").contiguous() for name, p in _learned(self.model, self.head)}
         save_file(learned, directory / WEIGHTS, metadata={"format": "pt"})
         width = next(len(p) for name, p in learned.items() if name.endswith("bottleneck.down.weight"))
         write_json(directory / FACTS, {"width": width})
@@ -106,7 +116,7 @@ class AdapterPredictor(EncoderPredictor):
             state = load_file(directory / WEIGHTS)
         except (OSError, KeyError, TypeError) as error:
             raise ModelError(f"The adapter of {directory.name} cannot be read.", "Repeat the run.") from error
-        wanted = dict(_learned(model))
+        wanted = dict(_learned(model, head))
         if missing := wanted.keys() - state.keys():
             raise ModelError(f"The adapter lacks the weights {', '.join(sorted(missing)[:3])}.", "Repeat the run.")
         with torch.no_grad():
@@ -140,10 +150,16 @@ def insert(model: Any, width: int) -> None:
     class After(torch.nn.Module):
         """A linear layer followed by a bottleneck."""
 
-        def __init__(self, linear: torch.nn.Linear) -> None:
+        def __init__(self, linear: Any) -> None:
             super().__init__()
             self.linear = linear
-            self.bottleneck = Bottleneck(linear.out_features)
+            self.bottleneck = Bottleneck(linear.nf if hasattr(linear, "nf") else linear.out_features)  # nf: GPT-2's
+
+        @property
+        def weight(self) -> torch.Tensor:
+            """Of the linear layer: T5 looks at its type."""
+            found: torch.Tensor = self.linear.weight
+            return found
 
         def forward(self, values: torch.Tensor) -> torch.Tensor:
             """What the linear layer makes of them, adapted."""
@@ -163,13 +179,14 @@ def insert(model: Any, width: int) -> None:
 
 def _feed_forward_out(layer: Any) -> tuple[Any, str] | None:
     """(module, attribute) of the linear layer that ends the feed-forward part."""
-    for path, name in (("output", "dense"), ("ffn", "lin2"), ("mlp", "Wo")):
-        parent = getattr(layer, path, None)
+    inner = layer.layer[-1] if hasattr(layer, "layer") else layer  # T5 has the parts of a block in a list
+    for path, name in PLACES:
+        parent = getattr(inner, path, None)
         if parent is not None and hasattr(parent, name):
             return parent, name
     return None
 
 
-def _learned(model: Any) -> list[tuple[str, Any]]:
+def _learned(model: Any, head: Head) -> list[tuple[str, Any]]:
     """Parameters of the bottlenecks and the head."""
-    return [(name, p) for name, p in model.named_parameters() if ".bottleneck." in name or is_head(name)]
+    return [(name, p) for name, p in model.named_parameters() if ".bottleneck." in name or head.owns(name)]

@@ -6,9 +6,9 @@ retrieval, matching and recommendation. Losses and sources: core.training.contra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,17 +17,17 @@ from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.embeddings import Encoder, encode, forward_all, read_encoder
-from core.methods.encoders import freeze_word_embeddings
-from core.methods.heads import Targets
+from core.methods.matching import CosineMatching
 from core.methods.neural import LoopOptions, estimate_neural
 from core.methods.pairs import LEAST_ROWS, PairBatches, Pairs, cosine_line, line_up, rank_pairs
 from core.methods.sentence_encoder import SentenceEncoder
-from core.tasks.pair import MATCH, correlations, is_graded
-
-if TYPE_CHECKING:
-    import torch
+from core.methods.sentence_tuning import Loss, SentenceTuning
+from core.tasks.pair import correlations, is_graded
 
 HEAD = "bi_encoder.json"
+
+
+NEEDS_PAIRS = "This method learns how well two texts match, which is not what this task asks."
 
 
 class BiEncoderOptions(LoopOptions):
@@ -67,7 +67,7 @@ class BiEncoderOptions(LoopOptions):
     )
 
 
-class BiEncoder:
+class BiEncoder(SentenceTuning):
     """Tune an encoder on pairs."""
 
     name: ClassVar[str] = "bi_encoder"
@@ -77,39 +77,29 @@ class BiEncoder:
         "candidates at once; needs some hundred matches, and no counter-examples."
     )
     tasks: ClassVar[frozenset[str]] = frozenset({"pair"})
-    needs_base: ClassVar[bool] = True
-    resumable: ClassVar[bool] = True
     Options: ClassVar[type[MethodOptions]] = BiEncoderOptions
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """It compares two texts."""
+        return None if task in self.tasks else NEEDS_PAIRS
+
+    def supervision(
+        self, data: TrainingData, options: BiEncoderOptions, base: Path, encoder: Encoder, context: RunContext
+    ) -> tuple[PairBatches, Loss]:
+        """Batches of the training pairs and the loss on them."""
+        return _supervision(data, options, base, encoder, context)
+
+    def dev_metrics(
+        self, encoder: Encoder, data: TrainingData, options: BiEncoderOptions, context: RunContext
+    ) -> Callable[[], dict[str, float]]:
+        """Grades: rank correlation. Otherwise how early the match comes among all second texts of the dev split."""
+        return _dev_metrics(encoder, data, options)
+
+    def finish(
+        self, encoder: Encoder, data: TrainingData, options: BiEncoderOptions, context: RunContext
     ) -> BiEncoderPredictor:
-        """Train on data.train, keep the best epoch on data.dev, calibrate there. Raises TrainingError, Stopped."""
-        import torch
-
-        from core.training.contrastive import TwoTexts
-        from core.training.loop import Loop
-
-        checked = BiEncoderOptions.model_validate(options.model_dump())
-        if base is None:
-            raise TrainingError("This method needs a base model.", "Choose a base model.")
-        context.progress(0, 1, "reading texts")
-        torch.manual_seed(checked.seed)
-        encoder = trainable_encoder(base, checked, context.device)
-        batches, loss = _supervision(data, checked, base, encoder, context)
-        report_pairs(context, batches, encoder.longest)
-        model: Any = TwoTexts(encoder.model, encoder.pooling)
-        Loop(
-            model=model,
-            data=batches,
-            targets=Targets(torch.arange(len(batches))),
-            loss=loss,
-            evaluate=_dev_metrics(encoder, data, checked) if len(data.dev) else None,
-            options=checked,
-            context=context,
-        ).run()
-        encoder.model.eval()
-        return BiEncoderPredictor(data.labels, encoder, _calibrate(encoder, data, checked, context))
+        """With the curve from cosines to probabilities."""
+        return BiEncoderPredictor(data.labels, encoder, _calibrate(encoder, data, options, context))
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
@@ -129,7 +119,7 @@ class BiEncoder:
 
 def _supervision(
     data: TrainingData, options: BiEncoderOptions, base: Path, encoder: Encoder, context: RunContext
-) -> tuple[PairBatches, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]:
+) -> tuple[PairBatches, Loss]:
     """Batches of the training pairs and the loss on them. Raises TrainingError when there is nothing to learn from."""
     from core.training.contrastive import GradeLoss, RankingLoss
 
@@ -152,27 +142,6 @@ def _supervision(
         )
         batches.add_hard(options.hard_negatives, first, second)
     return batches, RankingLoss(batches, options.scale)
-
-
-def trainable_encoder(base: Path, options: LoopOptions, device: str) -> Encoder:
-    """A copy of the base model's encoder, ready to learn vectors of at most ``options.max_length`` tokens."""
-    encoder = read_encoder(base, device, options.dropout)
-    encoder.longest = encoder.tokenizer.model_max_length = min(encoder.longest, options.max_length)
-    if not options.train_word_embeddings:
-        freeze_word_embeddings(encoder.model)
-    if getattr(encoder.model, "pooler", None) is not None:
-        encoder.model.pooler.requires_grad_(False)  # not part of the vector
-    return encoder
-
-
-def report_pairs(context: RunContext, batches: PairBatches, limit: int) -> None:
-    """Say how long the texts are and how many were cut."""
-    texts = len(batches.firsts) + len(batches.seconds)
-    mean = float(batches.lengths.mean()) / 2
-    context.report("data", rows=len(batches), mean_tokens=round(mean, 1), truncated=round(batches.truncated / texts, 4))
-    if batches.truncated:
-        share = batches.truncated / texts
-        context.report("note", message=f"{share:.1%} of the texts are longer than {limit} tokens and were cut")
 
 
 def _dev_metrics(encoder: Encoder, data: TrainingData, options: BiEncoderOptions) -> Callable[[], dict[str, float]]:
@@ -217,7 +186,7 @@ def _calibrate(
     return cosine_line(_cosines(encoder, pairs, first, second), grade)
 
 
-class BiEncoderPredictor(SentenceEncoder):
+class BiEncoderPredictor(SentenceEncoder, CosineMatching):
     """A tuned bi-encoder in memory."""
 
     def __init__(
@@ -227,19 +196,6 @@ class BiEncoderPredictor(SentenceEncoder):
         self.labels = labels
         self.line = line
         """(slope, intercept) from the cosine to the log odds of a match."""
-
-    def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
-        """Probabilities, (len(texts), 2) float32: how likely each pair is a match, and how likely not."""
-        first, second = self.embed(texts), self.embed(texts_b if texts_b is not None else texts)
-        slope, intercept = self.line
-        match = 1.0 / (1.0 + np.exp(-(slope * (first * second).sum(axis=1) + intercept)))
-        columns = [match if label == MATCH else 1.0 - match for label in self.labels]
-        return np.stack(columns, axis=1).astype(np.float32)
-
-    def similarities(self, queries: Sequence[str], candidates: Sequence[str]) -> Callable[[slice], np.ndarray]:
-        """A function from a slice of the queries to their cosines (rows, len(candidates))."""
-        first, second = self.embed(queries), self.embed(candidates)
-        return lambda rows: np.asarray(first[rows] @ second.T)
 
     def save(self, directory: Path) -> None:
         """Write a folder that transformers and sentence-transformers load, and the calibration beside it."""

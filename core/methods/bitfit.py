@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.encoders import is_head
+from core.errors import TrainingError
 from core.methods.heads import Head
 from core.methods.neural import NeuralOptions
 from core.methods.tuned import TunedEncoder
@@ -30,6 +30,10 @@ class BitFitOptions(NeuralOptions):
     )
 
 
+UNBIASED = frozenset({"llama", "mistral", "qwen3", "gemma2", "gemma3_text", "t5", "mt5", "modernbert"})
+"""Types of models whose layers have no biases."""
+
+
 class BitFit(TunedEncoder):
     """Train the biases."""
 
@@ -41,10 +45,18 @@ class BitFit(TunedEncoder):
     )
     Options: ClassVar[type[NeuralOptions]] = BitFitOptions
 
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Some models have no biases."""
+        if kind in UNBIASED:
+            return f"This method changes biases, and base models of the type '{kind}' have none."
+        return super().unsuited(task, kind)
+
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
-        """Freeze everything but biases and head."""
+        """Freeze everything but biases and head. Raises TrainingError for a model without biases."""
+        if reason := self.unsuited(head.task.name, model.config.model_type):
+            raise TrainingError(reason, "Choose another base model, or LoRA.")
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(is_head(name) or name.endswith(".bias"))
+            parameter.requires_grad_(head.owns(name) or name.endswith(".bias"))
         return model
 
     def shares(self, options: Any) -> tuple[float, float]:

@@ -74,11 +74,21 @@ def saved_model(folder: Path, head: Head) -> Any:
 
 
 def layers(model: Any) -> list[Any]:
-    """The transformer blocks of an encoder, first to last: its longest list of modules."""
+    """The transformer blocks of a model, first to last; those of an encoder come before those of its decoder."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        return [*_blocks(model.get_encoder()), *_blocks(model.get_decoder())]
+    return _blocks(model.base_model)
+
+
+def _blocks(stack: Any) -> list[Any]:
+    """The longest list of modules that is not inside of another."""
     from torch.nn import ModuleList
 
-    found = [module for module in model.base_model.modules() if isinstance(module, ModuleList)]
-    return list(max(found, key=len, default=[]))
+    found: dict[str, Any] = {}
+    for name, module in stack.named_modules():
+        if isinstance(module, ModuleList) and not any(name.startswith(f"{outer}.") for outer in found):
+            found[name] = module
+    return list(max(found.values(), key=len, default=[]))
 
 
 def encoder_weights(base: Path | None) -> tuple[int, int]:

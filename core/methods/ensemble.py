@@ -85,6 +85,14 @@ class Ensemble:
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = EnsembleOptions
 
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Only probabilities can be mixed."""
+        if task in self.tasks:
+            return None
+        if task == "pair":
+            return "This method mixes probabilities and cannot search, and models of pairs are searched with."
+        return "This method mixes probabilities of labels of whole texts; spans and written texts have none."
+
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Choose members on data.dev. Raises TrainingError with fewer than two models, ModelError, Stopped."""
         options = EnsembleOptions.model_validate(options.model_dump())

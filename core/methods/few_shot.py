@@ -7,6 +7,7 @@ and texts of two apart, which makes many training pairs of few labels; then a lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,14 +17,16 @@ from pydantic import Field
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData
-from core.methods.bi_encoder import report_pairs, trainable_encoder
 from core.methods.embeddings import Encoder, forward_all, read_encoder
-from core.methods.heads import Targets
-from core.methods.linear import Fitted, dev_targets, fit_calibrated
+from core.methods.linear import Fitted, dev_targets, fit_calibrated, fit_one
+from core.methods.multilabel_linear import Independent, fit_independent, fit_labels
 from core.methods.neural import LoopOptions, estimate_neural
 from core.methods.pairs import PairBatches, Pairs
 from core.methods.sentence_encoder import SentenceEncoder
+from core.methods.sentence_tuning import Loss, SentenceTuning
 from core.methods.skops_files import load_estimators, save_estimators
+from core.tasks import get_task
+from core.tasks.relation import as_read
 
 HEAD, CLASSIFIER = "few_shot.json", "head.skops"
 MOST_PAIRS = 8_000
@@ -73,7 +76,7 @@ class FewShotOptions(LoopOptions):
     )
 
 
-class FewShot:
+class FewShot(SentenceTuning):
     """Tune a sentence encoder on pairs of few labels, then a logistic regression."""
 
     name: ClassVar[str] = "few_shot"
@@ -82,55 +85,66 @@ class FewShot:
         "Learns which texts share a label before it learns the labels: the method for 5 to 50 examples a class, where "
         "full fine-tuning has too little to go on."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
-    needs_base: ClassVar[bool] = True
-    resumable: ClassVar[bool] = True
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     Options: ClassVar[type[MethodOptions]] = FewShotOptions
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> FewShotPredictor:
-        """Tune the encoder on data.train, then fit the classifier, calibrated on data.dev. Raises TrainingError,
-        Stopped."""
-        import torch
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Labels of whole texts are what it learns from."""
+        return {
+            "tagging": "This method learns which whole texts are alike; labels of single words do not say that.",
+            "generation": "This method learns which texts share a label; responses are no labels.",
+            "pair": "This method draws pairs of texts by their labels; for pairs as they are take the bi-encoder.",
+        }.get(task)
 
-        from core.training.contrastive import GradeLoss, TwoTexts
-        from core.training.loop import Loop
+    def supervision(
+        self, data: TrainingData, options: FewShotOptions, base: Path, encoder: Encoder, context: RunContext
+    ) -> tuple[PairBatches, Loss]:
+        """Pairs drawn from the labels."""
+        from core.training.contrastive import GradeLoss
 
-        checked = FewShotOptions.model_validate(options.model_dump())
-        if base is None:
-            raise TrainingError("This method needs a base model.", "Choose a base model.")
-        context.progress(0, 1, "reading texts")
-        torch.manual_seed(checked.seed)
-        encoder = trainable_encoder(base, checked, context.device)
-        pairs = draw_pairs(data.train, checked.pairs or pairs_for(len(data.train)), checked.seed)
+        train = replace(data.train, texts=as_read(data.task.name, data.train.texts))
+        pairs = draw_pairs(train, options.pairs or pairs_for(len(train)), options.seed)
         batches = PairBatches(pairs, np.arange(len(pairs.grade)), encoder.tokenizer, encoder.longest)
-        report_pairs(context, batches, encoder.longest)
-        model: Any = TwoTexts(encoder.model, encoder.pooling)
-        Loop(
-            model=model,
-            data=batches,
-            targets=Targets(torch.arange(len(batches))),
-            loss=GradeLoss(batches, checked.loss == "order"),
-            evaluate=_dev_metrics(encoder, data, checked) if len(data.dev) else None,
-            options=checked,
-            context=context,
-        ).run()
-        encoder.model.eval()
+        return batches, GradeLoss(batches, options.loss == "order")
+
+    def dev_metrics(
+        self, encoder: Encoder, data: TrainingData, options: FewShotOptions, context: RunContext
+    ) -> Callable[[], dict[str, float]]:
+        """Figures of a classifier fitted on the vectors of now."""
+
+        def evaluate() -> dict[str, float]:
+            encoder.model.eval()
+            train, dev = _vectors(encoder, data)
+            made = _fitted_once(train, data, options.C or 10.0, context)
+            scores = made.scores(dev, len(data.labels))
+            said = data.task.predictions(scores, data.labels)
+            return {**data.task.metrics(data.dev.values, said, data.labels), "loss": _log_loss(scores, data)}
+
+        return evaluate
+
+    def finish(
+        self, encoder: Encoder, data: TrainingData, options: FewShotOptions, context: RunContext
+    ) -> FewShotPredictor:
+        """With a classifier, calibrated on data.dev."""
         context.progress(0, 1, "fitting the classifier")
-        train, dev = (forward_all(encoder, rows.texts, encoder.longest) for rows in (data.train, data.dev))
-        targets, held = data.task.targets(data.train.values, data.labels), dev_targets(data)
-        choices = [checked.C] if checked.C else (1.0, 10.0)
-        fitted = fit_calibrated(
-            _make, choices, train, targets, (dev[held >= 0], held[held >= 0]), context, checked.seed
-        )
-        return FewShotPredictor(data.labels, encoder, fitted)
+        train, dev = _vectors(encoder, data)
+        choices = [options.C] if options.C else (1.0, 10.0)
+        targets = data.task.targets(data.train.values, data.labels)
+        fitted: Fitted | Independent
+        if data.task.many:
+            held = data.task.targets(data.dev.values, data.labels)
+            fitted = fit_independent(_make, choices, train, targets, (dev, held), context, options.seed)
+        else:
+            held = dev_targets(data)
+            known = dev[held >= 0], held[held >= 0]
+            fitted = fit_calibrated(_make, choices, train, targets, known, context, options.seed)
+        return FewShotPredictor(data.labels, encoder, fitted, task=data.task.name)
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
     ) -> FewShotPredictor:
         """Load what the predictor's ``save`` wrote."""
-        return FewShotPredictor.load(directory, labels, device)
+        return FewShotPredictor.load(directory, labels, device, task)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
@@ -147,28 +161,42 @@ def pairs_for(rows: int) -> int:
 
 
 def draw_pairs(rows: Rows, count: int, seed: int) -> Pairs:
-    """``count`` pairs of the same label (grade 1) and as many of two labels (grade 0) for each text.
+    """``count`` pairs with a label in common and as many without one for each text.
 
-    A text whose label no other text has is its own partner, which teaches nothing and does no harm. Raises
-    TrainingError when all texts have the same label.
+    The grade is the share of their labels that both have (Jaccard): 1 or 0 where a text has one label. A text that
+    shares its labels with no other is its own partner, which teaches nothing and does no harm. Raises TrainingError
+    when all texts share a label.
     """
     random = np.random.default_rng(seed)
-    names, label = np.unique(np.array(rows.values, dtype=object).astype(str), return_inverse=True)
-    if len(names) < 2:
+    has = _memberships(rows.values)  # (n, labels)
+    first, second, grade = [], [], []
+    for row, own in enumerate(has):
+        common = (has & own).sum(axis=1)
+        near, far = np.flatnonzero(common), np.flatnonzero(common == 0)
+        others = near[near != row]
+        for pool in (others if len(others) else near, far):
+            if not len(pool):
+                continue
+            chosen = random.choice(pool, count)
+            first.append(np.full(count, row))
+            second.append(chosen)
+            grade.append((common[chosen] / (has[chosen] | own).sum(axis=1)).astype(np.float32))
+    grades = np.concatenate(grade) if grade else np.zeros(0, np.float32)
+    if not len(grades) or grades.all():
         raise TrainingError(
             "All training examples have the same label.", "Label texts of a second class and freeze a new version."
         )
-    members = [np.flatnonzero(label == one) for one in range(len(names))]
-    others = [np.flatnonzero(label != one) for one in range(len(names))]
-    first, second, grade = [], [], []
-    for row, own in enumerate(label):
-        near = members[own][members[own] != row]
-        for pool, value in ((near if len(near) else members[own], 1.0), (others[own], 0.0)):
-            first.append(np.full(count, row))
-            second.append(random.choice(pool, count))
-            grade.append(np.full(count, value, np.float32))
-    grades = np.concatenate(grade)
     return Pairs(list(rows.texts), list(rows.texts), np.concatenate(first), np.concatenate(second), grades, grades == 0)
+
+
+def _memberships(values: Sequence[Any]) -> np.ndarray:
+    """Which names each value holds, (n, names) bool; that it holds none is a name, too."""
+    sets = [{value} if isinstance(value, str) else set(value) or {None} for value in values]
+    names = {name: place for place, name in enumerate(dict.fromkeys(name for one in sets for name in one))}
+    found = np.zeros((len(sets), len(names)), bool)
+    for row, one in enumerate(sets):
+        found[row, [names[name] for name in one]] = True
+    return found
 
 
 def _make(choice: float) -> Any:
@@ -177,56 +205,68 @@ def _make(choice: float) -> Any:
     return LogisticRegression(C=choice, max_iter=500, warm_start=True)
 
 
-def _dev_metrics(encoder: Encoder, data: TrainingData, options: FewShotOptions) -> Callable[[], dict[str, float]]:
-    """Figures of a classifier fitted on the vectors of now."""
-    from threadpoolctl import threadpool_limits
+def _vectors(encoder: Encoder, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (n, d) of train and dev."""
+    train, dev = (
+        forward_all(encoder, as_read(data.task.name, rows.texts), encoder.longest) for rows in (data.train, data.dev)
+    )
+    return train, dev
 
-    targets, held = data.task.targets(data.train.values, data.labels), dev_targets(data)
 
-    def evaluate() -> dict[str, float]:
-        encoder.model.eval()
-        train, dev = (forward_all(encoder, rows.texts, encoder.longest) for rows in (data.train, data.dev))
-        with threadpool_limits(limits=1):  # two threads that wait for each other are slower
-            classifier = _make(options.C or 10.0).fit(train, targets)
-        scores = Fitted(classifier, classifier.classes_).scores(dev, len(data.labels))
-        predicted = data.task.predictions(scores, data.labels)
-        known = held >= 0
-        loss = -np.log(np.maximum(scores[known, held[known]], 1e-12)).mean() if known.any() else 0.0
-        return {**data.task.metrics(data.dev.values, predicted, data.labels), "loss": float(loss)}
+def _fitted_once(train: np.ndarray, data: TrainingData, choice: float, context: RunContext) -> Fitted | Independent:
+    """A classifier that is not calibrated."""
+    targets = data.task.targets(data.train.values, data.labels)
+    if data.task.many:
+        return fit_labels(_make, choice, train, targets, context)
+    classifier = fit_one(_make(choice), train, targets, context)
+    return Fitted(classifier, classifier.classes_)
 
-    return evaluate
+
+def _log_loss(scores: np.ndarray, data: TrainingData) -> float:
+    """Mean of minus the logarithm of what dev answers had as probability (n, labels)."""
+    if data.task.many:
+        truth = data.task.targets(data.dev.values, data.labels)
+        right = np.where(truth > 0, scores, 1 - scores)
+    else:
+        held = dev_targets(data)
+        right = scores[held >= 0, held[held >= 0]]
+    return float(-np.log(np.maximum(right, 1e-12)).mean()) if right.size else 0.0
 
 
 class FewShotPredictor(SentenceEncoder):
     """A tuned sentence encoder with its classifier in memory."""
 
-    def __init__(self, labels: list[str], encoder: Encoder, fitted: Fitted, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        labels: list[str],
+        encoder: Encoder,
+        fitted: Fitted | Independent,
+        folder: Path | None = None,
+        task: str = "classification",
+    ) -> None:
         super().__init__(encoder, folder)
         self.labels = labels
         self.fitted = fitted
+        self.task = task
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
-        """Probabilities (len(texts), len(labels)) float32, rows summing to 1."""
-        return self.fitted.scores(self.embed(texts), len(self.labels))
+        """Probabilities (len(texts), len(labels)) float32; with one label a text, rows sum to 1."""
+        return self.fitted.scores(self.embed(as_read(self.task, texts)), len(self.labels))
 
     def save(self, directory: Path) -> None:
         """Write the encoder as sentence-transformers loads it, the classifier and its calibration beside it."""
         self.save_encoder(directory)
-        save_estimators([self.fitted.classifier], directory / CLASSIFIER)
-        facts = {
-            "labels": self.labels,
-            "columns": [int(column) for column in self.fitted.columns],
-            "temperature": self.fitted.temperature,
-            "choice": self.fitted.choice,
-        }
-        write_json(directory / HEAD, facts)
+        save_estimators(self.fitted.estimators(), directory / CLASSIFIER)
+        write_json(directory / HEAD, {"labels": self.labels, **self.fitted.facts()})
 
     @classmethod
-    def load(cls, directory: Path, labels: list[str], device: str = "cpu") -> FewShotPredictor:
+    def load(
+        cls, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
+    ) -> FewShotPredictor:
         """Load what ``save`` wrote. Raises ModelError for damaged files or other labels."""
         facts = read_json(directory / HEAD)
         if not isinstance(facts, dict) or facts.get("labels") != labels:
             raise ModelError(f"{HEAD} of this model is missing or does not fit its labels.", "Train it again.")
-        classifier, *_ = load_estimators(directory / CLASSIFIER)
-        fitted = Fitted(classifier, np.array(facts["columns"]), float(facts["temperature"]), float(facts["choice"]))
-        return cls(labels, read_encoder(directory, device), fitted, directory)
+        kind = Independent if get_task(task).many else Fitted
+        fitted = kind.restore(load_estimators(directory / CLASSIFIER), facts)
+        return cls(labels, read_encoder(directory, device), fitted, directory, task)

@@ -21,9 +21,15 @@ class FullFineTuning(TunedEncoder):
         "Every layer of the base model learns your labels. The highest scores from some thousand examples on; the "
         "slowest to train."
     )
-    tasks: ClassVar[frozenset[str]] = TunedEncoder.tasks | {"generation"}
+    tasks: ClassVar[frozenset[str]] = TunedEncoder.tasks - {"pair"}
     Options: ClassVar[type[NeuralOptions]] = FullOptions
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
         **TunedEncoder.task_defaults,
         "generation": {**WRITING_DEFAULTS, "learning_rate": 5e-5},
     }
+
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """For pairs it has a name of its own."""
+        if task == "pair":
+            return "For pairs the cross-encoder is this method: all layers learn, and it reads both texts at once."
+        return super().unsuited(task, kind)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, Range, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData
 from core.methods.baseline import TfidfOptions, svc, tfidf_cost
-from core.methods.features import EncoderOptions, encoder_cost, encoder_features
-from core.methods.linear import LinearPredictor, tfidf_vectorizers
+from core.methods.crf import CrfPredictor, crf_cost, dense_cost, train_crf
+from core.methods.embeddings import embedding_width
+from core.methods.features import CANNOT_WRITE, EncoderOptions, encoder_cost, encoder_features, word_reader
+from core.methods.linear import tfidf_vectorizers
 from core.methods.linear_kinds import load_linear, train_texts
+from core.methods.pair_linear import train_pairs
 
 
 class HybridOptions(TfidfOptions, EncoderOptions):
@@ -37,32 +40,44 @@ class Hybrid:
         "The baseline's word counts and the frozen encoder's reading side by side. The strongest model that needs no "
         "fine-tuning: on Banking77 ahead of a fine-tuned BERT base, in about a minute."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "pair", "relation", "tagging"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = HybridOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"pair": {"C": 0.1}}
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> LinearPredictor:
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """Vectors are no texts."""
+        return CANNOT_WRITE if task == "generation" else None
+
+    def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Encode and count, fit on data.train, calibrate on data.dev. Raises TrainingError, Stopped."""
         checked = HybridOptions.model_validate(options.model_dump())
         features = encoder_features(checked, base, context)
+        if data.task.name == "tagging":
+            return train_crf(data, context, word_reader(features), checked.embedding_weight / 2)
         features.vectorizers = tfidf_vectorizers(checked.word_ngrams, checked.char_ngrams)
         features.weight = checked.embedding_weight
+        if data.task.paired:
+            return train_pairs(data, features, [checked.C], context, checked.seed, checked.class_weights)
         return train_texts(data, features, svc(checked), [checked.C], context, checked.seed)
 
-    def load(
-        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
-    ) -> LinearPredictor:
+    def load(self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification") -> Predictor:
         """Load what the predictor's ``save`` wrote."""
+        if task == "tagging":
+            return CrfPredictor.load(directory, labels, device)
         return load_linear(directory, labels, device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
         """Seconds and memory when no embedding is cached yet."""
-        counting, count_memory = tfidf_cost(rows, mean_tokens, len(data.labels) if data else 10)
+        labels = len(data.labels) if data else 10
+        counting, count_memory = tfidf_cost(rows, mean_tokens, labels)
         length = min(mean_tokens, float(getattr(options, "max_length", 256)))
         encoding, encode_memory = encoder_cost(rows, length, base)
+        if data is not None and data.task.name == "tagging":
+            words, word_memory = crf_cost(rows, mean_tokens, labels)
+            dense, dense_memory = dense_cost(rows, mean_tokens, labels, embedding_width(base) if base else 384)
+            return Estimate(words + dense + encoding, word_memory + dense_memory + encode_memory)
         return Estimate(2 * counting + encoding, count_memory + encode_memory)

@@ -21,6 +21,14 @@ TARGETS: dict[str, tuple[list[str], list[str]]] = {
     "distilbert": (["k_lin", "v_lin", "lin1"], []),
     "mpnet": (["k", "v", "intermediate.dense"], []),
     "modernbert": (["Wqkv", "mlp.Wi"], []),
+    "gpt2": (["c_attn"], ["mlp.c_proj"]),
+    "llama": (["k_proj", "v_proj"], ["down_proj"]),
+    "mistral": (["k_proj", "v_proj"], ["down_proj"]),
+    "qwen2": (["k_proj", "v_proj"], ["down_proj"]),
+    "qwen3": (["k_proj", "v_proj"], ["down_proj"]),
+    "gemma3_text": (["k_proj", "v_proj"], ["down_proj"]),
+    "t5": (["k", "v"], ["wo"]),
+    "mt5": (["k", "v"], ["wo"]),
 }
 """By model type: (layers whose output is scaled, those of them whose input is scaled instead)."""
 

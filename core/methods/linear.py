@@ -60,9 +60,7 @@ class TextFeatures:
             return self.matrix([""])[:0]  # scikit-learn refuses an empty list
         blocks: list[Any] = [vectorizer.transform(texts) for vectorizer in self.vectorizers]
         if self.base is not None:
-            from core.methods.embeddings import encode
-
-            vectors = encode(texts, self.base, self.cache, self.device, self.max_length, progress, should_stop)
+            vectors = self.embed(texts, should_stop, progress)
             if not blocks:
                 return vectors
             from scipy.sparse import csr_matrix
@@ -71,6 +69,19 @@ class TextFeatures:
         from scipy.sparse import hstack
 
         return hstack(blocks, format="csr")
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        should_stop: Callable[[], bool] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        """Unit vectors (len(texts), d) float32 by the encoder."""
+        from core.methods.embeddings import encode
+
+        if self.base is None:
+            raise ModelError("This model counts words and makes no vectors.", "Use one with a base model.")
+        return encode(texts, self.base, self.cache, self.device, self.max_length, progress, should_stop)
 
 
 def tfidf_vectorizers(word_ngrams: int, char_ngrams: int) -> list[Any]:
@@ -317,8 +328,6 @@ class LinearPredictor:
 
     def save(self, directory: Path) -> None:
         """Write ``linear.skops`` (classifier, TF-IDF), ``linear.json`` and, where there is one, the encoder's place."""
-        from core.methods.embeddings import fingerprint
-
         base = self.features.base
         estimators = self.fitted.estimators()
         save_estimators([*estimators, *self.features.vectorizers], directory / self.FILE)
@@ -328,9 +337,7 @@ class LinearPredictor:
             "estimators": len(estimators),
             **self.fitted.facts(),
             "weight": self.features.weight,
-            "max_length": self.features.max_length,
-            "encoder": str(base) if base else None,
-            "encoder_fingerprint": fingerprint(base, self.features.cache, self.features.max_length) if base else None,
+            **encoder_facts(base, self.features.max_length, self.features.cache),
         }
         write_json(directory / self.HEAD, facts)
 
@@ -345,6 +352,17 @@ class LinearPredictor:
         base = encoder_folder(facts) if facts["encoder"] else None
         features = TextFeatures(loaded[count:], base, float(facts["weight"]), int(facts["max_length"]), device)
         return cls(labels, features, cls.Decider.restore(loaded[:count], facts))
+
+
+def encoder_facts(base: Path | None, max_length: int, memo: Path | None = None) -> dict[str, Any]:
+    """What a model with a frozen encoder, or without one, says about it; ``memo`` remembers hashes."""
+    from core.methods.embeddings import fingerprint
+
+    return {
+        "max_length": max_length,
+        "encoder": str(base) if base else None,
+        "encoder_fingerprint": fingerprint(base, memo, max_length) if base else None,
+    }
 
 
 def encoder_folder(facts: dict[str, Any]) -> Path:

@@ -69,7 +69,6 @@ class Lora(PeftMethod):
         "Adds small trainable matrices to a frozen base model. Close to full fine-tuning at a fraction of the memory; "
         "the result is an adapter of a few megabytes and a merged model."
     )
-    tasks: ClassVar[frozenset[str]] = PeftMethod.tasks | {"generation"}
     Options: ClassVar[type[NeuralOptions]] = LoraOptions
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
         **PeftMethod.task_defaults,

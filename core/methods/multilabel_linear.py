@@ -123,7 +123,7 @@ def fit_independent(
     enough = len(held_out[1]) >= LEAST_CALIBRATION_ROWS
     found: list[tuple[float, Independent]] = []
     for choice in choices if enough else choices[:1]:
-        fitted = _fit(make, choice, part, part_targets, context)
+        fitted = fit_labels(make, choice, part, part_targets, context)
         loss = 0.0
         if enough:
             loss = _calibrate(fitted, *held_out)
@@ -131,7 +131,7 @@ def fit_independent(
         found.append((loss, fitted))
     best = min(found, key=lambda pair: pair[0])[1]
     if borrowed:
-        whole = _fit(make, best.choice, matrix, targets, context)
+        whole = fit_labels(make, best.choice, matrix, targets, context)
         curves = dict(zip(best.columns.tolist(), zip(best.slopes, best.offsets, strict=True), strict=True))
         pairs = np.array([curves.get(column, (1.0, 0.0)) for column in whole.columns.tolist()])
         whole.slopes, whole.offsets = pairs[:, 0], pairs[:, 1]
@@ -139,9 +139,10 @@ def fit_independent(
     return best
 
 
-def _fit(
+def fit_labels(
     make: Callable[[float], Any], choice: float, matrix: Any, targets: np.ndarray, context: RunContext
 ) -> Independent:
+    """One classifier a label at one value of C, its margins as they are. Raises TrainingError, Stopped."""
     share = targets.mean(axis=0)
     columns = np.flatnonzero((share > 0) & (share < 1))
     if not len(columns):
@@ -160,17 +161,17 @@ def _fit(
 def _calibrate(fitted: Independent, matrix: Any, targets: np.ndarray) -> float:
     """Give each label its curve; returns the mean log loss on the same rows (n, labels)."""
     margins, truth = fitted.margins(matrix), targets[:, fitted.columns]
-    shared = _curve(margins.ravel(), truth.ravel())
+    shared = logistic_curve(margins.ravel(), truth.ravel())
     for place in range(len(fitted.columns)):
         positives = truth[:, place].sum()
         own = min(positives, len(truth) - positives) >= OWN_CURVE
-        curve = _curve(margins[:, place], truth[:, place]) if own else shared
+        curve = logistic_curve(margins[:, place], truth[:, place]) if own else shared
         fitted.slopes[place], fitted.offsets[place] = curve
     said = np.clip(sigmoid(margins * fitted.slopes + fitted.offsets), 1e-7, 1 - 1e-7)
     return float(-np.mean(truth * np.log(said) + (1 - truth) * np.log(1 - said)))
 
 
-def _curve(margins: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+def logistic_curve(margins: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """(slope, offset) of the logistic curve through margins (n,) and truth (n,); a falling one would be chance."""
     from sklearn.linear_model import LogisticRegression
 

@@ -50,6 +50,8 @@ LIBRARY_BYTES = 1_200_000_000
 """torch, transformers and the work space of scoring; Banking77 with MiniLM peaks at 1.6 GiB in all."""
 ACTIVATION_BYTES = 5e-3
 """Bytes kept for the way back, a token and weight of the encoder."""
+RERANK = 20
+"""To search, how many of the best candidates by TF-IDF are read and put into a new order."""
 WRITING_DEFAULTS: dict[str, Any] = {"max_length": 512, "batch_size": 8, "epochs": 3, "dropout": 0.0}
 """Of tasks that write: prompt and response together are long, and language models of today learn without dropout."""
 READING_DEFAULTS: dict[str, Any] = {"max_length": 384, "batch_size": 16}
@@ -221,6 +223,9 @@ class NeuralOptions(LoopOptions):
 class EncoderPredictor:
     """A tuned encoder in memory."""
 
+    MOST_QUERIES = 200
+    """First texts of pairs that are ranked when a split is measured: each costs ``rerank`` passes."""
+
     def __init__(self, model: Any, tokenizer: Any, head: Head, device: str = "cpu") -> None:
         self.model = model.to(device).eval()
         self.tokenizer = tokenizer
@@ -229,6 +234,7 @@ class EncoderPredictor:
         self.device = device
         self.adapter: Any = None
         """What LoRA saves beside the merged weights."""
+        self.rerank = RERANK
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
         """Probabilities, (len(texts), len(labels)) float32. Raises RefusedError for a task without a score a label."""
@@ -237,6 +243,13 @@ class EncoderPredictor:
     def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None, **how: Any) -> Answers:
         """What it says about each text, or pair of texts; ``how`` as ``Head.say`` takes it."""
         return self.head.say(self.model, self.tokenizer, texts, texts_b, self.device, **how)
+
+    def similarities(self, queries: Sequence[str], candidates: Sequence[str]) -> Callable[[slice], np.ndarray]:
+        """A function from a slice of the queries to scores (rows, candidates); ``rerank`` candidates are read for each.
+
+        Raises RefusedError for a task that has no pairs of texts.
+        """
+        return self.head.ranking(self.scores, queries, candidates, self.rerank)
 
     def examine(self, rows: Rows) -> dict[str, np.ndarray]:
         """Further numbers of each row beside its answer, (n,) by name; none for most tasks."""

@@ -1,4 +1,4 @@
-"""Baseline and frozen encoder for pairs: what two texts share as features, and a logistic regression on them.
+"""Baseline, frozen encoder and both for pairs: what two texts share as features, and a logistic regression on them.
 
 The baseline compares words and parts of words; the frozen encoder compares embeddings by their product and their
 distance in every dimension (Conneau et al. 2017, "Supervised Learning of Universal Sentence Representations", section
@@ -47,7 +47,7 @@ class PairPredictor(LinearPredictor):
         """Unit vectors (len(texts), d) float32 of the frozen encoder. Raises RefusedError when there is none."""
         if self.features.base is None:
             raise RefusedError("This model counts words and makes no vectors.", "Use one with a base model.")
-        return np.asarray(self.features.matrix(texts), dtype=np.float32)
+        return self.features.embed(texts)
 
     def similarities(self, queries: Sequence[str], candidates: Sequence[str]) -> Callable[[slice], np.ndarray]:
         """A function from a slice of the queries to their cosines (rows, len(candidates)) before any training."""
@@ -120,21 +120,29 @@ def compare(
     if not len(texts):
         return compare(features, [""], [""])[:0]
     first, second = (_blocks(features, side, context) for side in (texts, texts_b))
+    found: list[np.ndarray] = []
+    if features.vectorizers:
+        cosines = [
+            np.asarray(a.multiply(b).sum(axis=1)).ravel()
+            for a, b in zip(first, second, strict=True)
+            if not isinstance(a, np.ndarray)
+        ]
+        shared = np.array([_shared(one, other) for one, other in zip(texts, texts_b, strict=True)])
+        found += [*(column[:, None] for column in cosines), shared]
     if features.base is not None:
-        a, b = first[0], second[0]
+        a, b = first[-1], second[-1]
         width = a.shape[1]
         # Entries of unit vectors shrink with their number: this brings all features to about the same size.
-        return np.hstack([a * b * width, np.abs(a - b) * np.sqrt(width)]).astype(np.float32)
-    cosines = [np.asarray(a.multiply(b).sum(axis=1)).ravel() for a, b in zip(first, second, strict=True)]
-    shared = np.array([_shared(one, other) for one, other in zip(texts, texts_b, strict=True)])
-    return np.column_stack([*cosines, shared]).astype(np.float32)
+        found += [features.weight * part for part in (a * b * width, np.abs(a - b) * np.sqrt(width))]
+    return np.hstack(found).astype(np.float32)
 
 
 def _blocks(features: TextFeatures, texts: Sequence[str], context: RunContext | None = None) -> list[Any]:
-    """Unit vectors (n, d) of texts: embeddings, or one sparse block a vectorizer."""
+    """Unit vectors (n, d) of texts: one sparse block a vectorizer, then embeddings where there is an encoder."""
+    blocks: list[Any] = [vectorizer.transform(texts) for vectorizer in features.vectorizers]
     if features.base is not None:
-        return [features.matrix(texts, None, context.should_stop if context else None)]
-    return [vectorizer.transform(texts) for vectorizer in features.vectorizers]
+        blocks.append(features.embed(texts, context.should_stop if context else None))
+    return blocks
 
 
 def _shared(text: str, text_b: str) -> tuple[float, float, float, float]:

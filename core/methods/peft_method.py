@@ -35,7 +35,7 @@ class PeftMethod(TunedEncoder, ABC):
     def unsuited(self, task: str, kind: str) -> str | None:
         """Why it does not work with a base model of this type."""
         if self.only is None or not kind or kind in self.only:
-            return None
+            return super().unsuited(task, kind)
         return f"{self.title} does not work with base models of the type '{kind}', only {', '.join(sorted(self.only))}."
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
@@ -47,7 +47,9 @@ class PeftMethod(TunedEncoder, ABC):
         config = self.config(model, options, steps)
         config.task_type = getattr(TaskType, head.peft_task_of(model))
         config.modules_to_save = head_modules(model)
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
+        hide_learned_tokens(adapted)
+        return adapted
 
     def shares(self, options: Any) -> tuple[float, float]:
         """Gradients pass through every layer; next to nothing learns."""
@@ -77,9 +79,9 @@ class AdaptedPredictor(EncoderPredictor):
 
     def save(self, directory: Path) -> None:
         """Write the base model as it is, the adapter as peft reads it, and the tokenizer."""
-        copy_base(self.base, directory / BASE)
+        copy_base(self.base, directory / BASE, self.model)
         self.tokenizer.save_pretrained(directory)
-        self.model.save_pretrained(directory / ADAPTER)
+        self.model.save_pretrained(directory / ADAPTER, save_embedding_layers=False)
         (directory / ADAPTER / "README.md").unlink(missing_ok=True)  # peft's empty card; ours comes with the download
 
     @classmethod
@@ -96,15 +98,47 @@ class AdaptedPredictor(EncoderPredictor):
             raise ModelError(f"The adapter of {directory.name} cannot be read.", "Repeat the run.") from error
         if missing:
             raise ModelError(f"The adapter lacks the weights {', '.join(sorted(missing)[:3])}.", "Repeat the run.")
+        hide_learned_tokens(model)
         return cls(model, load_tokenizer(directory), head, device, directory / BASE)
 
 
-def copy_base(base: Path, target: Path) -> None:
-    """Copy config, weights and tokenizer of a base model."""
+def hide_learned_tokens(model: Any) -> None:
+    """Let a model with learned word vectors before the text answer for the tokens of the text alone.
+
+    peft leaves the outputs of the learned ones in front, where there is one for each token.
+    """
+    import torch
+
+    config = model.peft_config["default"]
+    if not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING":
+        return
+    if config.task_type not in ("CAUSAL_LM", "TOKEN_CLS"):
+        return
+    count = config.num_virtual_tokens
+
+    def shift(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        places = kwargs.get("logits_to_keep")
+        if isinstance(places, torch.Tensor):
+            kwargs = {**kwargs, "logits_to_keep": places + count}
+        return args, kwargs
+
+    def cut(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
+        if "logits_to_keep" not in kwargs:
+            output.logits = output.logits[:, count:]
+        return output
+
+    model.get_base_model().register_forward_pre_hook(shift, with_kwargs=True)
+    model.register_forward_hook(cut, with_kwargs=True)
+
+
+def copy_base(base: Path, target: Path, tuned: Any) -> None:
+    """Copy config, weights and tokenizer of a base model; how long it writes is as the ``tuned`` one was told."""
     target.mkdir(parents=True, exist_ok=True)
     for file in base.iterdir():
         if file.suffix in (".json", ".safetensors", ".txt", ".model") and file.is_file():
             shutil.copyfile(file, target / file.name)
+    if tuned.can_generate():
+        tuned.generation_config.save_pretrained(target)
 
 
 def merged(predictor: EncoderPredictor) -> EncoderPredictor:

@@ -29,7 +29,7 @@ EXAMPLE = "Text: {text}\nLabel: {label}\n\n"
 PLACES = ("{labels}", "{examples}", "{text}")
 LABELS_AT_ONCE = 16
 """Continuations scored in one pass; each keeps a copy of what the model remembers of the prompt."""
-_PLACE = re.compile("|".join(re.escape(place) for place in PLACES))
+PLACE = re.compile("|".join(re.escape(place) for place in (*PLACES, "{label}")))
 
 
 def is_language_model(folder: Path) -> bool:
@@ -98,7 +98,7 @@ class PromptScorer:
             ),
             "{text}": self._cut(text),
         }
-        return _PLACE.sub(lambda place: said[place.group()], self.template)
+        return PLACE.sub(lambda place: said.get(place.group(), place.group()), self.template)
 
     def _line(self, label: str) -> str:
         said = self.descriptions.get(label, "")
@@ -172,15 +172,21 @@ class PromptScorer:
     # -------------------------------------------------------------- which examples
 
     @cached_property
-    def _known(self) -> tuple[list[Any], list[Any]]:
-        from core.methods.linear import tfidf_vectorizers
+    def _nearest(self) -> Nearest:
+        return Nearest(self.pool, self.examples)
 
-        vectorizers = tfidf_vectorizers(1, 3)
-        return vectorizers, [vectorizer.fit_transform([text for text, _ in self.pool]) for vectorizer in vectorizers]
 
-    def _nearest(self, texts: Sequence[str]) -> list[list[int]]:
-        """Each text's examples as indices into the pool, the most alike (TF-IDF cosine) first; never itself."""
-        if not self.examples or not self.pool:
+class Nearest:
+    """The examples most alike to a text (TF-IDF cosine)."""
+
+    def __init__(self, pool: list[tuple[str, str]], count: int) -> None:
+        self.pool = pool
+        """(text, what it is answered with)."""
+        self.count = count
+
+    def __call__(self, texts: Sequence[str]) -> list[list[int]]:
+        """Each text's examples as indices into the pool, the most alike first; never itself."""
+        if not self.count or not self.pool:
             return [[] for _ in texts]
         vectorizers, known = self._known
         found = []
@@ -189,6 +195,13 @@ class PromptScorer:
                 (vectorizer.transform([text]) @ matrix.T).toarray()[0]
                 for vectorizer, matrix in zip(vectorizers, known, strict=True)
             )
-            order = np.argsort(-np.asarray(alike), kind="stable")[: self.examples + 1]
-            found.append([int(i) for i in order if self.pool[i][0] != text][: self.examples])
+            order = np.argsort(-np.asarray(alike), kind="stable")[: self.count + 1]
+            found.append([int(i) for i in order if self.pool[i][0] != text][: self.count])
         return found
+
+    @cached_property
+    def _known(self) -> tuple[list[Any], list[Any]]:
+        from core.methods.linear import tfidf_vectorizers
+
+        vectorizers = tfidf_vectorizers(1, 3)
+        return vectorizers, [vectorizer.fit_transform([text for text, _ in self.pool]) for vectorizer in vectorizers]

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from core.methods.neural import NeuralOptions
+from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
 from core.methods.peft_method import PeftMethod
 
 BERT_LIKE = frozenset({"bert", "roberta", "xlm-roberta", "electra"})
+WRITERS = frozenset({"gpt2", "llama", "mistral", "qwen2", "qwen3", "t5", "mt5"})
 
 
-BY_TOKEN = frozenset({"tagging", "question_answering"})
-"""Tasks with an output for each token."""
+NO_ROOM = "This method puts learned tokens before the text, and places of answers are counted without them."
 
 
 class PromptOptions(NeuralOptions):
@@ -42,9 +42,9 @@ class PromptOptions(NeuralOptions):
 
 
 class _LearnedTokens(PeftMethod):
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
+    tasks: ClassVar[frozenset[str]] = PeftMethod.tasks - {"question_answering"}
     merges: ClassVar[bool] = False
-    only: ClassVar[frozenset[str] | None] = BERT_LIKE
+    only: ClassVar[frozenset[str] | None] = BERT_LIKE | WRITERS
     Options: ClassVar[type[NeuralOptions]] = PromptOptions
 
     def reserved(self, options: Any) -> int:
@@ -71,8 +71,8 @@ class PrefixTuning(_LearnedTokens):
     name: ClassVar[str] = "prefix_tuning"
     title: ClassVar[str] = "Prefix tuning"
     summary: ClassVar[str] = (
-        "Learns keys and values that every layer reads before the text; the base model stays untouched. One base can "
-        "serve many small prefixes."
+        "Learns keys and values that every layer reads before the text, for labels, tags and writing; the base model "
+        "stays untouched. One base can serve many small prefixes."
     )
 
     Options: ClassVar[type[NeuralOptions]] = PrefixOptions
@@ -94,9 +94,12 @@ class PromptTuning(_LearnedTokens):
         "little."
     )
 
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 0.2}}
+    """SmolLM2-135M after 9 steps on 12 prompts: perplexity on dev from 44 to 6, to 25 with 0.01; Lester took 0.3."""
+
     def unsuited(self, task: str, kind: str) -> str | None:
-        """Tokens before the text, in a model with a label for each token: peft cannot do it."""
-        return _no_room(self.title) if task in BY_TOKEN else super().unsuited(task, kind)
+        """Tokens before the question, where an answer is a place among tokens."""
+        return NO_ROOM if task == "question_answering" else super().unsuited(task, kind)
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Word vectors drawn at random."""
@@ -131,14 +134,10 @@ class PTuning(_LearnedTokens):
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """As prompt tuning."""
-        return _no_room(self.title) if task in BY_TOKEN else super().unsuited(task, kind)
+        return NO_ROOM if task == "question_answering" else super().unsuited(task, kind)
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """A network of three layers."""
         from peft import PromptEncoderConfig
 
         return PromptEncoderConfig(num_virtual_tokens=options.tokens, encoder_hidden_size=options.width)
-
-
-def _no_room(title: str) -> str:
-    return f"{title} puts learned tokens before the text, and there is no label for them where each token has one."

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.encoders import is_head, layers
+from core.methods.encoders import layers
 from core.methods.heads import Head
 from core.methods.neural import NeuralOptions
 from core.methods.tuned import TunedEncoder
@@ -36,7 +36,7 @@ class TopLayers(TunedEncoder):
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and the last layers."""
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(is_head(name))
+            parameter.requires_grad_(head.owns(name))
         for layer in layers(model)[-options.layers :]:
             layer.requires_grad_(True)
         return model

@@ -11,6 +11,7 @@ from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import Head, head_for
 from core.methods.neural import (
     READING_DEFAULTS,
+    WRITING_DEFAULTS,
     EncoderPredictor,
     NeuralOptions,
     epochs_for,
@@ -32,12 +33,15 @@ class TunedEncoder:
     title: ClassVar[str]
     summary: ClassVar[str]
     tasks: ClassVar[frozenset[str]] = frozenset(
-        {"classification", "multilabel", "relation", "tagging", "question_answering"}
+        {"classification", "multilabel", "relation", "tagging", "pair", "question_answering", "generation"}
     )
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = True
     Options: ClassVar[type[NeuralOptions]] = NeuralOptions
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"question_answering": READING_DEFAULTS}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "question_answering": READING_DEFAULTS,
+        "generation": WRITING_DEFAULTS,
+    }
     """Defaults of the options that are others for a task, by its name."""
 
     def unsuited(self, task: str, kind: str) -> str | None:
@@ -71,7 +75,8 @@ class TunedEncoder:
         self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
     ) -> EncoderPredictor:
         """Train on data.train, keep the best epoch on data.dev. Raises TrainingError, Stopped."""
-        checked = self._checked(options)
+        head = head_for(data.task.name, list(data.labels))
+        data, checked = head.extended(data, self._checked(options), context)
         each = math.ceil(len(data.train) / checked.batch_size)
         steps = each * epochs_for(checked.epochs, each)
         predictor = fine_tune(

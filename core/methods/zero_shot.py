@@ -1,11 +1,13 @@
-"""Zero-shot classification: labels are understood by what the schema says about them, not learned from examples.
+"""Zero-shot: labels are understood by what the schema says about them, not learned from examples.
 
 Two ways. *Embeddings*: a text gets the label whose name, description and example are closest to it (cosines, as in
 Yin et al. 2019, "Benchmarking Zero-shot Text Classification"). *Language model*: the label whose name the model would
 rather write after a prompt (core.methods.prompting).
 
 What a label gets from every text alike is taken away first (Zhou et al. 2024, "Batch Calibration"; no labels needed
-for that). One temperature, fitted on the dev split where it has enough labels, makes the rest probabilities.
+for that). One temperature, fitted on the dev split where it has enough labels, makes the rest probabilities; for any
+number of labels a text it is one logistic curve. Pairs are compared by cosine (core.methods.zero_shot_pairs), and a
+language model that writes is shown examples (core.methods.prompted).
 """
 
 from __future__ import annotations
@@ -21,17 +23,24 @@ from pydantic import Field, field_validator
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData
 from core.methods.encoders import encoder_weights
 from core.methods.features import encoder_cost, matrix_speed
 from core.methods.linear import (
     LEAST_CALIBRATION_ROWS,
     dev_targets,
+    encoder_facts,
     encoder_folder,
     fit_temperature,
     softmax,
 )
+from core.methods.multilabel_linear import logistic_curve, sigmoid
+from core.methods.prompted import TEMPLATE as WRITING_TEMPLATE
+from core.methods.prompted import PromptedWriter
 from core.methods.prompting import PLACES, TEMPLATE, PromptScorer, is_language_model, words
+from core.methods.zero_shot_pairs import FrozenMatching
+from core.tasks.multilabel import Multilabel
+from core.tasks.relation import as_read
 
 FILE = "zero_shot.json"
 SCALE = 20.0
@@ -40,12 +49,16 @@ MOST_READ = 1_000
 """Texts of a split that are read to calibrate cosines ..."""
 MOST_PROMPTS = 100
 """... and a language model, which is a hundred times slower."""
+UNFITTED = (2.0, -2.0)
+"""(slope, offset) of the curve of any number of labels where dev says too little: a text that is one standard deviation
+closer to a label than texts in general has it with even odds."""
+ONE_LABEL = frozenset({"classification", "relation"})
 MOST_EXAMPLES = 2_000
 """Training texts that a language model's examples are picked from; they are part of the model."""
 
 
 class ZeroShotOptions(MethodOptions):
-    """Options of zero-shot classification."""
+    """Options of zero-shot answers."""
 
     engine: Literal["embeddings", "language_model"] = Field(
         default="embeddings",
@@ -141,42 +154,43 @@ class ZeroShot:
     title: ClassVar[str] = "Zero-shot"
     summary: ClassVar[str] = (
         "Reads the names, descriptions and examples of the labels and trains nothing: a first model before there are "
-        "labels to learn from. Good descriptions make it better."
+        "labels to learn from. Good descriptions make it better; a language model is shown examples and writes."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification"})
+    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation", "pair", "generation"})
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = ZeroShotOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "generation": {"engine": "language_model", "prompt": WRITING_TEMPLATE}
+    }
 
-    def fit(
-        self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext
-    ) -> ZeroShotPredictor:
+    def unsuited(self, task: str, kind: str) -> str | None:
+        """It judges whole texts."""
+        if task != "tagging":
+            return None
+        return "This method compares whole texts with labels; it cannot say where in a text a span begins and ends."
+
+    def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Calibrate on texts of data.train and on data.dev; nothing else is learned. Raises TrainingError, Stopped."""
         checked = ZeroShotOptions.model_validate(options.model_dump())
         if base is None:
             raise TrainingError("This method needs a base model.", "Choose a base model.")
-        facts = _facts(data, checked, base, context)
-        predictor = ZeroShotPredictor(data.labels, facts, _scorer(facts, base, data.labels, context.device))
-        predictor.use_cache(context.cache)
-        most = MOST_READ if checked.engine == "embeddings" else MOST_PROMPTS
-        held = _sample(np.flatnonzero(dev_targets(data) >= 0), most, checked.seed)
-        context.progress(0, 1, "reading texts to calibrate")
-        if checked.calibrate:
-            some = _sample(np.arange(len(data.train)), most, checked.seed)
-            read = predictor.scorer.values([data.train.texts[i] for i in some], context.should_stop)
-            if len(some):
-                facts["bias"] = _normal(read).mean(axis=0).tolist()
-        if len(held) >= LEAST_CALIBRATION_ROWS:
-            values = predictor.margins([data.dev.texts[i] for i in held], context.should_stop)
-            facts["temperature"], loss = fit_temperature(values, dev_targets(data)[held])
-            context.report("note", message=f"Log loss {loss:.3f} on dev", loss=loss)
-        return predictor
+        _check_engine(checked, base, data.task.name)
+        if data.task.name == "generation":
+            return PromptedWriter.fit(data, base, _shown(data, checked), checked.max_length, context)
+        if data.task.name == "pair":
+            pairs = FrozenMatching(data.labels, base, checked.max_length, context.device)
+            pairs.use_cache(context.cache)
+            pairs.calibrate(data, context, checked.seed)
+            return pairs
+        return _classifier(data, checked, base, context)
 
-    def load(
-        self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
-    ) -> ZeroShotPredictor:
+    def load(self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification") -> Predictor:
         """Load what the predictor's ``save`` wrote."""
-        return ZeroShotPredictor.load(directory, labels, device)
+        if task == "generation":
+            return PromptedWriter.load(directory, device)
+        kind = FrozenMatching if task == "pair" else ZeroShotPredictor
+        return kind.load(directory, labels, device)
 
     def estimate(
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
@@ -206,11 +220,41 @@ def _normal(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.maximum(softmax(values), 1e-12)))
 
 
-def _facts(data: TrainingData, options: ZeroShotOptions, base: Path, context: RunContext) -> dict[str, Any]:
-    """Everything the model is, beside its base."""
-    from core.methods.embeddings import fingerprint
+def _classifier(data: TrainingData, options: ZeroShotOptions, base: Path, context: RunContext) -> ZeroShotPredictor:
+    """One label a text, or any number of them."""
+    facts = _facts(data, options, base, context)
+    predictor = ZeroShotPredictor(data.labels, facts, _scorer(facts, base, data.labels, context.device))
+    predictor.use_cache(context.cache)
+    most = MOST_READ if options.engine == "embeddings" else MOST_PROMPTS
+    context.progress(0, 1, "reading texts to calibrate")
+    some = _sample(np.arange(len(data.train)), most, options.seed)
+    if len(some) and (options.calibrate or data.task.many):
+        predictor.centre([data.train.texts[i] for i in some], options.calibrate, context.should_stop)
+    known = np.arange(len(data.dev)) if data.task.many else np.flatnonzero(dev_targets(data) >= 0)
+    held = _sample(known, most, options.seed)
+    if len(held) >= LEAST_CALIBRATION_ROWS:
+        values = predictor.margins([data.dev.texts[i] for i in held], context.should_stop)
+        if data.task.many:
+            targets = data.task.targets([data.dev.values[i] for i in held], data.labels)
+            facts["curve"] = logistic_curve(values.ravel(), targets.ravel())
+        else:
+            facts["temperature"], loss = fit_temperature(values, dev_targets(data)[held])
+            context.report("note", message=f"Log loss {loss:.3f} on dev", loss=loss)
+    return predictor
 
+
+def _check_engine(options: ZeroShotOptions, base: Path, task: str) -> None:
+    """Raises TrainingError when engine, base model and task do not fit."""
     prompts = options.engine == "language_model"
+    if task == "generation":
+        if not prompts:
+            raise TrainingError("Embeddings cannot write a text.", "Choose the engine 'language model'.")
+        return  # what cannot write says so when it is loaded
+    if prompts and task not in ONE_LABEL:
+        raise TrainingError(
+            "After a prompt a language model names one label, which is no answer to this task.",
+            "Choose the engine 'embeddings'.",
+        )
     if prompts and not is_language_model(base):
         raise TrainingError(
             f"{base.name} is no causal language model.",
@@ -220,25 +264,37 @@ def _facts(data: TrainingData, options: ZeroShotOptions, base: Path, context: Ru
         raise TrainingError(
             f"{base.name} is a language model, no encoder.", "Choose an encoder, or the engine 'language model'."
         )
+
+
+def _facts(data: TrainingData, options: ZeroShotOptions, base: Path, context: RunContext) -> dict[str, Any]:
+    """Everything a classifier is, beside its base."""
     facts: dict[str, Any] = {
         "labels": list(data.labels),
+        "task": data.task.name,
         "engine": options.engine,
-        "max_length": options.max_length,
-        "encoder": str(base),
-        "encoder_fingerprint": fingerprint(base, context.cache, options.max_length),
+        **encoder_facts(base, options.max_length, context.cache),
         "bias": [0.0] * len(data.labels),
+        "spread": [1.0] * len(data.labels),
         "temperature": 1.0,
+        "curve": UNFITTED,
     }
-    if not prompts:
+    if options.engine == "embeddings":
         return facts | {"said": [_said(label, data, options) for label in data.labels]}
-    chosen = _sample(np.arange(len(data.train)), MOST_EXAMPLES if options.examples else 0, options.seed)
     own = [(one.example, label) for label, one in data.label_help.items() if one.example and label in data.labels]
+    shown = _shown(data, options)
     return facts | {
-        "prompt": options.prompt,
-        "examples": options.examples,
+        **shown,
         "descriptions": {label: one.description for label, one in data.label_help.items() if one.description},
-        "pool": [*(own if options.examples else []), *((data.train.texts[i], data.train.values[i]) for i in chosen)],
+        "pool": [*(own if options.examples else []), *shown["pool"]],
     }
+
+
+def _shown(data: TrainingData, options: ZeroShotOptions) -> dict[str, Any]:
+    """Prompt and examples; those are part of the model."""
+    chosen = _sample(np.arange(len(data.train)), MOST_EXAMPLES if options.examples else 0, options.seed)
+    texts = as_read(data.task.name, data.train.texts)
+    pool = [(texts[i], data.train.values[i]) for i in chosen if data.train.values[i]]
+    return {"prompt": options.prompt, "examples": options.examples, "pool": pool}
 
 
 def _said(label: str, data: TrainingData, options: ZeroShotOptions) -> list[str]:
@@ -271,14 +327,37 @@ class ZeroShotPredictor:
         self.facts = facts
         self.scorer = scorer
 
+    @property
+    def many(self) -> bool:
+        """True for any number of labels a text."""
+        return str(self.facts.get("task")) == Multilabel.name
+
+    def centre(self, texts: Sequence[str], each: bool, should_stop: Callable[[], bool] | None = None) -> None:
+        """Note what labels get from texts alike, ``each`` for itself or all of them together. Raises Stopped."""
+        read = self._read(texts, should_stop)
+        bias, spread = read.mean(axis=0), read.std(axis=0)
+        if not each:
+            bias, spread = np.full_like(bias, read.mean()), np.full_like(spread, read.std())
+        self.facts["bias"] = bias.tolist()
+        if self.many:
+            self.facts["spread"] = np.maximum(spread, 1e-6).tolist()
+
     def margins(self, texts: Sequence[str], should_stop: Callable[[], bool] | None = None) -> np.ndarray:
-        """(len(texts), labels) float64 log probabilities before the temperature. Raises Stopped."""
-        return _normal(self.scorer.values(texts, should_stop)) - np.array(self.facts["bias"])
+        """(len(texts), labels) float64 before the temperature or the curve: log probabilities, or for any number of
+        labels standard deviations above texts in general. Raises Stopped."""
+        return (self._read(texts, should_stop) - np.array(self.facts["bias"])) / np.array(self.facts.get("spread", 1.0))
+
+    def _read(self, texts: Sequence[str], should_stop: Callable[[], bool] | None) -> np.ndarray:
+        values = self.scorer.values(as_read(str(self.facts.get("task")), texts), should_stop)
+        return values if self.many else _normal(values)
 
     def scores(self, texts: Sequence[str], texts_b: Sequence[str] | None = None) -> np.ndarray:
-        """Probabilities (len(texts), len(labels)) float32, rows summing to 1."""
+        """Probabilities (len(texts), len(labels)) float32; with one label a text, rows sum to 1."""
         if not len(texts):
             return np.zeros((0, len(self.labels)), np.float32)
+        if self.many:
+            slope, offset = self.facts["curve"]
+            return sigmoid(self.margins(texts) * slope + offset).astype(np.float32)
         return softmax(self.margins(texts) * self.facts["temperature"]).astype(np.float32)
 
     def use_cache(self, cache: Path | None) -> None:

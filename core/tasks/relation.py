@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from core.errors import InputError
 from core.tasks.classification import Classification
@@ -90,3 +91,8 @@ def punctuated(text: str) -> str:
     """
     signs = dict(zip(MARKERS, ("@", "@", "#", "#"), strict=True))
     return " ".join(_MARKER.sub(lambda found: f" {signs[found.group()]} ", text).split())
+
+
+def as_read(task: str, texts: Sequence[str]) -> list[str]:
+    """Texts of a task as an encoder of whole texts reads them: markers of entities are ``punctuated``."""
+    return [punctuated(text) for text in texts] if task == Relation.name else list(texts)

@@ -36,7 +36,7 @@ from core.methods.embeddings import file_hash
 from core.methods.encoders import encoder_weights
 from core.methods.tuned import TunedEncoder
 from core.tasks.base import Deciding, Declining
-from core.tasks.pair import MATCH
+from core.tasks.pair import MATCH, Pair
 from core.tasks.wording import perplexity
 from core.training import hardware, pace
 from core.training.checks import check_base, check_texts
@@ -347,7 +347,8 @@ def _measure(
         metrics[split] = data.task.metrics(rows.values, said.values, config.labels, said.scores) if len(rows) else {}
         if "loss" in extra and len(rows):
             metrics[split]["perplexity"] = perplexity(extra["loss"], extra["tokens"])
-        if hasattr(predictor, "similarities") and any(data.task.names(value) == (MATCH,) for value in rows.values):
+        matches = data.task.name == Pair.name and any(data.task.names(value) == (MATCH,) for value in rows.values)
+        if matches and hasattr(predictor, "similarities"):
             metrics[split] |= _rank(folder, split, data, predictor)
     learned = getattr(predictor, "learned_weights", None)
     return metrics, {**({} if learned is None else {"trainable_weights": learned}), **_latency(predictor, data)}

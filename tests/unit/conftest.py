@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,16 @@ from core.tasks import get_task
 
 WORDS = {"refund": "money back please", "delivery": "parcel arrives late where", "greeting": "hello there good day"}
 FILLER = "the a my your this that now again today very so it is was will can"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def measured_once() -> Iterator[None]:
+    """How fast this machine multiplies is measured once a process, not once a test: it takes seconds."""
+    from core.training import probe
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "speeds", cache(probe.speeds))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from core.methods.base import Answers, Rows, Stopped
+from core.errors import RefusedError
+from core.methods.base import Answers, Rows, RunContext, Stopped, TrainingData
 from core.methods.encoders import HEAD_NAMES
 from core.methods.tokens import Encoded, encode, sorted_batches
 from core.records import Writing
@@ -27,6 +28,7 @@ SCORING_TOKENS = 4_096
 """Padded tokens of one batch when scoring."""
 SCORING_ROWS = 64
 ShouldStop = Callable[[], bool]
+Scores = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 Loss = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 
 
@@ -118,6 +120,14 @@ class Head(ABC):
         """Names of the model's outputs in their order, for config.json."""
         return self.labels
 
+    def owns(self, name: str) -> bool:
+        """True for the name of a parameter that is new on the base, part of this head."""
+        return any(part in name for part in self.fresh)
+
+    def extended(self, data: TrainingData, options: Any, context: RunContext) -> tuple[TrainingData, Any]:
+        """(data, options) with the rows that the task makes beside those of the data; most make none."""
+        return data, options
+
     def architecture_of(self, folder: Path) -> str:
         """The class of transformers for the model in ``folder``. Raises ModelError for one that cannot do the task."""
         return self.architecture
@@ -200,6 +210,15 @@ class Head(ABC):
         """What the model says about each text, or pair; ``writing`` and ``seconds`` are for heads that write."""
         reading = self.read(tokenizer, texts, texts_b, tokenizer.model_max_length)
         return self.answers(self.run(model, reading, device, should_stop), reading)
+
+    def ranking(
+        self, scores: Scores, queries: Sequence[str], candidates: Sequence[str], top: int
+    ) -> Callable[[slice], np.ndarray]:
+        """A function from a slice of the queries to how well the candidates fit them, (rows, candidates).
+
+        ``scores`` are those of the model; it reads the ``top`` candidates of a quick search. Raises RefusedError.
+        """
+        raise RefusedError("This model does not search: it does not compare two texts.", "Use a model of pairs.")
 
     def examine(self, model: Any, tokenizer: Any, rows: Rows, device: str) -> dict[str, np.ndarray]:
         """Further numbers of each row beside its answer, (n,) by name; none for most tasks."""

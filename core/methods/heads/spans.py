@@ -111,11 +111,19 @@ class TagHead(Head):
             if not shown:
                 values.append([])
                 continue
-            words_scores = scores[places[seen]]
-            path = best_path(words_scores)
-            sure[row] = float(np.exp(words_scores[np.arange(len(path)), path]).min())
-            values.append(from_tags(shown, [self.outputs[tag] for tag in path]))
+            spans, sure[row] = read_off(scores[places[seen]], shown, self.outputs)
+            values.append(spans)
         return Answers(values, sure, np.zeros((len(values), 0), np.float32))
+
+
+def read_off(scores: np.ndarray, pieces: Sequence[tuple[int, int]], outputs: Sequence[str]) -> tuple[list[Span], float]:
+    """(spans, probability of the least sure word) of the best sequence of tags for words in ``pieces``.
+
+    ``scores`` is (words, tags) log-probabilities, ``outputs`` the names of the tags.
+    """
+    path = best_path(scores)
+    sure = float(np.exp(scores[np.arange(len(path)), path]).min())
+    return from_tags(pieces, [outputs[tag] for tag in path]), sure
 
 
 def best_path(scores: np.ndarray) -> np.ndarray:

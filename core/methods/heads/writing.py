@@ -147,7 +147,7 @@ class WritingHead(Head):
         prompts = writer.template.prompts(texts, writer.room(_limit(model, tokenizer)))
         written: list[Any] = [None] * len(texts)
         begun = time.monotonic()
-        for rows in _in_order([len(prompt) for prompt in prompts]):
+        for rows in _in_order([len(prompt) for prompt in prompts], _learned_in_front(model)):
             if should_stop is not None and should_stop():
                 raise Stopped
             if seconds is not None and time.monotonic() - begun > seconds:
@@ -227,11 +227,21 @@ class _Writer:
         return sure
 
 
-def _in_order(lengths: list[int]) -> Iterator[np.ndarray]:
-    """Batches of prompts about as long, the first rows first: who stops early has answered those."""
+def _in_order(lengths: list[int], equal: bool) -> Iterator[np.ndarray]:
+    """Batches of prompts about as long, the first rows first: who stops early has answered those.
+
+    ``equal``: all prompts of a batch have the same length.
+    """
     for start in range(0, len(lengths), BLOCK):
-        for rows in sorted_batches(np.array(lengths[start : start + BLOCK]), PROMPT_TOKENS, WRITTEN_TOGETHER):
-            yield rows + start
+        block = np.array(lengths[start : start + BLOCK])
+        for rows in sorted_batches(block, PROMPT_TOKENS, WRITTEN_TOGETHER):
+            parts = np.split(rows, np.flatnonzero(np.diff(block[rows])) + 1) if equal else [rows]
+            yield from (part + start for part in parts)
+
+
+def _learned_in_front(model: Any) -> bool:
+    """True with learned tokens before the prompt: padding would come between them, and change what is written."""
+    return bool(getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False))
 
 
 def template_of(model: Any, tokenizer: Any) -> Template:

@@ -51,6 +51,8 @@ def test_card_says_what_the_model_is_made_of() -> None:
     ("method", "library", "loading"),
     [
         ("full", "transformers", "AutoModelForSequenceClassification.from_pretrained"),
+        ("ia3", "transformers", "from_pretrained(folder)  # merged"),
+        ("prefix_tuning", "peft", "load_predictor(folder)"),
         ("baseline", "scikit-learn", "load_predictor(folder)"),
     ],
 )
@@ -59,6 +61,11 @@ def test_card_says_how_the_model_is_loaded(method: str, library: str, loading: s
     assert f'library_name: "{library}"' in text
     assert loading in text
     assert "| Base model | none  |" in text
+
+
+def test_the_class_is_that_of_the_task() -> None:
+    text = card({**FACTS, "task": "tagging"}, RESULT, "Support")
+    assert "AutoModelForTokenClassification.from_pretrained(folder)" in text and "SequenceClass" not in text
 
 
 @pytest.mark.parametrize("name", ["```\n# up", "</td><script>x</script>", "| a | b |", "![x](http://x)", "---\na: b"])

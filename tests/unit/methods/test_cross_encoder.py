@@ -13,7 +13,8 @@ import torch
 from core.errors import ModelError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData
-from core.methods.cross_encoder import CrossEncoder, CrossEncoderOptions, CrossEncoderPredictor, by_words, with_others
+from core.methods.counter_examples import by_words, with_others
+from core.methods.cross_encoder import CrossEncoder, CrossEncoderOptions, CrossEncoderPredictor
 from core.methods.heads import head_for
 from core.methods.heads.base import Weighting
 from core.methods.pairs import Pairs, rank_pairs

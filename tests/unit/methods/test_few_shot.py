@@ -40,6 +40,14 @@ def test_pairs_are_half_of_one_label_and_half_of_two() -> None:
     assert np.array_equal(again.second, pairs.second) and not np.array_equal(other.second, pairs.second)
 
 
+def test_texts_with_several_labels_are_as_alike_as_their_labels() -> None:
+    rows = Rows(list(range(4)), list("abcd"), [["x", "y"], ["x"], ["z"], []])
+    pairs = draw_pairs(rows, 3, seed=0)
+    by_pair = {(int(i), int(j)): float(g) for i, j, g in zip(pairs.first, pairs.second, pairs.grade, strict=True)}
+    assert by_pair[0, 1] == by_pair[1, 0] == 0.5 and by_pair[2, 2] == by_pair[3, 3] == 1.0
+    assert all(grade == 0 for (i, j), grade in by_pair.items() if i != j and {i, j} != {0, 1})
+
+
 def test_many_texts_get_fewer_pairs() -> None:
     assert [pairs_for(rows) for rows in (0, 30, 400, 100_000)] == [20, 20, 10, 1]
 

@@ -80,20 +80,18 @@ def test_the_best_path_never_continues_what_did_not_begin() -> None:
     ("method", "options"),
     [
         ("full", {"learning_rate": 5e-3}),
-        ("top_layers", {"learning_rate": 5e-3}),
-        ("lora", {"learning_rate": 2e-2}),
-        ("bitfit", {"learning_rate": 2e-2}),
-        ("adapter", {"learning_rate": 1e-2}),
-        ("ia3", {"learning_rate": 5e-2}),
-        ("adalora", {"learning_rate": 2e-2}),
+        ("prefix_tuning", {"learning_rate": 3e-2, "head_factor": 1.0}),
+        ("prompt_tuning", {"learning_rate": 3e-2, "head_factor": 1.0}),
+        ("features", {}),
+        ("hybrid", {}),
         ("baseline", {}),
     ],
 )
-def test_spans_are_learned_and_are_the_same_after_saving(
-    data: TrainingData, context: Any, tiny_bases: Path, tmp_path: Path, method: str, options: dict[str, Any]
+def test_spans_are_learned(
+    data: TrainingData, context: Any, tiny_bases: Path, method: str, options: dict[str, Any]
 ) -> None:
     chosen = get_method(method)
-    if method != "baseline":
+    if method not in ("baseline", "features", "hybrid"):
         options |= {
             "epochs": 12,
             "batch_size": 8,
@@ -106,10 +104,6 @@ def test_spans_are_learned_and_are_the_same_after_saving(
     found = data.task.metrics(data.test.values, said.values, LABELS)
     assert found["entity_f1"] > 0.6, found
     assert said.scores.shape == (len(data.test), 0) and ((said.confidence > 0) & (said.confidence <= 1)).all()
-    predictor.save(tmp_path / "model")
-    again = answers_of(chosen.load(tmp_path / "model", LABELS, task="tagging"), data.task, data.test.texts)
-    assert again.values == said.values
-    assert np.allclose(again.confidence, said.confidence, atol=1e-5)
 
 
 def test_plain_transformers_loads_the_tags(data: TrainingData, context: Any, tiny_bases: Path, tmp_path: Path) -> None:
@@ -122,7 +116,7 @@ def test_plain_transformers_loads_the_tags(data: TrainingData, context: Any, tin
 
 
 def test_a_text_without_words_has_no_spans(data: TrainingData, context: Any, tiny_bases: Path) -> None:
-    for name in ("full", "baseline"):
+    for name in ("full", "baseline", "features", "hybrid"):
         method = get_method(name)
         options = FullOptions(epochs=1) if name == "full" else method.Options()
         predictor = method.fit(data, options, tiny_bases / "tiny", context)

@@ -36,7 +36,7 @@ def data(**changes: Any) -> TrainingData:
     return TrainingData(get_task("pair"), LABELS, rows(120, 0, **changes), rows(40, 1, **changes), rows(0, 2))
 
 
-@pytest.mark.parametrize("name", ["baseline", "features"])
+@pytest.mark.parametrize("name", ["baseline", "features", "hybrid"])
 @pytest.mark.parametrize("changes", [{}, {"only": "match"}, {"grades": True}], ids=["both", "matches only", "grades"])
 def test_learns_and_comes_back_the_same(name, changes, tiny, context, tmp_path):
     method = get_method(name)

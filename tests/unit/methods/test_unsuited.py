@@ -21,16 +21,15 @@ def test_prefixes_want_a_base_like_bert() -> None:
     assert unsuited(get_method("lora"), "classification", "distilbert") is None
 
 
-def test_prompts_leave_no_room_for_labels_of_tokens() -> None:
-    for name in ("prompt_tuning", "p_tuning"):
-        assert "no label for them" in (excuse(get_method(name), "tagging") or "")
-    assert excuse(get_method("prefix_tuning"), "tagging") is None
+def test_biases_want_a_base_that_has_some() -> None:
+    bitfit = get_method("bitfit")
+    assert "have none" in (unsuited(bitfit, "generation", "llama") or "")
+    assert unsuited(bitfit, "generation", "qwen2") is None and unsuited(bitfit, "tagging", "bert") is None
 
 
-def test_a_task_that_a_method_does_not_know_is_no_excuse_but_unsuited() -> None:
-    bi_encoder = get_method("bi_encoder")
-    assert excuse(bi_encoder, "classification") is None
-    assert "cannot do the task" in (unsuited(bi_encoder, "classification") or "")
+def test_what_a_method_cannot_do_it_says() -> None:
+    assert "how well two texts match" in (excuse(get_method("bi_encoder"), "classification") or "")
+    assert "cross-encoder" in (excuse(get_method("full"), "pair") or "")
     for method in all_methods("classification"):
         assert unsuited(method, "classification", "bert") is None, method.name
 
@@ -50,6 +49,6 @@ def test_a_pair_that_does_not_fit_is_refused_before_the_run(tmp_path: Path, toy_
         version = project.freeze()
         with pytest.raises(RefusedError, match="does not work with base models of the type 'distilbert'"):
             project.train(version, method="prefix_tuning", base="distilbert-base-uncased")
-        with pytest.raises(RefusedError, match="cannot do the task"):
+        with pytest.raises(RefusedError, match="not what this task asks"):
             project.train(version, method="cross_encoder")
         assert not project.runs()

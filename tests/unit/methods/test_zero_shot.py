@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
-from core.methods.base import Rows
+from core.methods.base import Rows, TrainingData, options_for
 from core.methods.prompting import PromptScorer
 from core.methods.zero_shot import CosineScorer, ZeroShotOptions, ZeroShotPredictor
 from core.records import LabelHelp
+from core.tasks import get_task
 
 TEXTS = ["money back please", "hello there", "where is my parcel it is late", ""]
 
@@ -186,3 +187,52 @@ def test_the_estimate_of_a_language_model_is_higher(tiny: Path) -> None:
         for engine in ("embeddings", "language_model")
     )
     assert slow.memory_bytes > quick.memory_bytes > 0 and slow.seconds > 0
+
+
+# ---------------------------------------------------------------- other tasks
+
+
+def test_several_labels_a_text_are_each_judged_for_themselves(helped: Any, tiny: Path, context: Any) -> None:
+    many = replace(
+        helped,
+        task=get_task("multilabel"),
+        train=Rows(helped.train.ids, helped.train.texts, [[] for _ in helped.train.values]),
+        dev=Rows(helped.dev.ids, helped.dev.texts, [[value] for value in helped.dev.values]),
+    )
+    model = fit(many, tiny, context)
+    read = model.margins(many.train.texts)
+    assert np.allclose(read.mean(axis=0), 0, atol=1e-4) and np.allclose(read.std(axis=0), 1, atol=1e-4)
+    scores = model.scores(many.dev.texts)
+    right = np.array([scores[row, many.labels.index(value)] for row, value in enumerate(helped.dev.values)])
+    assert right.mean() > scores.mean(), "fitted on dev: what is right is more probable"
+    bare = fit(replace(many, dev=Rows([], [], [])), tiny, context, calibrate=False)
+    assert bare.facts["curve"] == (2.0, -2.0) and len(set(bare.facts["bias"])) == 1
+    with pytest.raises(TrainingError, match="names one label"):
+        fit(many, tiny, context, engine="language_model")
+
+
+def test_pairs_are_as_close_as_their_texts(tiny: Path, context: Any) -> None:
+    words = ["money back", "hello there", "parcel late", "good day", "my parcel", "please"]
+    rows = Rows(list(range(12)), words * 2, ["match"] * 6 + ["no match"] * 6, [*words, *reversed(words)])
+    data = TrainingData(get_task("pair"), ["match", "no match"], Rows([], [], [], []), rows, rows)
+    model = fit(data, tiny, context)
+    scores = model.scores(rows.texts, rows.texts_b)
+    assert scores[:6, 0].min() > scores[6:, 0].max() and np.allclose(scores.sum(1), 1, atol=1e-6)
+    assert model.similarities(words, words)(slice(0, 2)).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_what_is_to_be_written_follows_the_nearest_examples(
+    toy_dialogue: Any, tiny_writers: Path, context: Any, tmp_path: Path
+) -> None:
+    method: Any = get_method("zero_shot")
+    options = options_for(method, "generation").model_validate({"examples": 2})
+    model = method.fit(toy_dialogue(), options, tiny_writers / "llama", context)
+    prompt = model.filled(["please fix the lamp"])[0]
+    assert prompt.count("Response: ok, lamp! bye") == 2 and prompt.endswith("Prompt: please fix the lamp\nResponse:")
+    long = model.filled(["x" * 150])[0]
+    assert "ok," not in long and "x" * 150 in long, "examples make room"
+    assert model.model.generation_config.max_new_tokens == 16
+    with pytest.raises(TrainingError, match="cannot write"):
+        method.fit(toy_dialogue(), method.Options(), tiny_writers / "llama", context)
+    with pytest.raises(ModelError, match=r"prompted\.json"):
+        method.load(tmp_path, [], task="generation")
