@@ -30,7 +30,7 @@ from core.training.adversarial import Adversary
 from core.training.dropout import Masks, quick_dropout
 from core.training.memory import is_out_of_memory
 from core.training.optimizers import new_optimizer, rate
-from core.training.precision import attention_in_32_bits, half_precision
+from core.training.precision import attention_in_32_bits, frozen_weights_in_half, half_precision
 from core.training.recomputing import recomputed_layers
 from core.training.team import Team
 
@@ -146,6 +146,8 @@ class Loop:
                 stack.enter_context(quick_dropout(self.model, self.masks))
                 if self.half is not None:
                     stack.enter_context(attention_in_32_bits(self.model))
+            if self.half is not None:
+                stack.enter_context(frozen_weights_in_half(self.model, self.half))
             self._run()
         if self.team.rank:
             raise Stopped  # what comes after the loop is done by the first process

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +43,37 @@ def attention_in_32_bits(model: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         owner.set_attn_implementation(usual)
+
+
+@contextmanager
+def frozen_weights_in_half(model: torch.nn.Module, half: torch.dtype) -> Iterator[None]:
+    """Keep a 16-bit copy of the linear layers that do not learn, so that no step has to make it anew.
+
+    The products are bit by bit those of autocast, which makes the same copy each time; the weights stay as they are.
+    """
+    changed: list[torch.nn.Module] = []
+    for layer in model.modules():
+        frozen = not any(parameter.requires_grad for parameter in layer.parameters(recurse=False))
+        if type(layer) is torch.nn.Linear and frozen and "forward" not in vars(layer):
+            layer.forward = _quick_forward(layer, half)  # type: ignore[assignment,method-assign]
+            changed.append(layer)
+    try:
+        yield
+    finally:
+        for layer in changed:
+            del layer.forward
+
+
+def _quick_forward(layer: torch.nn.Linear, half: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    usual, weight = layer.forward, layer.weight.detach().to(half)
+    bias = None if layer.bias is None else layer.bias.detach().to(half)
+
+    def forward(inputs: torch.Tensor) -> torch.Tensor:
+        if torch.is_autocast_enabled(inputs.device.type):
+            return torch.nn.functional.linear(inputs, weight, bias)
+        return usual(inputs)
+
+    return forward
 
 
 def _register() -> None:

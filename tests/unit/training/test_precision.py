@@ -9,7 +9,7 @@ from core.methods.encoders import new_model
 from core.methods.full import FullFineTuning, FullOptions
 from core.methods.heads import head_for
 from core.training import hardware
-from core.training.precision import ATTENTION, attention_in_32_bits, half_precision
+from core.training.precision import ATTENTION, attention_in_32_bits, frozen_weights_in_half, half_precision
 
 OPTIONS: dict[str, Any] = {"epochs": 2, "batch_size": 8, "learning_rate": 5e-3}
 
@@ -58,3 +58,26 @@ def test_attention_keeps_32_bits_inside_autocast_and_is_as_before_afterwards(tin
             near = model(ids, attention_mask=mask).logits
     assert torch.allclose(near.float(), exact, atol=0.02)
     assert model.config._attn_implementation == "sdpa"
+
+
+def test_frozen_layers_are_halved_once_and_answer_bit_by_bit_as_before(tiny_bases):
+    model = new_model(tiny_bases / "tiny", head_for("classification", ["a", "b"]), dropout=0.0).eval()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("classifier" in name or "layer.1" in name)
+    ids = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 3]])
+
+    def logits_and_gradient() -> tuple[torch.Tensor, torch.Tensor]:
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(ids).logits
+        logits.float().sum().backward()
+        gradient = model.bert.encoder.layer[1].intermediate.dense.weight.grad
+        return logits.detach(), gradient.clone()
+
+    usual, exact = logits_and_gradient(), model(ids).logits
+    first, second = (layer.intermediate.dense for layer in model.bert.encoder.layer)
+    with frozen_weights_in_half(model, torch.bfloat16):
+        assert "forward" in vars(first) and "forward" not in vars(second), "what learns is never copied"
+        assert all(torch.equal(a, b) for a, b in zip(logits_and_gradient(), usual, strict=True))
+        assert torch.equal(model(ids).logits, exact), "outside of autocast nothing changes"
+    assert "forward" not in vars(first) and first.weight.dtype == torch.float32
