@@ -4,7 +4,8 @@ Hours in all: ``WHETSTONE_BENCH_DATA=... python -m tests.bench scores``, or piec
 tests.bench.scores --only banking77 --seeds 0``. Every finished run is one line of a file (``--results``, by default
 bench-results/scores.jsonl); what is in it already is not trained again, so that it can be stopped and taken up at any
 time. ``--table`` only prints what is known. Figures are of the test split; twitter_financial_news has none, there
-dev.jsonl serves as test and a tenth of train as dev.
+dev.jsonl serves as test and a tenth of train as dev. What a language model learns is measured with the base in
+``WHETSTONE_BENCH_WRITER``, a folder with a chat template.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.data.samples import FOLDER as SAMPLES
 from core.project import Project
 from core.settings import Settings
 from core.workspace import Workspace
@@ -31,6 +33,9 @@ from tests.bench.sooner import DATA
 RESULTS = Path("bench-results") / "scores.jsonl"
 SEEDS = (0, 1, 2)
 Rows = list[dict[str, Any]]
+OWN = "instructions.csv"
+"""The sample instructions of this project, split by the seed; the base is the folder that ``WRITER`` names."""
+WRITER = "WHETSTONE_BENCH_WRITER"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Goal:
     per_class: int | None = None
     """Training rows a class, drawn by the seed; None takes all."""
     options: dict[str, Any] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+    """Methods that are trained before, for an ensemble."""
 
     @property
     def key(self) -> str:
@@ -57,7 +64,8 @@ class Goal:
 GOALS = (
     Goal("banking77", "banking77", "full", {"accuracy": 93.0}),
     Goal("banking77", "banking77", "lora", {"accuracy": 92.0}),
-    Goal("banking77", "banking77", "hybrid", {"accuracy": 94.3}),
+    Goal("banking77", "banking77", "hybrid", {"accuracy": 93.5}),
+    Goal("banking77", "banking77", "ensemble", {"accuracy": 94.3}, members=("baseline", "features", "hybrid", "full")),
     Goal("banking77-few", "banking77", "few_shot", {"accuracy": 88.0}, per_class=10),
     Goal("banking77-few", "banking77", "features", {"accuracy": 88.0}, per_class=10),
     Goal("clinc150", "clinc150", "full", {"accuracy": 95.5}),
@@ -65,6 +73,7 @@ GOALS = (
     Goal("wnut17", "wnut17", "full", {"entity_f1": 40.0}, task="tagging"),
     Goal("snips-slots", "snips", "full", {"entity_f1": 93.0}, task="tagging"),
     Goal("snips-intents", "snips", "full", {"accuracy": 98.0}),
+    Goal("instructions", OWN, "lora", {"perplexity_drop": 30.0}, task="generation"),
 )
 
 
@@ -76,7 +85,11 @@ def measure(
     for goal in GOALS:
         if only and not {goal.name, goal.data, goal.method} & set(only):
             continue
-        if not os.environ.get(DATA) or not (folder / goal.data / "train.jsonl").is_file():
+        if goal.data == OWN:
+            if not os.environ.get(WRITER):
+                print(f"{goal.key}: skipped, {WRITER} names no folder of a causal language model")
+                continue
+        elif not os.environ.get(DATA) or not (folder / goal.data / "train.jsonl").is_file():
             print(f"{goal.key}: skipped, {DATA} names no folder with {goal.data}")
             continue
         for seed in seeds:
@@ -121,13 +134,23 @@ def train(goal: Goal, folder: Path, seed: int, rows: int | None = None) -> dict[
         home = Path(temporary) / "home"
         with Workspace.open(home, Settings(home=home, device="cpu", offline=True)) as workspace:
             project = workspace.create_project(goal.name, task=goal.task)
-            bring(project, goal, splits(goal, folder, seed, rows), Path(temporary) / "rows.jsonl")
-            # Whoever has ten texts a class has none to hold back.
-            version = project.freeze(split="imported", dev=0.0 if goal.per_class else 0.1, seed=0)
-            run = project.train(version, method=goal.method, seed=seed, **goal.options).wait()
+            base = None
+            if goal.data == OWN:
+                project.import_file(SAMPLES / OWN, text="prompt", label="response")
+                (home / "bases").mkdir(exist_ok=True)
+                (home / "bases" / "writer").symlink_to(Path(os.environ[WRITER]).resolve())
+                base = "local:writer"
+                version = project.freeze(test=0.2, dev=0.1, seed=seed)
+            else:
+                bring(project, goal, splits(goal, folder, seed, rows), Path(temporary) / "rows.jsonl")
+                # Whoever has ten texts a class has none to hold back.
+                version = project.freeze(split="imported", dev=0.0 if goal.per_class else 0.1, seed=0)
+            for name in goal.members:
+                project.train(version, method=name, seed=seed).wait()
+            run = project.train(version, method=goal.method, base=base, seed=seed, **goal.options).wait()
             if run.model is None:
                 raise SystemExit(f"{goal.key}, seed {seed}: {run.state}: {run.error}")
-            report = run.model.evaluate(beside=False)
+            report = run.model.evaluate(beside=goal.task == "generation")
             found = {name: figure(report, name) for name in goal.reach}
             options = workspace.runner.config(run.id).options
             result = workspace.runner.folder(run.id).result() or {}
@@ -148,6 +171,8 @@ def train(goal: Goal, folder: Path, seed: int, rows: int | None = None) -> dict[
 
 def figure(report: Any, name: str) -> float:
     """One figure of a report by its name, 0 to 1."""
+    if name == "perplexity_drop":  # against the same base before tuning
+        return 1 - float(report.wording.perplexity) / float(report.before.wording.perplexity)
     return float(getattr(report, name) if hasattr(report, name) else report.figures[name])
 
 
