@@ -14,7 +14,8 @@ from studio.services import get_workspace
 from studio.text import escape, guidelines
 from studio.values import value_text
 from studio.widgets.basics import empty_state
-from studio.widgets.labeling import WAIT_SECONDS, draw_card, go_to, save_confirmed, settle_suggestion, undo
+from studio.widgets.labeling import WAIT_SECONDS, draw_card
+from studio.widgets.labeling_actions import go_to, save_confirmed, settle_suggestion, undo
 
 EVERYTHING = ItemFilter(excluded=None)
 
