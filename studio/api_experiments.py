@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Body, Depends, Path
 from pydantic import Field, JsonValue
 
+from core.errors import InputError
 from core.experiments import Experiment, Trial
+from core.experiments.records import MOST_SEEDS
 from core.experiments.standing import Standing, standing
 from core.records import Record
 from studio.api_base import Open, protected
@@ -22,7 +24,7 @@ class NewComparison(Record):
         default=None, max_length=50, description="Names from /v1/methods; none given: every method that suits."
     )
     base: str | None = Field(default=None, max_length=200, description="A name from /v1/bases or another Hub id.")
-    seeds: int = Field(default=1, ge=1, le=20, description="How many seeds of each method.")
+    seeds: int = Field(default=1, ge=1, le=MOST_SEEDS, description="How many seeds of each method.")
     minutes: float | None = Field(default=None, gt=0, le=100_000, description="Most minutes of training.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d{1,2})?)$")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="Options, where it is one method.")
@@ -81,7 +83,9 @@ def start_comparison(workspace: Open, project_id: Annotated[Id, Path()], new: Ne
     """Train several methods, or several seeds, one after the other; answers at once."""
     project = workspace.project(project_id)
     given: dict[str, Any] = new.model_dump(exclude={"version_id", "options"}) | new.options
-    if new.methods and len(new.methods) == 1:  # before they become named arguments
+    if new.options:  # before they become named arguments: one called 'minutes' would take that one's place
+        if new.methods is None or len(new.methods) != 1:
+            raise InputError("Options belong to one method, and there are several.", "Give one method, or no options.")
         workspace.check_options(new.methods[0], new.options, project.task.name)
     return _public(project.compare(project.version(new.version_id), **given))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.durable import clear_leftovers, write_json
@@ -98,7 +99,6 @@ class Experiments:
             if minutes is not None and experiment.plan.minutes is not None:
                 raised = experiment.plan.model_copy(update={"minutes": experiment.plan.minutes + minutes})
                 write_json(experiment.folder / "plan.json", raised.model_dump(mode="json"))
-                experiment.__dict__.pop("plan", None)
                 again = experiment.plan.kind == "compare"
                 open_ = [one for one in progress.trials if not one.ended or (again and one.left_out is not None)]
             for trial in open_:
@@ -141,12 +141,20 @@ class Experiments:
                     with self._lock:
                         if experiment_id in self._running:
                             self._advance(Experiment(self.workspace, self.folder / experiment_id))
+                except (StudioError, OSError) as error:  # a full disk may have room again: the next look tries anew
+                    logger.warning("experiment %s waits: %s", experiment_id, error)
                 # The last guard of a thread that all other experiments depend on.
                 except Exception:
                     logger.exception("experiment %s cannot be driven", experiment_id)
-                    self._running.discard(experiment_id)
+                    self._give_up(experiment_id)
             self._wake.wait(TICK if self._running else None)
             self._wake.clear()
+
+    def _give_up(self, experiment_id: str) -> None:
+        """Stop one that cannot be driven, so that nobody waits for it; a person may let it go on."""
+        self._running.discard(experiment_id)
+        with suppress(StudioError, OSError):
+            self.stop(Experiment(self.workspace, self.folder / experiment_id))
 
     def _advance(self, experiment: Experiment) -> None:
         """Look at what runs, and start what fits."""

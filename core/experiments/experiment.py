@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ class Experiment:
         """Time of its start and six random characters."""
         return self.folder.name
 
-    @cached_property
+    @property
     def plan(self) -> Plan:
         """What was asked. Raises StorageError when the folder is damaged."""
         value = read_json(self.folder / "plan.json")

@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError, RefusedError, StudioError
-from core.experiments.records import Plan, Progress, Trial
+from core.experiments.records import MOST_SEEDS, Plan, Progress, Trial
 from core.experiments.search import ranges, words
 from core.methods import COMPOSED, all_methods, get_method
 
 if TYPE_CHECKING:
     from core.project import Project, Version
-
-MOST_SEEDS = 20
 
 
 def plan_comparison(

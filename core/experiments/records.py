@@ -10,12 +10,13 @@ from pydantic import Field
 from core.evaluation.messages import Message
 from core.records import Record
 
+MOST_SEEDS = 20
 Kind = Literal["compare", "search"]
 ExperimentState = Literal["running", "stopped", "finished"]
 
 
 class Plan(Record):
-    """What was asked. Frozen in ``plan.json`` when the experiment begins."""
+    """What was asked. Written to ``plan.json`` when the experiment begins; only ``minutes`` may be raised later."""
 
     id: str = Field(description="Time of the start and six random characters.")
     project_id: int
@@ -23,7 +24,7 @@ class Plan(Record):
     version_hash: str
     kind: Kind = Field(description="compare: methods and seeds side by side. search: options of one method.")
     device: str = "auto"
-    seeds: int = Field(default=1, ge=1, le=20, description="How many seeds of each method are trained.")
+    seeds: int = Field(default=1, ge=1, le=MOST_SEEDS, description="How many seeds of each method are trained.")
     minutes: float | None = Field(
         default=None, gt=0, description="Most minutes of training; None: as long as it takes."
     )

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from core.durable import write_atomic
 from core.methods.base import Method, Range, options_for
 
 STUDY = "study"
@@ -39,6 +40,15 @@ def words(tried: Range, default: Any) -> str:
     return f"{low:g} to {high:g}"
 
 
+def _mend(journal: Path) -> None:
+    """Take away what a killed process left: half a line, with which the journal would never be read again, and its
+    lock, which would be waited for. Only this process writes here, for the workspace is open once."""
+    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+    content = journal.read_bytes() if journal.exists() else b""
+    if content and not content.endswith(b"\n"):
+        write_atomic(journal, content[: content.rfind(b"\n") + 1])
+
+
 class Search:
     """The study of one search."""
 
@@ -57,7 +67,9 @@ class Search:
         from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        storage = JournalStorage(JournalFileBackend(str(self.folder / "optuna.jsonl")))
+        journal = self.folder / "optuna.jsonl"
+        _mend(journal)
+        storage = JournalStorage(JournalFileBackend(str(journal)))
         study = optuna.create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True)
         study.pruner = optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_AFTER_EPOCHS + 1)
         if not study.trials:

@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from core.experiments import Experiment
-from core.experiments.planning import MOST_SEEDS, suitable
+from core.experiments.planning import suitable
+from core.experiments.records import MOST_SEEDS
 from core.experiments.search import ranges, words
 from core.methods import all_methods, get_method
 from core.methods.base import Estimate, options_for

@@ -43,4 +43,7 @@ def test_bad_questions_say_what_is_wrong(caller: Client, project: str, version_i
     assert "without an end" in caller.post(f"{project}/experiments/search", json=search).json()["detail"]
     wrong = {"version_id": version_id, "methods": ["baseline"], "options": {"nonsense": 1}}
     assert "nonsense" in caller.post(f"{project}/experiments/compare", json=wrong).json()["detail"]
+    shadow = {"version_id": version_id, "options": {"minutes": -5}}
+    refused = caller.post(f"{project}/experiments/compare", json=shadow)
+    assert refused.status_code == 422 and "one method" in refused.json()["detail"]
     assert caller.get("/v1/experiments/..%2F..%2Fsecret").status_code == 404

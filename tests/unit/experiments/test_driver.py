@@ -114,3 +114,23 @@ def test_the_experiments_of_a_deleted_project_go_with_it(project: Project, versi
     experiment = project.compare(version, ["baseline"]).wait(WAIT)
     project.delete()
     assert not experiment.folder.exists()
+
+
+def test_a_full_disk_is_waited_for_and_nothing_hangs_unseen(
+    project: Project, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.errors import StorageError
+    from core.experiments import Experiment
+
+    usual, failures = Experiment.write, [0]
+
+    def full(self: Experiment, progress: object) -> None:
+        failures[0] += 1
+        if failures[0] <= 3:
+            raise StorageError("The disk is full.", "Free some space.")
+        usual(self, progress)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Experiment, "write", full)
+    experiment = project.compare(version, ["baseline"]).wait(WAIT)
+    assert experiment.trials[0].value is not None and failures[0] > 3
+    assert len(project.runs()) == 1, "the run that could not be noted is not started again"

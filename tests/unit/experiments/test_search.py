@@ -61,3 +61,15 @@ def test_ranges_follow_the_default_where_they_should() -> None:
     assert bounds(Range(0.0, 0.3), 0.1) == (0.0, 0.3)
     assert words(Range(choices=(16, 32)), 16) == "16, 32"
     assert words(Range(0.1, 5, of_default=True), 1e-3) == "0.0001 to 0.005"
+
+
+def test_half_a_line_and_a_lock_of_a_killed_process_do_not_end_the_search(tmp_path: Path) -> None:
+    first = search(tmp_path / "s", "rank", "dropout").ask(0)
+    journal = tmp_path / "s" / "optuna.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"half')
+    (tmp_path / "s" / "optuna.jsonl.lock").symlink_to(journal)
+    again = search(tmp_path / "s", "rank", "dropout")
+    assert again.ask(0) == first
+    again.tell(0, 0.5)
+    search(tmp_path / "s", "rank", "dropout").ask(1)
