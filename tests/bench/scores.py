@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from core.data.samples import FOLDER as SAMPLES
-from core.project import Project
+from core.project import Project, Version
+from core.run import Run
 from core.settings import Settings
 from core.workspace import Workspace
 from tests.bench.figures import Figure
@@ -93,9 +94,15 @@ def measure(
             print(f"{goal.key}: skipped, {DATA} names no folder with {goal.data}")
             continue
         for seed in seeds:
-            if not any((one["key"], one["seed"]) == (goal.key, seed) for one in known(results)):
-                keep(results, train(goal, folder / goal.data, seed, rows))
+            if not is_known(goal, seed, results):
+                for found in train(goal, folder / goal.data, seed, rows):
+                    keep(results, found)
         yield from figures(goal, known(results))
+
+
+def is_known(goal: Goal, seed: int, results: Path) -> bool:
+    """Whether this was measured so far."""
+    return any((one["key"], one["seed"]) == (goal.key, seed) for one in known(results))
 
 
 def known(results: Path) -> Rows:
@@ -128,8 +135,11 @@ def figures(goal: Goal, measured: Rows) -> Iterator[Figure]:
         yield Figure(f"{goal.key}, {name}", f">= {low:g} %", statistics.mean(values), "%", low=low, note=note)
 
 
-def train(goal: Goal, folder: Path, seed: int, rows: int | None = None) -> dict[str, Any]:
-    """One run as a user starts it, from the file to the report; a line of the results file."""
+def train(goal: Goal, folder: Path, seed: int, rows: int | None = None) -> Iterator[dict[str, Any]]:
+    """One run as a user starts it, from the file to the report; a line of the results file.
+
+    Members of an ensemble that are goals themselves give a line each: nobody trains them twice.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary) / "home"
         with Workspace.open(home, Settings(home=home, device="cpu", offline=True)) as workspace:
@@ -145,26 +155,37 @@ def train(goal: Goal, folder: Path, seed: int, rows: int | None = None) -> dict[
                 bring(project, goal, splits(goal, folder, seed, rows), Path(temporary) / "rows.jsonl")
                 # Whoever has ten texts a class has none to hold back.
                 version = project.freeze(split="imported", dev=0.0 if goal.per_class else 0.1, seed=0)
-            for name in goal.members:
-                project.train(version, method=name, seed=seed).wait()
-            run = project.train(version, method=goal.method, base=base, seed=seed, **goal.options).wait()
-            if run.model is None:
-                raise SystemExit(f"{goal.key}, seed {seed}: {run.state}: {run.error}")
-            report = run.model.evaluate(beside=goal.task == "generation")
-            found = {name: figure(report, name) for name in goal.reach}
-            options = workspace.runner.config(run.id).options
-            result = workspace.runner.folder(run.id).result() or {}
+            runs = []
+            for name in (*goal.members, goal.method):
+                own = goal if name == goal.method else next((one for one in GOALS if _member(one, name, goal)), None)
+                run = project.train(version, method=name, base=base, seed=seed, **(own.options if own else {})).wait()
+                if run.model is None:
+                    raise SystemExit(f"{goal.key}, seed {seed}: {name} {run.state}: {run.error}")
+                if own is not None:
+                    yield _line(own, seed, run, version)
+                runs.append(run.id)
             for other in project.runs():  # its baseline and the base before tuning are nobody's business here
-                if other.id != run.id:
+                if other.id not in runs:
                     other.stop()
                     other.wait()
+
+
+def _member(goal: Goal, method: str, of: Goal) -> bool:
+    """Whether this is the goal of a member of an ensemble."""
+    return (goal.name, goal.method) == (of.name, method)
+
+
+def _line(goal: Goal, seed: int, run: Run, version: Version) -> dict[str, Any]:
+    """What was reached, as the results file keeps it."""
+    assert run.model is not None and run.result is not None
+    report = run.model.evaluate(beside=goal.task == "generation")
     return {
         "key": goal.key,
         "seed": seed,
-        "figures": found,
-        "seconds": result["seconds"],
+        "figures": {name: figure(report, name) for name in goal.reach},
+        "seconds": run.result["seconds"],
         "rows": {split: version.rows(split) for split in ("train", "dev", "test")},
-        "options": options,
+        "options": run.options,
         "at": time.strftime("%Y-%m-%dT%H:%M:%S"),
     }
 
