@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from core.methods.lora import LowRankOptions, targets
-from core.methods.neural import NeuralOptions
+from core.methods.neural_options import NeuralOptions
 from core.methods.peft_method import PeftMethod
 
 if TYPE_CHECKING:

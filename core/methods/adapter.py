@@ -15,7 +15,8 @@ from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.encoders import layers, load_tokenizer, new_model
 from core.methods.heads import Head, head_for
-from core.methods.neural import EncoderPredictor, NeuralOptions
+from core.methods.neural import EncoderPredictor
+from core.methods.neural_options import NeuralOptions
 from core.methods.peft_method import BASE, copy_base
 from core.methods.tuned import TunedEncoder
 

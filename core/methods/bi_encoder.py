@@ -17,8 +17,9 @@ from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.embeddings import Encoder, encode, forward_all, read_encoder
+from core.methods.estimates import estimate_neural
 from core.methods.matching import CosineMatching
-from core.methods.neural import LoopOptions, estimate_neural
+from core.methods.neural_options import LoopOptions
 from core.methods.pairs import LEAST_ROWS, PairBatches, Pairs, cosine_line, line_up, rank_pairs
 from core.methods.sentence_encoder import SentenceEncoder
 from core.methods.sentence_tuning import Loss, SentenceTuning

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from core.errors import TrainingError
 from core.methods.heads import Head
-from core.methods.neural import NeuralOptions
+from core.methods.neural_options import NeuralOptions
 from core.methods.tuned import TunedEncoder
 
 

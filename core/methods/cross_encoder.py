@@ -19,7 +19,8 @@ from core.methods.bi_encoder import NEEDS_PAIRS
 from core.methods.counter_examples import NEGATIVES
 from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import head_for
-from core.methods.neural import EncoderPredictor, NeuralOptions
+from core.methods.neural import EncoderPredictor
+from core.methods.neural_options import NeuralOptions
 from core.methods.tuned import TunedEncoder
 
 FACTS = "cross_encoder.json"

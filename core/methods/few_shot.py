@@ -18,9 +18,10 @@ from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData
 from core.methods.embeddings import Encoder, forward_all, read_encoder
+from core.methods.estimates import estimate_neural
 from core.methods.linear import Fitted, dev_targets, fit_calibrated, fit_one
 from core.methods.multilabel_linear import Independent, fit_independent, fit_labels
-from core.methods.neural import LoopOptions, estimate_neural
+from core.methods.neural_options import LoopOptions
 from core.methods.pairs import PairBatches, Pairs
 from core.methods.sentence_encoder import SentenceEncoder
 from core.methods.sentence_tuning import Loss, SentenceTuning

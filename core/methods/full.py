@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
+from core.methods.neural_options import WRITING_DEFAULTS, NeuralOptions
 from core.methods.tuned import TunedEncoder
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.neural import NeuralOptions
+from core.methods.neural_options import NeuralOptions
 from core.methods.peft_method import PeftMethod
 
 TARGETS: dict[str, tuple[list[str], list[str]]] = {

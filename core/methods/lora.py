@@ -12,7 +12,7 @@ from pydantic import Field
 
 from core.methods.base import Range
 from core.methods.encoders import LORA_TARGETS
-from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
+from core.methods.neural_options import WRITING_DEFAULTS, NeuralOptions
 from core.methods.peft_method import PeftMethod
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from core.methods.neural import WRITING_DEFAULTS, NeuralOptions
+from core.methods.neural_options import WRITING_DEFAULTS, NeuralOptions
 from core.methods.peft_method import PeftMethod
 
 BERT_LIKE = frozenset({"bert", "roberta", "xlm-roberta", "electra"})

@@ -12,7 +12,7 @@ from core.methods.base import MethodOptions, Predictor, RunContext, TrainingData
 from core.methods.embeddings import Encoder, read_encoder
 from core.methods.encoders import freeze_word_embeddings
 from core.methods.heads import Targets
-from core.methods.neural import LoopOptions
+from core.methods.neural_options import LoopOptions
 from core.methods.pairs import PairBatches
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.methods.encoders import layers
 from core.methods.heads import Head
-from core.methods.neural import NeuralOptions
+from core.methods.neural_options import NeuralOptions
 from core.methods.tuned import TunedEncoder
 
 

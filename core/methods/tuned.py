@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
 from core.methods.encoders import load_tokenizer, saved_model
+from core.methods.estimates import estimate_neural, passes_of
 from core.methods.heads import Head, head_for
-from core.methods.neural import (
-    READING_DEFAULTS,
-    WRITING_DEFAULTS,
-    EncoderPredictor,
-    NeuralOptions,
-    epochs_for,
-    estimate_neural,
-    fine_tune,
-    length_limit,
-    load_encoder,
-    passes_of,
-)
+from core.methods.neural import EncoderPredictor, fine_tune, length_limit, load_encoder
+from core.methods.neural_options import READING_DEFAULTS, WRITING_DEFAULTS, NeuralOptions, epochs_for
 
 if TYPE_CHECKING:
     from core.training.loop import Companion

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import TrainingError
 from core.methods.base import RunContext, Stopped
-from core.methods.neural import epochs_for
+from core.methods.neural_options import epochs_for
 from core.methods.tokens import shuffled_buckets
 from core.training import checkpoints
 from core.training.adversarial import Adversary
@@ -37,7 +37,7 @@ from core.training.team import Team
 if TYPE_CHECKING:
     from core.methods.heads import Targets
     from core.methods.heads.base import PickedTargets
-    from core.methods.neural import LoopOptions
+    from core.methods.neural_options import LoopOptions
     from core.methods.tokens import Batches
 
 SAVING_COSTS = 10.0

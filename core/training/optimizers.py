@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from core.methods.neural import LoopOptions
+    from core.methods.neural_options import LoopOptions
 
 _LAYER = re.compile(r"\.(\d+)\.")
 

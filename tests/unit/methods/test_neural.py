@@ -17,7 +17,7 @@ from core.methods.base import TrainingData
 from core.methods.encoders import load_tokenizer, new_model
 from core.methods.heads import head_for
 from core.methods.heads.labels import class_weights
-from core.methods.neural import NeuralOptions, epochs_for
+from core.methods.neural_options import NeuralOptions, epochs_for
 
 TEXTS = ["money back please", "hello there", "where is the parcel it arrives very late today", "", "unheard words"]
 QUICK = {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3}
@@ -230,8 +230,8 @@ def test_estimates_grow_with_the_work(monkeypatch, tmp_path):
 
     monkeypatch.setenv("WHETSTONE_HOME", str(tmp_path))
     monkeypatch.setenv("WHETSTONE_DEVICE", "cpu")
-    monkeypatch.setattr("core.methods.neural._fastest", [])
-    monkeypatch.setattr("core.methods.neural.matrix_speed", lambda: 2e11)
+    monkeypatch.setattr("core.methods.estimates._fastest", [])
+    monkeypatch.setattr("core.methods.estimates.matrix_speed", lambda: 2e11)
     base = resolve("minilm")
 
     def seconds(name: str, rows: int, **options: Any) -> float:
