@@ -54,6 +54,20 @@ class Model:
         """Folder that loads with transformers, peft or skops."""
         return Path(self.info.path)
 
+    @property
+    def has_weights(self) -> bool:
+        """False once they were removed to save space; the figures are still there, and ``predict`` is not."""
+        return not RunFolder(self.path.parent).weights_removed
+
+    @property
+    def _weights(self) -> Path:
+        """The folder, for whoever needs what is in it. Raises ModelError."""
+        if not self.has_weights:
+            raise ModelError(
+                "The weights of this model were removed to save space.", "Train it again with the same options."
+            )
+        return self.path
+
     # ------------------------------------------------------------ predict
 
     def predict(
@@ -76,7 +90,7 @@ class Model:
             return []
         texts = self._read(texts)
         how = {} if writing is None else {"writing": writing}
-        found = self.workspace.predictors.answers(self.path, self.info.task, texts, texts_b, **how)
+        found = self.workspace.predictors.answers(self._weights, self.info.task, texts, texts_b, **how)
         labels = self.info.labels if found.scores.shape[1] else []
         return [
             Prediction(
@@ -109,7 +123,7 @@ class Model:
         """
         _check_texts(texts)
         cache = Path(self.workspace.path) / "cache" if keep else None
-        return self.workspace.predictors.embed(self.path, texts, cache)
+        return self.workspace.predictors.embed(self._weights, texts, cache)
 
     def predict_file(
         self,
@@ -140,8 +154,9 @@ class Model:
     def evaluate(self, split: str = "test", beside: bool = True) -> Evaluation:
         """Figures on a split of the frozen version, from the predictions made once at the end of training.
 
-        ``beside`` adds the baseline on the same split (trained now when it is missing, in seconds) and, for a
-        fine-tuned encoder, the same base before tuning when such a model exists. Raises NotFoundError.
+        ``beside`` adds the baseline on the same split (trained now when it is missing, in seconds, unless the queue is
+        paused) and, for a fine-tuned encoder, the same base before tuning when such a model exists. Raises
+        NotFoundError.
         """
         own = self._evaluation(split)
         if not beside:
@@ -202,14 +217,14 @@ class Model:
             return next(
                 (
                     m
-                    for m in self.workspace.models(self.info.project_id)
+                    for m in self.workspace.registered(self.info.project_id)
                     if (m.info.method, m.info.base, m.info.version_id) == (method, base, self.info.version_id)
                 ),
                 None,
             )
 
         model = find()
-        if model is None and train:
+        if model is None and train and not self.workspace.queue_paused:
             project = self.workspace.project(self.info.project_id)
             version = next((v for v in project.versions() if v.id == self.info.version_id), None)
             if version is None:  # a backup from before the version was restored
@@ -222,7 +237,7 @@ class Model:
     def card(self) -> str:
         """The model card, Markdown. Raises ModelError when the model folder is damaged."""
         name = self.workspace.project(self.info.project_id).name
-        return card(verify(self.path), self.result, name)
+        return card(verify(self._weights), self.result, name)
 
     def archive(self, target: Path | str) -> Path:
         """Zip the model folder with its card to ``target`` after checking that no file was altered."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import NotFoundError, TrainingError
+from core.errors import NotFoundError, RefusedError, TrainingError
 from core.records import RunState
 from core.training import trackers
 from core.training.run_folder import RunConfig, RunStatus
@@ -76,6 +76,11 @@ class Run:
         return self.workspace.runner.folder(self.id).result()
 
     @property
+    def has_weights(self) -> bool:
+        """False once its model was removed to save space; ``duplicate`` trains it again with the same options."""
+        return not self.workspace.runner.folder(self.id).weights_removed
+
+    @property
     def active(self) -> bool:
         """Whether it waits for the machine or uses it."""
         return self.workspace.run_active(self.id)
@@ -99,10 +104,22 @@ class Run:
         return self.workspace.runner.log_tail(self.id, lines)
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait until it is no longer active; ``timeout`` in seconds, TrainingError when it is over."""
-        if self.workspace.runner.wait(self.id, timeout).active:
-            raise TrainingError(f"Run {self.id} is still {self.state} after {timeout} seconds.", "Wait longer.")
-        return self
+        """Wait until it is no longer active, at most ``timeout`` seconds.
+
+        Raises TrainingError when they are over. Without a timeout RefusedError where nobody would ever start it,
+        because the queue is paused, and TrainingError when the workspace was closed.
+        """
+        status = self.workspace.runner.wait(self.id, timeout)
+        if not status.active:
+            return self
+        if timeout is not None:
+            raise TrainingError(f"Run {self.id} is still {status.state} after {timeout} seconds.", "Wait longer.")
+        if status.state == "queued" and self.workspace.queue_paused:
+            raise RefusedError(
+                f"The queue is paused, and run {self.id} waits in it.",
+                "Let the queue go on (workspace.continue_queue()), or wait with a timeout.",
+            )
+        raise TrainingError(f"The workspace was closed while run {self.id} was {status.state}.", "Open it again.")
 
     def stop(self) -> None:
         """Save and stop, which frees the machine for the next run; ``resume`` goes on from there."""

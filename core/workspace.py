@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from core.base_models import MODEL_PREFIX, TEXT_TASKS, BaseModelInfo, has_encoder, list_bases
 from core.consistency import mismatches
 from core.data.samples import install_samples
+from core.dependencies import is_needed, readers
 from core.errors import InputError, NotFoundError, RefusedError, StorageError
 from core.experiments.driver import Experiments
 from core.inference.cache import Predictors
@@ -283,9 +284,8 @@ class Workspace:
         known = {info.id: info for info in catalogue.list_models(self.database)}
         if run_id in known and known[run_id].champion:
             raise RefusedError("This model serves its project.", "Promote another model first.")
-        for info in known.values():
-            if info.base == MODEL_PREFIX + run_id and info.method in FROZEN:
-                raise RefusedError(f"The model {info.id} reads with this one.", "Delete that model first.")
+        if found := readers(self, run_id):
+            raise RefusedError(f"The model {found[0]} reads with this one.", "Delete that model first.")
         try:
             self.runner.delete(run_id)
         except NotFoundError:
@@ -293,6 +293,20 @@ class Workspace:
                 raise
         self.predictors.forget(run_id)
         catalogue.delete_model(self.database, run_id)
+
+    def remove_weights(self, run_id: str) -> bool:
+        """Free the space of a run's model and checkpoints once it has ended; figures, curves and predictions stay.
+
+        False when somebody counts on that model: nothing is removed then.
+        """
+        with self.database.transaction():  # nobody promotes it, or gives it a part, meanwhile
+            if self.run_active(run_id) or is_needed(self, run_id):
+                return False
+            self.register(run_id)  # as long as its size can be seen
+            self.runner.folder(run_id).remove_weights()
+        self.predictors.forget(run_id)
+        self._state(self.run_config(run_id).project_id).revision += 1
+        return True
 
     def register(self, run_id: str) -> None:
         """Enter the model of a finished run into the registry; idempotent."""
@@ -325,7 +339,11 @@ class Workspace:
         self._state(config.project_id).revision += 1
 
     def models(self, project_id: int | None = None) -> list[Model]:
-        """Registered models, newest first."""
+        """Registered models, newest first, without those of which only the figures are left."""
+        return [model for model in self.registered(project_id) if model.has_weights]
+
+    def registered(self, project_id: int | None = None) -> list[Model]:
+        """Every model that was ever registered and not deleted, newest first."""
         return [Model(self, info) for info in catalogue.list_models(self.database, project_id)]
 
     def model(self, model_id: str) -> Model:

@@ -27,6 +27,8 @@ TICK = 0.5
 """Seconds between two looks at the running experiments."""
 MOST_KEPT = 0.2
 """Largest share of the time that is kept for what is made of the other models."""
+KEPT_MODELS = 3
+"""Trials of a search whose weights stay; of the others the figures, curves and options do."""
 logger = logging.getLogger(__name__)
 
 
@@ -166,6 +168,8 @@ class Experiments:
             seen = self._look(experiment, trial)
             busy = busy or not seen.ended
             progress = progress.with_trial(seen)
+        if experiment.plan.kind == "search" and progress != before:
+            self._tidy(experiment, progress)
         while not busy and (following := self._next(experiment, progress)) is not None:
             begun = self._begin(experiment, following)
             busy = not begun.ended
@@ -178,6 +182,21 @@ class Experiments:
             self._searches.pop(experiment.id, None)
         if progress != before:
             experiment.write(progress)
+
+    def _tidy(self, experiment: Experiment, progress: Progress) -> None:
+        """Remove the weights of trials that are not among the best: a search would fill the disk with them.
+
+        Comes before what became of a trial is noted, so that a kill in between leaves nobody out.
+        """
+        ended = [trial for trial in progress.trials if trial.ended]
+        ranked = sorted((t for t in ended if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
+        losers = [trial for trial in ended if trial in ranked[KEPT_MODELS:] or trial.left_out]
+        others = [one for one in self.list(experiment.plan.project_id) if one.id != experiment.id]
+        elsewhere = {trial.run_id for other in others for trial in other.trials}
+        for trial in losers:
+            run = experiment.run_of(trial)
+            if run is not None and run.has_weights and not trial.reused and run.id not in elsewhere:
+                self.workspace.remove_weights(run.id)
 
     def _look(self, experiment: Experiment, trial: Trial) -> Trial:
         """What became of a trial that was begun."""
@@ -263,7 +282,10 @@ class Experiments:
         members = [
             run.id
             for run in experiment.runs()
-            if run.state == "finished" and run.method not in COMPOSED and run.options.get("seed") == seed
+            if run.state == "finished"
+            and run.has_weights
+            and run.method not in COMPOSED
+            and run.options.get("seed") == seed
         ]
         return trial.model_copy(update={"options": {**trial.options, "members": ",".join(members)}})
 
@@ -276,7 +298,7 @@ class Experiments:
                 trial.base,
                 trial.options,
             )
-            if same and (run.active or run.state == "finished"):
+            if same and (run.active or (run.state == "finished" and run.has_weights)):
                 return run
         return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.durable import new_folder, read_json, write_json
-from core.errors import NotFoundError, StorageError, TrainingError
+from core.errors import NotFoundError, RefusedError, StorageError, TrainingError
 from core.experiments.records import ExperimentState, Plan, Progress, Trial
 
 if TYPE_CHECKING:
@@ -102,13 +102,27 @@ class Experiment:
         return self
 
     def wait(self, timeout: float | None = None) -> Experiment:
-        """Wait until it has finished or was stopped; ``timeout`` in seconds, TrainingError when it is over."""
+        """Wait until it has finished or was stopped, at most ``timeout`` seconds.
+
+        Raises TrainingError when they are over. Without a timeout RefusedError where nobody would ever go on with it,
+        because the queue is paused.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.state == "running":
-            if deadline is not None and time.monotonic() > deadline:
+            if deadline is None:
+                self._refuse_to_wait_for_ever()
+            elif time.monotonic() > deadline:
                 raise TrainingError(f"Experiment {self.id} is still running after {timeout} seconds.", "Wait longer.")
             time.sleep(0.2)
         return self
+
+    def _refuse_to_wait_for_ever(self) -> None:
+        states = {run.state for run in self.runs() if run.active}
+        if self.workspace.queue_paused and states == {"queued"}:
+            raise RefusedError(
+                f"The queue is paused, and experiment {self.id} waits in it.",
+                "Let the queue go on (workspace.continue_queue()), or wait with a timeout.",
+            )
 
     def delete(self) -> None:
         """Forget it; its runs and models stay. Raises RefusedError while it is running."""

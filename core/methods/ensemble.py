@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -134,7 +134,7 @@ class Ensemble:
         self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
     ) -> Estimate:
         """Asking some models costs far less than training one."""
-        count = len(_names(EnsembleOptions.model_validate(options.model_dump()))) or 4
+        count = len(member_names(options.model_dump())) or 4
         return Estimate(SECONDS_PER_MEMBER * count, MEMBER_BYTES * (count + 3))
 
 
@@ -186,7 +186,7 @@ def _chosen(options: EnsembleOptions, data: TrainingData, context: RunContext) -
     """Model folders of the members. Raises TrainingError for one that was made for other labels or another version."""
     runs = context.directory.parent
     version = (read_json(context.directory / "config.json") or {}).get("version_hash")
-    names = _names(options)
+    names = member_names(options.model_dump())
     found = [runs / name / "model" for name in names] or sorted(
         path.parent for path in runs.glob(f"[!.]*/model/{MANIFEST}")
     )
@@ -209,9 +209,9 @@ def _chosen(options: EnsembleOptions, data: TrainingData, context: RunContext) -
     return kept
 
 
-def _names(options: EnsembleOptions) -> list[str]:
-    """Ids of runs; nothing that could be a path."""
-    return [name for part in options.members.split(",") if (name := Path(part.strip()).name)]
+def member_names(options: Mapping[str, Any]) -> list[str]:
+    """Ids of the runs that options of an ensemble name; nothing that could be a path."""
+    return [name for part in str(options.get("members", "")).split(",") if (name := Path(part.strip()).name)]
 
 
 def _load(folder: Path, device: str) -> Any:

@@ -123,6 +123,11 @@ def delete_model(database: Database, model_id: str) -> None:
         write.execute("DELETE FROM models WHERE id = ?", [model_id])
 
 
+def promoted(database: Database) -> set[str]:
+    """Ids of the models that serve a project, or did."""
+    return {row[0] for row in database.read("SELECT DISTINCT model_id FROM promotions")}
+
+
 def insert_promotion(database: Database, project_id: int, model_id: str, user: str) -> None:
     """Record that a model now serves its project."""
     with database.transaction() as write:

@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
@@ -141,7 +142,7 @@ def choose_device(setting: str = "auto") -> str:
     """
     if not _DEVICE.fullmatch(setting):
         raise InputError(f"'{setting[:40]}' is not a device.", "Choose auto, cpu, cuda, cuda:1 or mps.")
-    gpus = [gpu.device for gpu in _gpus()] if _torch_has_cuda() else []
+    gpus = usable_gpus()
     if setting == "auto":
         return gpus[0] if gpus else "mps" if _has_mps() else "cpu"
     wanted = "cuda:0" if setting == "cuda" else setting
@@ -151,15 +152,20 @@ def choose_device(setting: str = "auto") -> str:
     return wanted
 
 
+def usable_gpus() -> list[str]:
+    """The GPUs that training can use: cuda:0, cuda:1 ..."""
+    return [gpu.device for gpu in _gpus()] if _torch_has_cuda() else []
+
+
 @lru_cache(maxsize=1)
 def _gpus() -> tuple[Gpu, ...]:
-    """NVIDIA GPUs as the driver lists them."""
+    """NVIDIA GPUs as the driver lists them, numbered as torch numbers those that it may see."""
     query = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(read_gpus(done.stdout))
+    return tuple(visible(read_gpus(done.stdout), os.environ.get("CUDA_VISIBLE_DEVICES")))
 
 
 def read_gpus(text: str) -> list[Gpu]:
@@ -171,6 +177,21 @@ def read_gpus(text: str) -> list[Gpu]:
             index, name, memory, driver = parts
             found.append(Gpu(device=f"cuda:{int(index)}", name=name, memory_bytes=int(memory) * 2**20, driver=driver))
     return found
+
+
+def visible(gpus: Sequence[Gpu], setting: str | None) -> list[Gpu]:
+    """Those of the GPUs that CUDA_VISIBLE_DEVICES leaves, in its order and numbered anew; all of them without it.
+
+    Names that are no numbers (GPU-..., MIG-...) count, and stand for the first ones: the driver's list has no names.
+    """
+    if setting is None:
+        return list(gpus)
+    named = [name.strip() for name in setting.split(",") if name.strip()]
+    if not all(name.isdigit() for name in named):
+        chosen = list(gpus[: sum(not name.startswith("-") for name in named)])
+    else:
+        chosen = [gpus[int(name)] for name in named if int(name) < len(gpus)]
+    return [gpu.model_copy(update={"device": f"cuda:{number}"}) for number, gpu in enumerate(chosen)]
 
 
 @lru_cache(maxsize=1)

@@ -15,14 +15,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from core.errors import StudioError, TrainingError
 from core.methods import get_method
-from core.methods.base import MethodOptions, Stopped
+from core.methods.base import Stopped
 from core.training.hardware import threads_for_training
 from core.training.run_folder import RunConfig, RunFolder
 
@@ -30,43 +30,20 @@ GRACE = 10.0
 """Seconds in which the worker should notice by itself that one of the others is gone; then it is told."""
 
 
-def processes_for(options: MethodOptions, setting: str, device: str) -> int:
-    """How many processes share a run: as the options say, or one for each GPU where nobody chose a device.
-
-    ``setting`` is the device as it was asked for, ``device`` the one it means here. Raises TrainingError when there
-    are fewer GPUs than processes.
-    """
-    asked: int | None = getattr(options, "processes", 1)
-    if not device.startswith("cuda"):
-        return 1 if asked is None or device == "mps" else asked
-    import torch
-
-    there = torch.cuda.device_count()
-    if asked is None:
-        return max(1, there) if setting == "auto" else 1
-    if asked > max(1, there):
-        raise TrainingError(
-            f"{asked} processes were asked for, and this machine has {there} GPUs.",
-            "Start it again with processes left automatic.",
-        )
-    return asked
-
-
 class Members:
     """The other processes of one run."""
 
     COMMAND = (sys.executable, "-m", "core.training.members")
 
-    def __init__(self, folder: RunFolder, size: int, device: str) -> None:
-        self.size = size
+    def __init__(self, folder: RunFolder, devices: Sequence[str]) -> None:
+        self.size = size = len(devices)
         self.closing = False
         self.meeting = folder.path / f".team-{os.getpid()}.tmp"
         self.meeting.unlink(missing_ok=True)
         threads = str(max(1, threads_for_training() // size))
         self.children = [
             subprocess.Popen(
-                [*self.COMMAND, str(folder.path), str(rank), str(size),
-                 f"cuda:{rank}" if device.startswith("cuda") else device, str(self.meeting)],
+                [*self.COMMAND, str(folder.path), str(rank), str(size), devices[rank], str(self.meeting)],
                 stdin=subprocess.PIPE,
                 env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
             )
@@ -118,16 +95,17 @@ class Members:
 
 
 @contextmanager
-def together(folder: RunFolder, size: int, device: str, failed: Any) -> Iterator[None]:
-    """Train with ``size`` processes inside this block; the worker is the first of them.
+def together(folder: RunFolder, devices: Sequence[str], failed: Any) -> Iterator[None]:
+    """Train with a process on each of the ``devices`` inside this block; the worker is the first of them.
 
     ``failed(error)`` is called from another thread, right before this process ends, when one of them was lost without
     the training noticing. Raises TrainingError when one of them was lost.
     """
+    size = len(devices)
     if size == 1:
         yield
         return
-    members = Members(folder, size, device)
+    members = Members(folder, devices)
     import torch
 
     from core.training.team import join, leave
@@ -136,7 +114,7 @@ def together(folder: RunFolder, size: int, device: str, failed: Any) -> Iterator
     torch.set_num_threads(max(1, threads_for_training() // size))
     threading.Thread(target=members.watch, args=(failed,), name="members", daemon=True).start()
     try:
-        join(members.meeting, 0, size, device)
+        join(members.meeting, 0, size, devices[0])
         yield
     except RuntimeError as error:  # what connections say when their other end is gone
         lost = members.lost(wait=2.0)

@@ -140,6 +140,7 @@ def worker_environment() -> dict[str, str]:
         # Threads that sleep instead of spinning while they wait: on a machine that does other things as well (a
         # person labels) training is two to four times faster, and on an idle one as fast.
         "OMP_WAIT_POLICY": "PASSIVE",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the driver's order, in which the queue counts GPUs; not the fastest first
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",

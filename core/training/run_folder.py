@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from core.records import LabelHelp, Record, RunState
 from core.tasks import get_task
 
 SPLITS = ("train", "dev", "test")
+REMOVED = "weights_removed.json"
 
 
 class RunConfig(Record):
@@ -332,6 +334,22 @@ class RunFolder:
         except ModelError:
             return False
         return True
+
+    @property
+    def weights_removed(self) -> bool:
+        """True once the model was removed to save space; everything else about the run is still there."""
+        return (self.path / REMOVED).exists()
+
+    def remove_weights(self) -> None:
+        """Remove the model and what is left of checkpoints; a mark comes first, so that nobody misses them."""
+        if self.result() is not None:
+            write_json(self.path / REMOVED, {"at": time.time()})
+        for folder in (self.model, self.checkpoints):
+            if folder.exists():
+                trash = folder.with_name(f".{folder.name}.deleted")
+                shutil.rmtree(trash, ignore_errors=True)
+                folder.replace(trash)
+                shutil.rmtree(trash, ignore_errors=True)
 
     def delete(self) -> None:
         """Remove the folder; a rename comes first so that no half-deleted run is ever seen."""

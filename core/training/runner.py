@@ -21,7 +21,7 @@ from core.durable import clear_leftovers
 from core.errors import NotFoundError, RefusedError, StudioError
 from core.records import RunState
 from core.settings import Settings
-from core.training.hardware import choose_device
+from core.training.placement import devices_for, may_begin
 from core.training.processes import Worker, Workers, kill_group, live, send
 from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
 from core.training.submission import complete
@@ -175,9 +175,9 @@ class Runner:
                 raise RefusedError("The queue is paused, so that nothing new begins.", "Continue the queue first.")
             self._line.move(self._waiting(), run_id, 1)
             behind = self._line.place_behind(self._waiting(), run_id)
-            device = choose_device(folder.config().device)
+            wanted = set(_devices(folder))
             for other in self._at_work():
-                if choose_device(other.config().device) == device:
+                if not wanted.isdisjoint(_devices_in_use(other)):
                     self._ask_stop(other, back=behind)
         self._wake.set()
 
@@ -220,14 +220,18 @@ class Runner:
             folder.delete()
 
     def wait(self, run_id: str, timeout: float | None = None) -> RunStatus:
-        """Block until the run is no longer active, at most ``timeout`` seconds, and return its state."""
+        """Block until the run is no longer active, at most ``timeout`` seconds, and return its state.
+
+        Without a timeout it also returns while the run waits in a paused queue, from which nothing takes it.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             status = self.state(run_id)
             left = None if deadline is None else deadline - time.monotonic()
             with self._changed:
                 settled = not status.active and run_id not in self._open
-                if settled or (left is not None and left <= 0) or self._closing.is_set():
+                stuck = left is None and status.state == "queued" and self._line.held
+                if settled or stuck or (left is not None and left <= 0) or self._closing.is_set():
                     return status
                 self._changed.wait(TICK if left is None else min(TICK, left))
 
@@ -386,17 +390,18 @@ class Runner:
         waiting = [] if self._line.held else self._waiting()
         if not waiting:
             return
-        busy = {choose_device(folder.config().device) for folder in self._at_work()}
+        wanted: list[tuple[RunFolder, tuple[str, ...]]] = []
         for folder in waiting:
-            run_id = folder.path.name
             try:
-                device = choose_device(folder.config().device)
+                wanted.append((folder, _devices(folder)))
             except StudioError as error:  # the device is gone since the run was submitted
-                self._give_up(run_id, folder, WorkerStatus(state="failed", error=error.message, hint=error.hint))
-                continue
-            if device not in busy and not self._closing.is_set():
-                busy.add(device)
-                self._launch(run_id, folder, device)
+                status = WorkerStatus(state="failed", error=error.message, hint=error.hint)
+                self._give_up(folder.path.name, folder, status)
+        busy = {device for folder in self._at_work() for device in _devices_in_use(folder)}
+        for place in may_begin([devices for _, devices in wanted], busy):
+            if not self._closing.is_set():
+                folder, devices = wanted[place]
+                self._launch(folder.path.name, folder, devices[0])
 
     def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
         child = self._children[run_id] = self._workers.start(folder, device)
@@ -406,6 +411,20 @@ class Runner:
         """Look at the runs as soon as a worker has ended, not at the next tick."""
         child.wait()
         self._wake.set()
+
+
+def _devices(folder: RunFolder) -> tuple[str, ...]:
+    """Where a run works, or will. Raises RefusedError where it cannot."""
+    config = folder.config()
+    return devices_for(config.device, config.options)
+
+
+def _devices_in_use(folder: RunFolder) -> tuple[str, ...]:
+    """What a run at work keeps busy; none where its device is gone, with which it will fail by itself."""
+    try:
+        return _devices(folder)
+    except StudioError:
+        return ()
 
 
 def _place_to_return(folder: RunFolder) -> float | None:

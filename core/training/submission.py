@@ -12,7 +12,7 @@ from core.base_models import DEFAULT_BASE, MODEL_PREFIX, is_available, resolve
 from core.errors import InputError
 from core.methods import get_method
 from core.settings import Settings
-from core.training.hardware import choose_device
+from core.training.placement import devices_for
 from core.training.run_folder import RunConfig
 
 
@@ -31,7 +31,7 @@ def complete(config: RunConfig, settings: Settings, cache: Path, bases: Path, ru
     if base and (ours or (settings.offline and not is_available(base, bases))):
         resolve(base, offline=True, bases=bases, runs=runs)  # raises the error that says what to do
     device = settings.device if config.device == "auto" else config.device
-    choose_device(device)
+    devices_for(device, options.model_dump())
     now = datetime.now(UTC)
     return config.model_copy(
         update={

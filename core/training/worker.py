@@ -36,8 +36,9 @@ from core.training import hardware, pace
 from core.training.checks import check_base, check_texts
 from core.training.imports import import_ahead, import_without_pandas
 from core.training.measuring import measure, measure_before, peak_memory, versions, writes
-from core.training.members import processes_for, together
+from core.training.members import together
 from core.training.memory import is_out_of_memory
+from core.training.placement import devices_for
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
 
 HEARTBEAT = 1.0
@@ -198,10 +199,10 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     if not folder.model_is_complete():
         check_texts(data.train.texts, context)
         base, base_facts = _base(config, context) if method.needs_base else (None, {})
-        count = processes_for(options, config.device, context.device)
-        with together(folder, count, context.device, lambda error: _failed(context, error)):
+        devices = devices_for(config.device, options.model_dump(), context.device)
+        with together(folder, devices, lambda error: _failed(context, error)):
             predictor = method.fit(data, options, base, context)
-        if count == 1:  # estimates are of one process
+        if len(devices) == 1:  # estimates are of one process
             _remember_pace(folder, config, context, base, len(data.dev))
         context.report("note", message="Saving the model")
         with new_folder(folder.model) as target:

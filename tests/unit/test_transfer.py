@@ -129,3 +129,27 @@ def test_a_workspace_lists_its_models_as_bases(tmp_path: Path, tiny_bases: Path,
         project.add_items([{"text": f"{text} {i}", "label": label} for i, (text, label) in enumerate(toy_texts(30))])
         with pytest.raises(NotFoundError, match="no model"):
             project.train(project.freeze(), method="lora", base="model:20261122-120000-cccccc")
+
+
+def test_what_an_ensemble_reads_with_stays_when_its_member_goes(
+    tmp_path: Path, train: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.methods.ensemble.LEAST_ROWS", 10_000)  # every member counts
+    other, third = "20261122-120000-cccccc", "20261122-130000-dddddd"
+    train(FIRST, method="top_layers")
+    train(SECOND, method="features", base=f"model:{FIRST}", options={})
+    train(other, method="baseline", base=None, options={})
+    folder = train(third, method="ensemble", base=None, options={"members": f"{SECOND},{other}"})
+    with Workspace.open(tmp_path, Settings(offline=True)) as workspace:
+        workspace.create_project("First", labels=LABELS)
+        for run_id in (FIRST, SECOND, other, third):
+            workspace.register(run_id)
+        assert not any(workspace.remove_weights(run_id) for run_id in (FIRST, SECOND, other)), "all are needed"
+        workspace.delete_run(SECOND)
+        with pytest.raises(RefusedError, match=f"{third} reads with this one"):
+            workspace.delete_run(FIRST)
+        assert workspace.model(third).predict(["my parcel is late"]) and folder.model.is_dir()
+        workspace.delete_run(third)
+        assert workspace.remove_weights(FIRST) and not workspace.model(FIRST).has_weights
+        assert not is_available(f"model:{FIRST}", runs=tmp_path / "runs")
+        workspace.delete_run(FIRST)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InputError, NotFoundError, RefusedError
+from core.errors import InputError, ModelError, NotFoundError, RefusedError
 from core.project import Project, Version
 from core.settings import Settings
 from core.workspace import Workspace
@@ -86,6 +86,53 @@ def test_a_search_tries_other_options_and_keeps_what_was_given(project: Project,
     assert len({trial.options["C"] for trial in trials}) == 3
     assert {trial.options["char_ngrams"] for trial in trials} == {3}
     assert all(0.1 <= trial.options["C"] <= 10 for trial in trials)
+
+
+def test_a_search_keeps_the_weights_of_the_best_and_of_what_is_used(
+    project: Project, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.experiments.driver.KEPT_MODELS", 1)
+    before = project.train(version, "baseline", C=0.5).wait(WAIT)  # not of the search
+    values = iter([0.5, 0.9, 0.7, 0.1])
+    monkeypatch.setattr("core.experiments.driver.dev_value", lambda run: next(values))
+    tidied, needed = [], []
+    usual = type(project.workspace).remove_weights
+
+    def remove(workspace: Workspace, run_id: str) -> bool:
+        if not needed:  # the first loser was promoted meanwhile
+            needed.append(run_id)
+            project.promote(run_id)
+        tidied.append(usual(workspace, run_id))
+        return tidied[-1]
+
+    monkeypatch.setattr(type(project.workspace), "remove_weights", remove)
+    experiment = project.search(version, "baseline", trials=4, varied=["C"]).wait(WAIT)
+    first, best, third, last = experiment.runs()
+    assert [run.has_weights for run in (before, first, best, third, last)] == [True, True, True, False, False]
+    assert needed == [first.id] and False in tidied
+    lean = third.model
+    assert lean is not None and lean.evaluate("test").rows == version.rows("test"), "its figures stay"
+    assert not lean.path.exists() and lean.id not in {model.id for model in project.models()}
+    assert project.workspace.warnings == []
+    with pytest.raises(ModelError, match="removed to save space"):
+        lean.predict(["hello"])
+    with pytest.raises(RefusedError, match="removed to save space"):
+        project.promote(lean.id)
+    again = third.duplicate().wait(WAIT)
+    assert again.id != third.id and again.has_weights and again.model is not None
+
+
+def test_waiting_ends_when_the_queue_is_paused(project: Project, version: Version) -> None:
+    project.workspace.pause_queue()
+    experiment = project.compare(version, ["baseline"])
+    with pytest.raises(RefusedError, match=r"experiment .* waits in it"):
+        while True:  # until its run is queued
+            experiment.wait()
+    with pytest.raises(RefusedError, match=r"The queue is paused, and run .* waits in it") as caught:
+        experiment.runs()[0].wait()
+    assert "continue_queue" in caught.value.hint
+    project.workspace.continue_queue()
+    assert experiment.wait(WAIT).state == "finished"
 
 
 def test_bad_questions_are_refused(project: Project, version: Version) -> None:

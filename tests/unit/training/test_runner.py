@@ -27,7 +27,8 @@ def make_runner(tmp_path: Path) -> Iterator[Make]:
     made: list[Runner] = []
 
     def make(**arguments: Any) -> Runner:
-        settings = Settings(home=tmp_path, device="cpu", stop_grace_seconds=arguments.pop("grace", 5.0))
+        device = arguments.pop("device", "cpu")
+        settings = Settings(home=tmp_path, device=device, stop_grace_seconds=arguments.pop("grace", 5.0))
         runner = Runner(tmp_path / "runs", settings=settings, **{"command": FAKE, **arguments})
         made.append(runner)
         return runner
@@ -227,6 +228,37 @@ def test_a_paused_queue_starts_nothing_also_after_a_restart(started, make_runner
     assert later.held and later.state(second).state == "queued"
     later.release()
     until(lambda: later.state(second).state == "running")
+
+
+def test_a_run_on_every_gpu_waits_for_all_of_them_and_keeps_them(make_runner, make_config, toy_version, monkeypatch):
+    from core.training import hardware
+
+    gpus = hardware.read_gpus("0, A100, 81559, 570\n1, A100, 81559, 570\n")
+    monkeypatch.setattr(hardware, "_gpus", lambda: tuple(gpus))
+    monkeypatch.setattr(hardware, "_torch_has_cuda", lambda: True)
+    runner, version = make_runner(device="auto"), toy_version()
+    one = runner.submit(make_config(device="cuda:1"), version)
+    until(lambda: runner.state(one).state == "running")
+    both = runner.submit(make_config(device="auto", options={"seed": 2}), version)
+    first = runner.submit(make_config(device="cuda:0", options={"seed": 3}), version)
+    beside = runner.submit(make_config(device="cpu", options={"seed": 4}), version)
+    until(lambda: runner.state(beside).state == "running")
+    assert [runner.state(run).state for run in (both, first)] == ["queued", "queued"]
+    order(runner, one, "finish")
+    until(lambda: runner.state(both).state == "running")
+    assert runner.state(first).state == "queued"
+    runner.run_now(first)
+    until(lambda: runner.state(first).state == "running")
+    assert runner.state(both).state == "queued", "it steps aside, for it holds the device"
+
+
+def test_waiting_for_a_run_in_a_paused_queue_ends(make_runner, make_config, toy_version):
+    runner = make_runner()
+    runner.hold()
+    run_id = runner.submit(make_config(), toy_version())
+    assert runner.wait(run_id).state == "queued"
+    begun = time.monotonic()
+    assert runner.wait(run_id, 0.3).state == "queued" and time.monotonic() - begun >= 0.3
 
 
 def test_a_run_whose_device_is_gone_says_so(make_runner, make_config, toy_version):

@@ -14,10 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from core.errors import TrainingError
-from core.methods.base import MethodOptions
-from core.methods.full import FullOptions
 from core.training import worker
-from core.training.members import Members, processes_for, together
+from core.training.members import Members, together
 from core.training.run_folder import RunFolder
 from core.training.team import Team
 
@@ -98,7 +96,7 @@ def test_one_that_is_lost_ends_the_training_and_is_named(tmp_path, monkeypatch):
     told: list[TrainingError] = []
     with (
         pytest.raises(TrainingError, match=r"Process 2 of 2 .*exit code 3") as caught,
-        together(RunFolder(tmp_path), 2, "cpu", told.append),
+        together(RunFolder(tmp_path), ("cpu", "cpu"), told.append),
     ):
         while True:
             Team.present(torch.device("cpu")).total(1.0)
@@ -110,7 +108,7 @@ def test_a_loss_that_the_training_does_not_notice_is_noticed(tmp_path, monkeypat
     monkeypatch.setattr(Members, "COMMAND", (sys.executable, "-c", "raise SystemExit(4)"))
     monkeypatch.setattr("core.training.members.GRACE", 0.0)
     ended: list[int] = []
-    members = Members(RunFolder(tmp_path), 2, "cpu")
+    members = Members(RunFolder(tmp_path), ("cpu", "cpu"))
 
     def end(code: int) -> None:
         ended.append(code)
@@ -127,16 +125,3 @@ def test_rows_are_shared_without_one_too_many():
     parts = [Team(rank, 3).part(rows).tolist() for rank in range(3)]
     assert parts == [[0, 1, 2], [3, 4], [5, 6]]
     assert Team().part(rows).tolist() == rows.tolist() and Team().total(2.5, 1) == (2.5, 1) and Team().same(3) == 3
-
-
-def test_how_many_processes_share_a_run(monkeypatch):
-    assert processes_for(FullOptions(), "auto", "cpu") == 1
-    assert processes_for(FullOptions(processes=3), "auto", "cpu") == 3
-    assert processes_for(FullOptions(processes=3), "auto", "mps") == 1
-    assert processes_for(MethodOptions(), "auto", "cuda:0") == 1
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    assert processes_for(FullOptions(), "auto", "cuda:0") == 4
-    assert processes_for(FullOptions(), "cuda:1", "cuda:1") == 1
-    assert processes_for(FullOptions(processes=2), "cuda", "cuda:0") == 2
-    with pytest.raises(TrainingError, match="8 processes were asked for, and this machine has 4 GPUs"):
-        processes_for(FullOptions(processes=8), "auto", "cuda:0")
