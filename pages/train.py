@@ -106,7 +106,7 @@ def one_model(project: Project, version: Version) -> None:
         options, device = choice or ({}, "auto")
         if why := project.unsuited(method.name, base):
             st.warning(escape(phrase(why)), icon=":material/block:")
-        show_cost(get_estimate(version, method.name, base, options))
+        show_cost(get_estimate(version, method.name, base, options, device))
         if st.button(
             _("Start training"),
             type="primary",

@@ -16,6 +16,7 @@ from core.model import Model
 from core.project import Version
 from core.run import Run
 from core.settings import Settings
+from core.training import pace
 from core.workspace import Workspace
 from studio.jobs import Jobs
 
@@ -120,14 +121,17 @@ def _figures(result: Evaluation | None) -> tuple[object, ...]:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _estimate(
-    home: str, version_id: int, method: str, base: str | None, options: str, _version: Version
+    key: tuple[object, ...], method: str, base: str | None, options: str, device: str, _version: Version
 ) -> Estimate | None:
-    return _version.project.estimate(_version, method, base=base, **json.loads(options))
+    return _version.project.estimate(_version, method, base, device, **json.loads(options))
 
 
-def get_estimate(version: Version, method: str, base: str | None, options: dict[str, Any]) -> Estimate | None:
-    """What a run would cost; a version never changes, so each question is answered once."""
-    return _estimate(_home(), version.id, method, base, json.dumps(options, sort_keys=True, default=str), version)
+def get_estimate(
+    version: Version, method: str, base: str | None, options: dict[str, Any], device: str = "auto"
+) -> Estimate | None:
+    """What a run would cost; asked again when another run has taught how quick this machine is."""
+    key = _home(), version.id, pace.revision(get_workspace().path / "cache")
+    return _estimate(key, method, base, json.dumps(options, sort_keys=True, default=str), device, version)
 
 
 def _home() -> str:

@@ -99,7 +99,7 @@ def _trial(
     config = project.configure(version, method, base, device, options)
     seconds = None
     try:
-        cost = project.estimate(version, method, base, **options)
+        cost = project.estimate(version, method, base, device, **options)
         seconds = cost.seconds if cost else None
     except StudioError:  # the run itself will say what is wrong with the base
         seconds = None

@@ -166,6 +166,44 @@ def answers_of(
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a run has to do, and with what, as far as an estimate needs it."""
+
+    rows: int
+    """Training rows."""
+    lengths: np.ndarray
+    """(n, texts of a row) tokens of some training rows, nothing cut."""
+    dev: int = 0
+    """Rows of the dev split."""
+    test: int = 0
+    labels: int = 10
+    task: str = "classification"
+    ranked: bool = False
+    """The second texts of dev and test are ranked for the first ones in the end."""
+    written: float = 0.0
+    """Tokens of the longest responses; 0 where nothing is written."""
+    texts: Sequence[str] = ()
+    """The texts of those rows, one after the other."""
+    cache: Path | None = None
+    """Where embeddings of earlier runs are."""
+    devices: tuple[str, ...] = ("cpu",)
+    """That of each process that shares the training."""
+    speed: float = 1e11
+    """Operations a second that these devices reach together in large matrix products of 32-bit floats."""
+    half: bool = False
+    """They were measured to be faster in 16 bits."""
+
+    def read(self, limit: int | None = None) -> np.ndarray:
+        """(n,) tokens of the rows, each as one text of at most ``limit`` tokens."""
+        whole = self.lengths.sum(axis=1) - (self.lengths.shape[1] - 1)  # one token begins them all
+        return whole if limit is None else np.minimum(whole, limit)
+
+    def read_apart(self, limit: int) -> np.ndarray:
+        """(n,) tokens of the rows, where each text is cut at ``limit`` tokens for itself."""
+        return np.asarray(np.minimum(self.lengths, limit).sum(axis=1))
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a run will cost, before it starts."""
 
@@ -173,9 +211,10 @@ class Estimate:
     memory_bytes: int
     notes: list[str] = field(default_factory=list)
     """What else to know before the start, in plain words."""
-    seconds_a_dev_row: float = 0.0
-    """What each row of the dev split adds to ``seconds``."""
-    seconds_a_test_row: float = 0.0
+    training: float = 0.0
+    """How many of the seconds pass in epochs; with ``scoring`` what grows with the data."""
+    scoring: float = 0.0
+    """How many of them in reading dev and test before the first epoch and after the last."""
     cut_share: float = 0.0
     """Share of the training texts that are longer than the option ``max_length`` and would be cut."""
 
@@ -202,10 +241,8 @@ class Method(Protocol):
     def load(self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification") -> Predictor:
         """Load what ``save`` wrote for ``task``."""
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
+        """Seconds and memory of this work, by what can be counted; what runs really took is not looked at."""
 
 
 def options_for(method: Method, task: str) -> type[MethodOptions]:

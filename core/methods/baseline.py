@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from core.methods.answer_search import AnswerSearch
-from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData, Work
 from core.methods.crf import CrfPredictor, crf_cost, train_crf
 from core.methods.linear import TextFeatures, tfidf_vectorizers
 from core.methods.linear_kinds import load_linear, train_texts
@@ -101,13 +101,9 @@ class Baseline:
             return NearestResponse.load(directory, labels)
         return load_linear(directory, labels, device)
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
         """Seconds and memory, from the run on Banking77 (10,000 rows of 16 tokens, 77 labels, 5 s on one core)."""
-        if data is not None and data.task.name == "tagging":
-            return Estimate(*crf_cost(rows, mean_tokens, len(data.labels)))
-        return Estimate(*tfidf_cost(rows, mean_tokens, len(data.labels) if data else 10))
+        return Estimate(*(crf_cost(work) if work.task == "tagging" else tfidf_cost(work)))
 
 
 def svc(options: TfidfOptions) -> Any:
@@ -122,9 +118,9 @@ def svc(options: TfidfOptions) -> Any:
     return make
 
 
-def tfidf_cost(rows: int, mean_tokens: float, labels: int) -> tuple[float, int]:
+def tfidf_cost(work: Work) -> tuple[float, int]:
     """(seconds, bytes): counting goes with the tokens, fitting with tokens times labels, weights with both."""
-    tokens = rows * mean_tokens
-    seconds = 2.0 + tokens * (8e-6 + 2.2e-7 * labels)
+    tokens = work.rows * float(work.read().mean() if len(work.lengths) else 0.0)
+    seconds = 2.0 + tokens * (8e-6 + 2.2e-7 * work.labels)
     vocabulary = min(tokens * 0.5, 60 * tokens**0.65 + 1)
-    return seconds, int(300e6 + tokens * 120 + vocabulary * labels * 16)
+    return seconds, int(300e6 + tokens * 120 + vocabulary * work.labels * 16)

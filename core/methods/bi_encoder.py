@@ -15,7 +15,7 @@ from pydantic import Field
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData, Work
 from core.methods.embeddings import Encoder, encode, forward_all, read_encoder
 from core.methods.estimates import estimate_neural
 from core.methods.matching import CosineMatching
@@ -108,14 +108,14 @@ class BiEncoder(SentenceTuning):
         """Load what the predictor's ``save`` wrote."""
         return BiEncoderPredictor.load(directory, labels, device)
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory for ``rows`` pairs with ``mean_tokens`` tokens in both texts on this machine."""
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
+        """Seconds and memory of this work."""
         checked = BiEncoderOptions.model_validate(options.model_dump())
-        tokens = mean_tokens * (1 + checked.hard_negatives / 2)
-        longest = checked.max_length * (2 + checked.hard_negatives)
-        return estimate_neural(checked.model_copy(update={"max_length": longest}), rows, tokens, base)
+        read = work.read_apart(checked.max_length) * (1 + checked.hard_negatives / 2)
+        beside = 2 * work.dev + work.dev + work.test  # before, to calibrate, at the end
+        if work.ranked:
+            beside += work.dev + work.test
+        return estimate_neural(work, checked, base, read, work.rows, work.dev, beside)
 
 
 def _supervision(

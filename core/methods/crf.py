@@ -14,7 +14,7 @@ import numpy as np
 
 from core.durable import read_json, write_json
 from core.errors import ModelError
-from core.methods.base import Answers, RunContext, TrainingData
+from core.methods.base import Answers, RunContext, TrainingData, Work
 from core.methods.word_vectors import WordReader
 from core.tasks.spans import Span, from_tags, to_tags, words
 
@@ -153,13 +153,13 @@ def _shape(token: str) -> str:
     return "".join(sign for i, sign in enumerate(signs) if i == 0 or sign != signs[i - 1])
 
 
-def crf_cost(rows: int, mean_tokens: float, labels: int) -> tuple[float, int]:
+def crf_cost(work: Work) -> tuple[float, int]:
     """(seconds, bytes) of a field, from WNUT-17 (3,400 rows of 18 words, 6 labels: 25 s on one core)."""
-    work = rows * mean_tokens * (1 + 2 * labels)
-    return 2.0 + work * 3e-5, int(400e6 + rows * mean_tokens * 2_000)
+    tokens = work.rows * float(work.read().mean() if len(work.lengths) else 0.0)
+    return 2.0 + tokens * (1 + 2 * work.labels) * 3e-5, int(400e6 + tokens * 2_000)
 
 
-def dense_cost(rows: int, mean_tokens: float, labels: int, width: int) -> tuple[float, int]:
+def dense_cost(work: Work, width: int) -> tuple[float, int]:
     """(seconds, bytes) that vectors of ``width`` numbers a word add (800 rows of 24 words, 6 labels: 12 s)."""
-    numbers = rows * mean_tokens * width
-    return numbers * (1 + 2 * labels) * 1.3e-7, int(numbers * 32)
+    numbers = work.rows * float(work.read().mean() if len(work.lengths) else 0.0) * width
+    return numbers * (1 + 2 * work.labels) * 1.3e-7, int(numbers * 32)

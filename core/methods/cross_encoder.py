@@ -7,6 +7,7 @@ first search, here by TF-IDF.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from core.durable import read_json, write_json
 from core.errors import ModelError
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData, Work
 from core.methods.bi_encoder import NEEDS_PAIRS
 from core.methods.counter_examples import NEGATIVES
 from core.methods.encoders import load_tokenizer, saved_model
@@ -83,13 +84,11 @@ class CrossEncoder(TunedEncoder):
         found.rerank = int(facts["rerank"])
         return found
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
         """Seconds and memory, as if every row were a match that needs its counter-examples."""
         checked = CrossEncoderOptions.model_validate(options.model_dump())
         made = NEGATIVES if checked.negatives is None else checked.negatives
-        return super().estimate(data, options, rows * (1 + made), mean_tokens, base)
+        return super().estimate(replace(work, rows=work.rows * (1 + made)), options, base)
 
 
 class CrossEncoderPredictor(EncoderPredictor):

@@ -90,6 +90,19 @@ def encode(
     return vectors[back.reshape(-1)]
 
 
+def missing_share(texts: Sequence[str], base: Path, cache: Path | None, max_length: int = MAX_LENGTH) -> float:
+    """Share of the texts that ``encode`` would have to read, because their vectors are not in the cache; 1 of none."""
+    if cache is None or not len(texts):
+        return 1.0
+    folder = cache / "embeddings" / fingerprint(base, cache, max_length)
+    keys = np.unique(np.array([_key(text) for text in texts], dtype=f"S{KEY_BYTES * 2}"))
+    known = np.zeros(len(keys), dtype=bool)
+    for shard in sorted(folder.glob("*.keys")) if folder.is_dir() else []:
+        with suppress(FileNotFoundError):  # merged away a moment ago
+            known |= np.isin(keys, np.fromfile(shard, dtype=keys.dtype))
+    return float(1 - known.mean())
+
+
 def _key(text: str) -> str:
     """Content address of a text, 32 hexadecimal characters."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).hexdigest()

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from core.durable import MANIFEST, read_json, verify, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Estimate, MethodOptions, Predictor, Rows, RunContext, Stopped, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, Rows, RunContext, Stopped, TrainingData, Work
 from core.tasks.base import Task
 
 WEIGHTS = "ensemble.json"
@@ -28,8 +28,11 @@ LEAST_ROWS = 20
 """With fewer dev rows all members count the same."""
 FLOOR = 1e-6
 """A member that is certain and wrong must not outvote all others."""
-SECONDS_PER_MEMBER, MEMBER_BYTES = 10.0, 200_000_000
-"""Loading a member and scoring dev and test with it; measured with MiniLM on some thousand texts."""
+START_SECONDS, LIBRARY_BYTES = 4.0, 500_000_000
+SECONDS_PER_MEMBER, MEMBER_BYTES = 1.5, 100_000_000
+"""Loading a member."""
+OPERATIONS_A_TOKEN, MOST_TOKENS = 5e7, 128
+"""Of a member that is an encoder as small as MiniLM: what the members are is not known here."""
 
 
 class EnsembleOptions(MethodOptions):
@@ -130,12 +133,12 @@ class Ensemble:
         found.sources = [directory / "members" / str(n) for n in range(len(members))]
         return found
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
         """Asking some models costs far less than training one."""
         count = len(member_names(options.model_dump())) or 4
-        return Estimate(SECONDS_PER_MEMBER * count, MEMBER_BYTES * (count + 3))
+        asked = (2 * work.dev + work.test) * float(work.read(MOST_TOKENS).mean() if len(work.lengths) else 0.0)
+        each = SECONDS_PER_MEMBER + asked * OPERATIONS_A_TOKEN / work.speed
+        return Estimate(START_SECONDS + each * count, int(LIBRARY_BYTES + MEMBER_BYTES * count))
 
 
 def mixed(scores: Sequence[np.ndarray], weights: Sequence[float], many: bool) -> np.ndarray:

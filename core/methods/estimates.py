@@ -1,22 +1,28 @@
-"""What tuning an encoder will cost."""
+"""What tuning an encoder will cost, by what can be counted: operations, steps, weights.
+
+The figures named here were measured with MiniLM on two cores. What runs of a machine really took corrects them
+(``core.training.pace``).
+"""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
 
-from core.methods.base import Estimate
+import numpy as np
+
+from core.methods.base import Estimate, Work
 from core.methods.encoders import encoder_weights
-from core.methods.features import matrix_speed
 from core.methods.neural_options import LoopOptions, epochs_for
-from core.settings import Settings
 
 START_SECONDS = 9.0
-"""Loading libraries and model, saving, some single answers; like all that follows where no earlier run says better."""
+"""Loading libraries and model, saving, some single answers."""
+MEMBER_SECONDS = 6.0
+"""What each further process adds to that."""
 TRAINING_SHARE = 0.55
-"""Of the speed of large matrix products in 32 bits; measured with MiniLM."""
+"""Of the speed of large matrix products in 32 bits."""
 HALF_GAIN = 2.2
-"""Of 16 bits on a processor with units for them; measured with MiniLM, where attention and more stay at 32."""
+"""Of 16 bits on a processor with units for them, where attention and more stay at 32."""
 SCORING_SHARE = 0.43
 """Of the same speed, when texts are only read."""
 PADDING = 1.08
@@ -30,9 +36,11 @@ LIBRARY_BYTES = 1_200_000_000
 ACTIVATION_BYTES = 5e-3
 """Bytes kept for the way back, a token and weight of the encoder."""
 RECOMPUTED_SHARE = 0.15
-"""Of these bytes where layers are worked out twice; measured with MiniLM."""
-_fastest: list[float] = []
-"""Matrix speeds measured by this process, best last."""
+"""Of these bytes where layers are worked out twice."""
+WRITTEN_TOGETHER = 16
+"""Responses that are written at a time."""
+BYTES_A_SECOND = 8e9
+"""Weights that are read from memory; each written token reads them all."""
 
 
 def passes_of(options: LoopOptions, trained_layers: float = 1.0, weights: float = 1.0) -> float:
@@ -47,55 +55,47 @@ def passes_of(options: LoopOptions, trained_layers: float = 1.0, weights: float 
 
 
 def estimate_neural(
+    work: Work,
     options: LoopOptions,
-    rows: int,
-    mean_tokens: float,
     base: Path | None,
+    read: np.ndarray,
+    rows: float,
+    each_epoch: float,
+    beside: float,
     trained_layers: float = 1.0,
     weights: float = 1.0,
-    method: str = "",
 ) -> Estimate:
-    """Seconds and memory, from what earlier runs of this machine reached, else from its matrix speed."""
-    from core.training import hardware, pace
+    """Seconds and memory of a training.
 
+    ``read`` (n,) are the tokens of some rows as the model reads them, ``rows`` how many rows an epoch has; so many
+    rows are read to measure after ``each_epoch``, and ``beside`` in all before the first epoch and after the last.
+    ``trained_layers`` and ``weights`` are as ``passes_of`` takes them.
+    """
     steps = max(1, math.ceil(rows / options.batch_size))
     epochs = epochs_for(options.epochs, steps)
-    tokens = min(mean_tokens, options.max_length)
     every, working = encoder_weights(base)
     learned = working * trained_layers * weights
-    one_pass = 2.0 * tokens * working
-    settings = Settings()
-    cache, device = settings.home / "cache", hardware.choose_device(settings.device)
-    half = options.half_precision and bool(hardware.pays_off(hardware.measured(cache), device, "bfloat16"))
-    reached = pace.expected(cache, method, device, half, working)
-    epoch = rows * one_pass * passes_of(options, trained_layers, weights)
-    start = START_SECONDS
-    if reached is not None:
-        start, epoch = reached.start, epoch / reached.training
-    else:
-        epoch *= PADDING / (_matrix_speed(device, cache) * TRAINING_SHARE * (HALF_GAIN if half else 1.0))
-        epoch += steps * (STEP_SECONDS + learned * SECONDS_PER_WEIGHT)
-    each = one_pass / ((reached and reached.scoring) or SCORING_SHARE * _matrix_speed(device, cache))
-    width = math.ceil(options.batch_size / options.accumulation) * min(options.max_length, 3 * tokens)
+    one_pass = 2.0 * float(np.mean(read) if len(read) else 0.0) * working
+    gain = HALF_GAIN if work.half and options.half_precision and work.devices[0] == "cpu" else 1.0
+    epoch = rows * one_pass * passes_of(options, trained_layers, weights) * PADDING
+    epoch = epoch / (work.speed * TRAINING_SHARE * gain) + steps * (STEP_SECONDS + learned * SECONDS_PER_WEIGHT)
+    each = one_pass / (SCORING_SHARE * work.speed)
+    training, scoring = epochs * (epoch + each_epoch * each), beside * each
+    members = len(work.devices)
     kept = ACTIVATION_BYTES * (RECOMPUTED_SHARE if options.gradient_checkpointing else 1.0)
-    notes = ["Early stopping may end it sooner."] if 0 < options.patience < epochs else []
+    width = options.batch_size / options.accumulation * float(np.max(read) if len(read) else 0.0)
     return Estimate(
-        start + epochs * epoch,
-        int(LIBRARY_BYTES + every * 4 + learned * 12 + width * working * kept),
-        notes,
-        seconds_a_dev_row=(epochs + 2) * each,  # before the first step, after each epoch, and at the end
-        seconds_a_test_row=each,
+        START_SECONDS + MEMBER_SECONDS * (members - 1) + training + scoring,
+        int(members * (LIBRARY_BYTES + every * 4 + learned * 12) + width * working * kept),
+        ["Early stopping may end it sooner."] if 0 < options.patience < epochs else [],
+        training=training,
+        scoring=scoring,
     )
 
 
-def _matrix_speed(device: str, cache: Path) -> float:
-    """Operations a second of large matrix products in 32 bits; a GPU's best where it was measured."""
-    from core.training import hardware
-
-    speeds = hardware.measured(cache)
-    if device != "cpu" and device in speeds:
-        return 0.3e9 / TRAINING_SHARE * max(speeds[device].values())
-    known = 1e9 * speeds.get(device, {}).get("float32", 0.0)
-    # Other work on the machine only ever makes it look slower.
-    _fastest.append(max([matrix_speed(), known, *_fastest[-1:]]))
-    return _fastest[-1]
+def writing_seconds(work: Work, base: Path | None, limits: tuple[tuple[int, float], ...]) -> float:
+    """Seconds to write responses to prompts; ``limits`` holds (responses, the longest time for them)."""
+    every, working = encoder_weights(base)
+    token = every * 4 / BYTES_A_SECOND + WRITTEN_TOGETHER * 2.0 * working / (SCORING_SHARE * work.speed)
+    rounds = [(math.ceil(count / WRITTEN_TOGETHER) * work.written * token, longest) for count, longest in limits]
+    return sum(min(seconds, longest) for seconds, longest in rounds)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData, Work
 from core.methods.embeddings import Encoder, forward_all, read_encoder
 from core.methods.estimates import estimate_neural
 from core.methods.linear import Fitted, dev_targets, fit_calibrated, fit_one
@@ -147,13 +147,12 @@ class FewShot(SentenceTuning):
         """Load what the predictor's ``save`` wrote."""
         return FewShotPredictor.load(directory, labels, device, task)
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory for the pairs of ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
+        """Seconds and memory for the pairs that are drawn from this work's rows."""
         checked = FewShotOptions.model_validate(options.model_dump())
-        drawn = rows * 2 * (checked.pairs or pairs_for(rows))
-        return estimate_neural(checked.model_copy(update={"patience": 0}), drawn, 2 * mean_tokens, base)
+        drawn = work.rows * 2 * (checked.pairs or pairs_for(work.rows))
+        known, other = (work.rows + work.dev) / 2, (work.dev + work.test) / 2  # two texts are a pair
+        return estimate_neural(work, checked, base, 2 * work.read(checked.max_length), drawn, known, 2 * known + other)
 
 
 def pairs_for(rows: int) -> int:

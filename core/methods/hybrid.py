@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData, Work
 from core.methods.baseline import TfidfOptions, svc, tfidf_cost
 from core.methods.crf import CrfPredictor, crf_cost, dense_cost, train_crf
 from core.methods.embeddings import embedding_width
-from core.methods.features import CANNOT_WRITE, EncoderOptions, encoder_cost, encoder_features, word_reader
+from core.methods.features import CANNOT_WRITE, EncoderOptions, encoder_cost, encoder_features, max_length, word_reader
 from core.methods.linear import tfidf_vectorizers
 from core.methods.linear_kinds import load_linear, train_texts
 from core.methods.pair_linear import train_pairs
@@ -68,16 +68,12 @@ class Hybrid:
             return CrfPredictor.load(directory, labels, device)
         return load_linear(directory, labels, device)
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory when no embedding is cached yet."""
-        labels = len(data.labels) if data else 10
-        counting, count_memory = tfidf_cost(rows, mean_tokens, labels)
-        length = min(mean_tokens, float(getattr(options, "max_length", 256)))
-        encoding, encode_memory = encoder_cost(rows, length, base)
-        if data is not None and data.task.name == "tagging":
-            words, word_memory = crf_cost(rows, mean_tokens, labels)
-            dense, dense_memory = dense_cost(rows, mean_tokens, labels, embedding_width(base) if base else 384)
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
+        """Seconds and memory of this work."""
+        counting, count_memory = tfidf_cost(work)
+        encoding, encode_memory = encoder_cost(work, max_length(options), base)
+        if work.task == "tagging":
+            words, word_memory = crf_cost(work)
+            dense, dense_memory = dense_cost(work, embedding_width(base) if base else 384)
             return Estimate(words + dense + encoding, word_memory + dense_memory + encode_memory)
         return Estimate(2 * counting + encoding, count_memory + encode_memory)

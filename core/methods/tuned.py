@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData, Work
 from core.methods.encoders import load_tokenizer, saved_model
-from core.methods.estimates import estimate_neural, passes_of
+from core.methods.estimates import estimate_neural, writing_seconds
 from core.methods.heads import Head, head_for
-from core.methods.neural import EncoderPredictor, fine_tune, length_limit, load_encoder
+from core.methods.neural import RERANK, EncoderPredictor, fine_tune, length_limit, load_encoder
 from core.methods.neural_options import READING_DEFAULTS, WRITING_DEFAULTS, NeuralOptions, epochs_for
 
 if TYPE_CHECKING:
     from core.training.loop import Companion
+
+WRITING_SECONDS = 600.0
+"""Longest time for the answers to one split; rows that are not reached are left out of the figures, and it is said."""
+BEFORE_ROWS, BEFORE_SECONDS = 50, 120.0
+"""Rows of a split that the base answers before tuning, to read side by side, and the longest time for them."""
 
 
 class TunedEncoder:
@@ -95,19 +101,25 @@ class TunedEncoder:
         """Load a saved model. Raises ModelError."""
         return load_encoder(directory, head_for(task, labels), device)
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory for ``rows`` training rows of ``mean_tokens`` tokens on this machine."""
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
+        """Seconds and memory of this work."""
         checked = self._checked(options)
-        layers, weights = self.shares(checked)
-        tokens = mean_tokens + self.reserved(checked)
-        return estimate_neural(checked, rows, tokens, base, layers, weights, self.name)
-
-    def passes(self, options: MethodOptions) -> float:
-        """How many forward passes a step costs, for the estimate."""
-        checked = self._checked(options)
-        return passes_of(checked, *self.shares(checked))
+        read = head_for(work.task, []).tokens_read(work, checked.max_length)
+        windows = len(read) / max(1, len(work.lengths))
+        dev, test = work.dev * windows, work.test * windows
+        beside = 2 * dev + test
+        if work.ranked:
+            beside += RERANK * (min(dev, EncoderPredictor.MOST_QUERIES) + min(test, EncoderPredictor.MOST_QUERIES))
+        if work.written:
+            beside += 2 * (dev + test)  # how probable the given responses are, after tuning and before
+        rows, reserved = work.rows * windows, self.reserved(checked)
+        cost = estimate_neural(work, checked, base, read + reserved, rows, dev, beside, *self.shares(checked))
+        if not work.written:
+            return cost
+        wrote = [(count, WRITING_SECONDS) for count in (work.dev, work.test)]
+        wrote += [(min(count, BEFORE_ROWS), BEFORE_SECONDS) for count in (work.dev, work.test)]
+        seconds = writing_seconds(work, base, tuple(wrote))
+        return replace(cost, seconds=cost.seconds + seconds, scoring=cost.scoring + seconds)
 
     def _checked(self, options: MethodOptions) -> NeuralOptions:
         return self.Options.model_validate(options.model_dump())

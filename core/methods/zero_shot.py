@@ -13,7 +13,7 @@ language model that writes is shown examples (core.methods.prompted).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -23,9 +23,9 @@ from pydantic import Field, field_validator
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData
+from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData, Work
 from core.methods.encoders import encoder_weights
-from core.methods.features import encoder_cost, matrix_speed
+from core.methods.features import encoder_cost
 from core.methods.linear import (
     LEAST_CALIBRATION_ROWS,
     dev_targets,
@@ -192,20 +192,16 @@ class ZeroShot:
         kind = FrozenMatching if task == "pair" else ZeroShotPredictor
         return kind.load(directory, labels, device)
 
-    def estimate(
-        self, data: TrainingData | None, options: MethodOptions, rows: int, mean_tokens: float, base: Path | None
-    ) -> Estimate:
-        """Seconds and memory to calibrate and judge; dev and test are taken to be two fifths of the training rows."""
+    def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
+        """Seconds and memory to calibrate and judge."""
         checked = ZeroShotOptions.model_validate(options.model_dump())
-        tokens = min(mean_tokens, checked.max_length)
-        judged = 0.4 * rows
         if checked.engine == "embeddings":
-            return Estimate(*encoder_cost(int(judged + min(rows, MOST_READ)), tokens, base))
+            return Estimate(*encoder_cost(replace(work, rows=min(work.rows, MOST_READ)), checked.max_length, base))
         every, working = encoder_weights(base)
-        labels = len(data.labels) if data else 10
-        prompt = (checked.examples + 1) * (tokens + 8) + 8 * labels
-        prompts = judged + 2 * min(rows, MOST_PROMPTS)
-        return Estimate(15.0 + 2.0 * prompts * prompt * working / (0.5 * matrix_speed()), int(1.5e9 + every * 4))
+        tokens = float(work.read(checked.max_length).mean() if len(work.lengths) else 0.0)
+        prompt = (checked.examples + 1) * (tokens + 8) + 8 * work.labels
+        prompts = work.dev + work.test + 2 * min(work.rows, MOST_PROMPTS)
+        return Estimate(15.0 + 2.0 * prompts * prompt * working / (0.5 * work.speed), int(1.5e9 + every * 4))
 
 
 def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

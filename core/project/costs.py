@@ -1,39 +1,43 @@
-"""What a run will cost before it starts: how long the texts are in tokens, and what the method makes of it."""
+"""What a run will cost before it starts: counted, and corrected by what runs of this machine took."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from core.data.versions import read_split
+from core.methods.base import Estimate, Method, MethodOptions, Rows, Work
+from core.methods.neural_options import LoopOptions
 from core.project.versions import Version
-
-SAMPLE = 2000
-"""Training texts that are tokenised to estimate the length of all of them."""
-CHARACTERS_PER_TOKEN = 4.0
-"""English prose in a WordPiece vocabulary; used where no tokenizer is at hand."""
+from core.tasks import get_task
+from core.training import pace
+from core.training.workload import machine_speed, on_devices, workload
 
 
-def token_counts(texts: Sequence[str], base: Path | None) -> np.ndarray:
-    """(n,) tokens of each text by the tokenizer of ``base``; by its number of characters without one."""
-    file = base / "tokenizer.json" if base else None
-    if file is None or not file.is_file():
-        wide = [sum(ord(character) > 0x2E7F for character in text) for text in texts]
-        return np.array([2 + w + (len(t) - w) / CHARACTERS_PER_TOKEN for t, w in zip(texts, wide, strict=True)])
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return np.array([len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts))], dtype=float)
+@lru_cache(maxsize=8)
+def _work(path: Path, digest: str, task: str, base: Path | None, labels: int) -> Work:
+    """What there is to do on a version, which never changes."""
+    splits = {name: Rows(**vars(read_split(path, name))) for name in ("train", "dev", "test")}
+    return workload(splits["train"], get_task(task), base, len(splits["dev"]), len(splits["test"]), labels)
 
 
-def training_sample(version: Version) -> list[str]:
-    """At most ``SAMPLE`` training texts, evenly spread; of pairs both, of prompts with what is to be written."""
-    rows = read_split(version.path, "train")
-    texts = [*rows.texts, *(rows.texts_b or [])]
-    if not version.project.task.needs_labels:  # what is written is read as well
-        texts = [f"{text}\n{value}" for text, value in zip(rows.texts, rows.values, strict=True)]
-    return texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE]
+def estimate(
+    method: Method, options: MethodOptions, version: Version, base: Path | None, devices: tuple[str, ...], cache: Path
+) -> Estimate:
+    """Seconds, memory and the share of texts that are cut, for a run on this version."""
+    task = version.project.task
+    work = on_devices(
+        _work(version.path, version.hash, task.name, base, len(version.labels)), devices, cache, pace.REFERENCE
+    )
+    known = None
+    if isinstance(options, LoopOptions):
+        known = pace.expected(cache, pace.kind_of(work, method.name, options, base))
+    if known is not None:
+        cost = pace.corrected(method.estimate(work, options, base), known)
+    else:
+        cost = method.estimate(replace(work, speed=machine_speed(devices, cache)), options, base)
+    # Spans and answers are looked for in windows of a long text: nothing is cut.
+    whole = task.needs_labels and not task.scored
+    limit = None if whole else getattr(options, "max_length", None)
+    return replace(cost, cut_share=float((work.lengths > limit).mean()) if limit else 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.base_models import default_base, get_base, is_available, kind_of, resolve
@@ -11,9 +10,10 @@ from core.errors import InputError, RefusedError
 from core.experiments.planning import plan_comparison, plan_search
 from core.methods import get_method, unsuited
 from core.methods.base import Estimate
-from core.project.costs import token_counts, training_sample
+from core.project.costs import estimate
 from core.project.versions import ProjectVersions, Version
 from core.storage import catalogue
+from core.training.placement import devices_for
 from core.training.run_folder import RunConfig
 
 if TYPE_CHECKING:
@@ -114,10 +114,13 @@ class Project(ProjectVersions):
         kind = kind_of(base or default_base(self.task.name), runner.bases, runner.runs) if chosen.needs_base else ""
         return unsuited(chosen, self.task.name, kind)
 
-    def estimate(self, version: Version, method: str, base: str | None = None, **options: Any) -> Estimate | None:
+    def estimate(
+        self, version: Version, method: str, base: str | None = None, device: str = "auto", **options: Any
+    ) -> Estimate | None:
         """What this run would cost on this machine; None where the base model would have to be fetched to know.
 
-        Raises InputError for options that do not exist or are out of bounds.
+        Raises InputError for options that do not exist or are out of bounds, RefusedError for a device that is not
+        there.
         """
         chosen, checked = get_method(method), self.workspace.check_options(method, options, self.task.name)
         folder = None
@@ -126,15 +129,9 @@ class Project(ProjectVersions):
             if not is_available(base or default_base(self.task.name), bases, runs):
                 return None
             folder = resolve(base or default_base(self.task.name), offline=True, bases=bases, runs=runs)
-        lengths = token_counts(training_sample(version), folder)
-        # Spans and answers are looked for in windows of a long text: nothing is cut.
-        whole = self.task.needs_labels and not self.task.scored
-        limit = None if whole else getattr(checked, "max_length", None)
-        tokens = float(lengths.mean()) * (2 if self.task.paired else 1)  # of a row
-        cost = chosen.estimate(None, checked, version.rows("train"), tokens, folder)
-        scoring = cost.seconds_a_dev_row * version.rows("dev") + cost.seconds_a_test_row * version.rows("test")
-        cost = replace(cost, seconds=cost.seconds + scoring)
-        return replace(cost, cut_share=float((lengths > limit).mean()) if limit else 0.0)
+        setting = self.workspace.settings.device if device == "auto" else device
+        devices = devices_for(setting, checked.model_dump())
+        return estimate(chosen, checked, version, folder, devices, self.workspace.path / "cache")
 
     def configure(
         self, version: Version, method: str, base: str | None, device: str, options: dict[str, Any]

@@ -25,6 +25,7 @@ from core.durable import read_json, write_json
 from core.errors import InputError, RefusedError, TrainingError
 from core.records import Record
 
+FILE = "hardware.json"
 PAYS_OFF = 1.5
 """Half precision counts as useful from this ratio to the speed in 32 bits on."""
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
@@ -104,7 +105,7 @@ def measure(cache: Path, seconds: float = 120.0) -> Hardware:
 
 def measured(cache: Path) -> dict[str, dict[str, float]]:
     """Speeds by device and number type that were measured on this very machine; empty before the first time."""
-    known = read_json(cache / "hardware.json")
+    known = read_json(cache / FILE)
     if not isinstance(known, dict) or known.get("machine") != machine():
         return {}
     speeds: dict[str, dict[str, float]] = known["speeds"]
@@ -115,7 +116,7 @@ def remember(cache: Path, device: str, speeds: dict[str, float]) -> None:
     """Keep the speeds of one device."""
     cache.mkdir(parents=True, exist_ok=True)
     known: dict[str, Any] = {"machine": machine(), "speeds": {**measured(cache), device: speeds}}
-    write_json(cache / "hardware.json", known, sync=False)
+    write_json(cache / FILE, known, sync=False)
 
 
 def pays_off(speeds: dict[str, dict[str, float]], device: str, kind: str) -> bool | None:

@@ -28,7 +28,7 @@ from core.methods.tokens import shuffled_buckets
 from core.training import checkpoints
 from core.training.adversarial import Adversary
 from core.training.dropout import Masks, quick_dropout
-from core.training.memory import is_out_of_memory
+from core.training.memory import is_out_of_memory, peak_memory
 from core.training.optimizers import new_optimizer, rate
 from core.training.precision import attention_in_32_bits, frozen_weights_in_half, half_precision
 from core.training.recomputing import recomputed_layers
@@ -149,6 +149,9 @@ class Loop:
             if self.half is not None:
                 stack.enter_context(frozen_weights_in_half(self.model, self.half))
             self._run()
+        if self.team.size > 1:
+            own = peak_memory()
+            self.context.report("memory", others=int(self.team.total(own)[0]) - own)
         if self.team.rank:
             raise Stopped  # what comes after the loop is done by the first process
         if self.best_weights is not None:

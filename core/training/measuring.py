@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,23 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from core.inference.predictor import decision_of, load_predictor
 from core.methods import get_method
 from core.methods.base import RunContext, Stopped, TrainingData, answers_of
-from core.methods.tuned import TunedEncoder
+from core.methods.tuned import BEFORE_ROWS, BEFORE_SECONDS, WRITING_SECONDS, TunedEncoder
 from core.tasks.base import Declining
 from core.tasks.pair import MATCH, Pair
 from core.tasks.wording import perplexity
 from core.training.run_folder import RunConfig, RunFolder
 
-WRITING_SECONDS = 600.0
-"""Longest time for the answers to one split; rows that are not reached are left out of the figures, and it is said."""
 LATENCY_TEXTS, LATENCY_SECONDS = 21, 2.0
 """Texts that are answered one by one to see how long that takes, and the longest time for it."""
-BEFORE_ROWS, BEFORE_SECONDS = 50, 120.0
-"""Rows of a split that the base answers before tuning, to read side by side, and the longest time for them."""
 
 
 def measure(
@@ -128,16 +122,6 @@ def _rank(folder: RunFolder, split: str, data: TrainingData, predictor: Any) -> 
     folder.write_ranking(split, ranking.query, ranking.rank, ranking.queries, ranking.candidates)
     figures = measure(ranking).figures
     return {name: figures[name] for name in HEADLINES}
-
-
-def peak_memory() -> int:
-    """Most bytes this process held at a time."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return int(psutil.Process().memory_info().rss)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def versions() -> dict[str, str]:

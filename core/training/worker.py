@@ -29,17 +29,17 @@ from core.errors import StudioError, TrainingError
 from core.methods import get_method
 from core.methods.base import MethodOptions, Stopped, TrainingData
 from core.methods.embeddings import file_hash
-from core.methods.encoders import encoder_weights
-from core.methods.tuned import TunedEncoder
+from core.methods.neural_options import LoopOptions
 from core.tasks.base import Deciding, Declining
-from core.training import hardware, pace
+from core.training import pace
 from core.training.checks import check_base, check_texts
 from core.training.imports import import_ahead, import_without_pandas
-from core.training.measuring import measure, measure_before, peak_memory, versions, writes
+from core.training.measuring import measure, measure_before, versions, writes
 from core.training.members import together
-from core.training.memory import is_out_of_memory
+from core.training.memory import is_out_of_memory, peak_memory
 from core.training.placement import devices_for
 from core.training.run_folder import RunConfig, RunFolder, WorkerStatus
+from core.training.workload import on_devices, workload
 
 HEARTBEAT = 1.0
 ALREADY_RUNNING = 3
@@ -193,30 +193,18 @@ def _outcome(folder: RunFolder, config: RunConfig, context: WorkerContext) -> in
 def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[str, Any]:
     """Train, save, load what was saved, and measure that on dev and test."""
     import_without_pandas()
-    method = get_method(config.method)
-    options = method.Options.model_validate(config.options)
     data = folder.data()
-    if not folder.model_is_complete():
-        check_texts(data.train.texts, context)
-        base, base_facts = _base(config, context) if method.needs_base else (None, {})
-        devices = devices_for(config.device, options.model_dump(), context.device)
-        with together(folder, devices, lambda error: _failed(context, error)):
-            predictor = method.fit(data, options, base, context)
-        if len(devices) == 1:  # estimates are of one process
-            _remember_pace(folder, config, context, base, len(data.dev))
-        context.report("note", message="Saving the model")
-        with new_folder(folder.model) as target:
-            predictor.save(target)
-            _name_base(target / "adapter" / "adapter_config.json", base_facts.get("base_published", ""))
-            del predictor
-            seal(target, model_facts(config, options, base_facts) | _decision(target, config, context, data))
+    base = None if folder.model_is_complete() else _train(folder, config, context, data)
     metrics, costs = measure(folder, config, context, data)
     before = measure_before(folder, config, context, data, lambda: _base(config, context)[0]) if writes(data) else {}
+    memory = peak_memory() + sum(event["others"] for event in folder.events() if event.get("kind") == "memory")
+    if base is not None:
+        _remember_pace(folder, config, context, data, base, memory)
     return {
         "metrics": metrics,
         **({"before": before} if before else {}),
         "seconds": round(context.seconds, 2),
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": memory,
         "trainable_weights": next((e["trainable"] for e in folder.events() if e.get("kind") == "weights"), None),
         **costs,
         "device": context.device,
@@ -226,6 +214,24 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
         "truncated": next((event["truncated"] for event in folder.events() if "truncated" in event), 0.0),
         "finished_at": datetime.now(UTC).isoformat(),
     }
+
+
+def _train(folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData) -> Path | None:
+    """Make the model and save it; returns the folder of the base model, None for methods without one."""
+    method = get_method(config.method)
+    options = method.Options.model_validate(config.options)
+    check_texts(data.train.texts, context)
+    base, base_facts = _base(config, context) if method.needs_base else (None, {})
+    devices = devices_for(config.device, options.model_dump(), context.device)
+    with together(folder, devices, lambda error: _failed(context, error)):
+        predictor = method.fit(data, options, base, context)
+    context.report("note", message="Saving the model")
+    with new_folder(folder.model) as target:
+        predictor.save(target)
+        _name_base(target / "adapter" / "adapter_config.json", base_facts.get("base_published", ""))
+        del predictor
+        seal(target, model_facts(config, options, base_facts) | _decision(target, config, context, data))
+    return base
 
 
 def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, Any]]:
@@ -248,25 +254,21 @@ def _base(config: RunConfig, context: WorkerContext) -> tuple[Path, dict[str, An
 
 
 def _remember_pace(
-    folder: RunFolder, config: RunConfig, context: WorkerContext, base: Path | None, dev_rows: int
+    folder: RunFolder, config: RunConfig, context: WorkerContext, data: TrainingData, base: Path, memory: int
 ) -> None:
-    """Keep how fast it went, for the next estimate."""
-    method, status = get_method(config.method), folder.status()
-    if not isinstance(method, TunedEncoder) or status is None or status.started_at is None:
-        return
+    """Keep what it took, for the next estimate."""
+    method = get_method(config.method)
     options = method.Options.model_validate(config.options)
-    gains = hardware.pays_off(hardware.measured(context.cache), context.device, "bfloat16")
-    reached = pace.of_run(
-        folder.events(),
-        status.started_at.timestamp(),
-        dev_rows,
-        method.passes(options),
-        method=config.method,
-        device=context.device,
-        half=options.half_precision and bool(gains),
-        weights=encoder_weights(base)[1],
-    )
-    if reached is not None:
+    events = folder.events()
+    done = max((event["epoch"] for event in events if event["kind"] == "epoch"), default=0)
+    if not isinstance(options, LoopOptions) or not done:
+        return
+    devices = devices_for(config.device, config.options, context.device)
+    work = workload(data.train, data.task, base, len(data.dev), len(data.test), len(data.labels))
+    work = on_devices(work, devices, context.cache, pace.REFERENCE)
+    counted = method.estimate(work, options.model_copy(update={"epochs": done}), base)
+    kind = pace.kind_of(work, config.method, options, base)
+    if (reached := pace.of_run(events, context.seconds, memory, counted, kind)) is not None:
         pace.remember(context.cache, reached)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from core.methods.base import Answers, Rows
-from core.methods.heads.base import PLAIN, Head, Loss, Reading, Targets, Weighting
+from core.methods.base import Answers, Rows, Work
+from core.methods.heads.base import PLAIN, Head, Loss, Reading, Targets, Weighting, window_tokens
 from core.methods.heads.labels import class_weights
 from core.methods.tokens import CHUNK, Encoded
 from core.tasks.answers import Answer, answer_at
@@ -69,6 +69,12 @@ class AnswerHead(Head):
         return torch.stack([output.start_logits, output.end_logits], dim=-1)
 
     # ------------------------------------------------------------ reading
+
+    def tokens_read(self, work: Work, limit: int) -> np.ndarray:
+        """(windows,) tokens of the windows, each with its question."""
+        longest = min(LONGEST_QUESTION, limit // 2)
+        asked = np.minimum(work.lengths[:, 1], longest + 2)
+        return window_tokens(work.lengths[:, 0] + asked - 1, limit, min(OVERLAP, (limit - longest - 3) // 2), asked + 1)
 
     def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Windows:
         """Windows of at most ``limit`` tokens; a context that fits into one has one."""

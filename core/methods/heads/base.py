@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from core.errors import RefusedError
-from core.methods.base import Answers, Rows, RunContext, Stopped, TrainingData
+from core.methods.base import Answers, Rows, RunContext, Stopped, TrainingData, Work
 from core.methods.encoders import HEAD_NAMES
 from core.methods.tokens import Encoded, encode, sorted_batches
 from core.records import Writing
@@ -96,6 +96,19 @@ class PickedTargets:
         return self.targets.take(self.rows[rows])
 
 
+def window_tokens(lengths: np.ndarray, limit: int, overlap: int, around: np.ndarray | int = 2) -> np.ndarray:
+    """(windows,) tokens of the windows in which texts of ``lengths`` (n,) tokens are read.
+
+    Each has at most ``limit`` tokens, of which ``around`` (n,) are not the text's; it shares ``overlap`` tokens of the
+    text with the one before.
+    """
+    around = np.broadcast_to(around, lengths.shape)
+    step = np.maximum(1, limit - around - overlap)
+    counts = np.maximum(1, np.ceil((lengths - around - overlap) / step)).astype(int)
+    total = lengths + (counts - 1) * (around + overlap)
+    return np.repeat(total / counts, counts)
+
+
 class Head(ABC):
     """Base of the heads: one for a task and its labels."""
 
@@ -147,6 +160,10 @@ class Head(ABC):
     def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Reading:
         """Tokens of each row, at most ``limit`` of them."""
         return Reading(encode(tokenizer, texts, texts_b, limit))
+
+    def tokens_read(self, work: Work, limit: int) -> np.ndarray:
+        """(n,) how many tokens the rows of ``read`` will have, one entry a window where long texts have several."""
+        return work.read(limit)
 
     @abstractmethod
     def targets(self, rows: Rows, reading: Reading) -> Targets:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from core.methods.base import Answers, Rows
-from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting
+from core.methods.base import Answers, Rows, Work
+from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting, window_tokens
 from core.methods.heads.labels import class_weights, cross_entropy
 from core.methods.tokens import CHUNK, Encoded
 from core.tasks.spans import OUTSIDE, Span, from_tags, to_tags, words
@@ -43,6 +43,10 @@ class TagHead(Head):
     def outputs(self) -> list[str]:
         """O, then B- and I- of every label."""
         return [OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in "BI")]
+
+    def tokens_read(self, work: Work, limit: int) -> np.ndarray:
+        """(windows,) tokens of the windows."""
+        return window_tokens(work.read(), limit, (limit - 2) // OVERLAP)
 
     def read(self, tokenizer: Any, texts: Sequence[str], texts_b: Sequence[str] | None, limit: int) -> Words:
         """Windows of at most ``limit`` tokens; of a word in several windows the one with most around it counts."""

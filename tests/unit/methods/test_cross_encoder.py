@@ -12,7 +12,7 @@ import torch
 
 from core.errors import ModelError
 from core.methods import get_method
-from core.methods.base import Rows, TrainingData
+from core.methods.base import Rows, TrainingData, Work
 from core.methods.counter_examples import by_words, with_others
 from core.methods.cross_encoder import CrossEncoder, CrossEncoderOptions, CrossEncoderPredictor
 from core.methods.heads import head_for
@@ -152,6 +152,6 @@ def test_a_grade_is_that_share_of_a_match() -> None:
 
 
 def test_the_estimate_counts_the_counter_examples(tiny: Path) -> None:
-    method = CrossEncoder()
-    few, many = (method.estimate(None, CrossEncoderOptions(negatives=n), 5000, 30, tiny).seconds for n in (0, 20))
+    method, work = CrossEncoder(), Work(rows=5000, lengths=np.full((1, 2), 15.0), task="pair")
+    few, many = (method.estimate(work, CrossEncoderOptions(negatives=n), tiny).seconds for n in (0, 20))
     assert many > few

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
-from core.methods.base import Rows, Stopped, TrainingData
+from core.methods.base import Rows, Stopped, TrainingData, Work
 from core.methods.few_shot import FewShotOptions, FewShotPredictor, draw_pairs, pairs_for
 
 TEXTS = ["money back please", "hello there", "where is the parcel it arrives very late today", "", "unheard words"]
@@ -106,6 +106,6 @@ def test_without_dev_rows_it_trains_and_without_two_classes_it_says_so(tune: Any
 
 
 def test_the_estimate_counts_the_pairs(tiny: Path) -> None:
-    method = get_method("few_shot")
-    few, many = (method.estimate(None, FewShotOptions(pairs=n), 50, 10, tiny).seconds for n in (1, 200))
+    method, work = get_method("few_shot"), Work(rows=50, lengths=np.full((1, 1), 10.0))
+    few, many = (method.estimate(work, FewShotOptions(pairs=n), tiny).seconds for n in (1, 200))
     assert many > few

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
-from core.methods.base import Rows, Stopped
+from core.methods.base import Rows, Stopped, Work
 from core.methods.linear import fit_temperature, softmax
 
 NAMES = ["baseline", "features", "hybrid"]
@@ -166,7 +166,8 @@ def test_with_cached_embeddings_torch_is_not_imported(trained, toy_data, tmp_pat
 @pytest.mark.parametrize("name", NAMES)
 def test_estimates_grow_with_the_rows(name, tiny):
     method = get_method(name)
-    small, large = (method.estimate(None, method.Options(), rows, 16.0, tiny) for rows in (100, 100_000))
+    works = [Work(rows=rows, lengths=np.full((1, 1), 16.0)) for rows in (100, 100_000)]
+    small, large = (method.estimate(work, method.Options(), tiny) for work in works)
     assert 0 < small.seconds < large.seconds and 0 < small.memory_bytes < large.memory_bytes
 
 

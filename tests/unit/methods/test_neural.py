@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from safetensors.torch import load_file
 
 from core.errors import ModelError, TrainingError
 from core.methods import all_methods, get_method
-from core.methods.base import TrainingData
+from core.methods.base import Estimate, TrainingData, Work
 from core.methods.encoders import load_tokenizer, new_model
 from core.methods.heads import head_for
 from core.methods.heads.labels import class_weights
-from core.methods.neural_options import NeuralOptions, epochs_for
+from core.methods.neural_options import epochs_for
 
 TEXTS = ["money back please", "hello there", "where is the parcel it arrives very late today", "", "unheard words"]
 QUICK = {"epochs": 2, "batch_size": 16, "learning_rate": 5e-3}
@@ -223,57 +224,41 @@ def test_class_weights_are_those_of_scikit_learn():
     assert weights[[0, 1, 3]].tolist() == pytest.approx(expected.tolist()) and weights[2] == 1
 
 
-def test_estimates_grow_with_the_work(monkeypatch, tmp_path):
+def test_estimates_grow_with_the_work():
     from core.base_models import resolve
-    from core.settings import Settings
-    from core.training import hardware
 
-    monkeypatch.setenv("WHETSTONE_HOME", str(tmp_path))
-    monkeypatch.setenv("WHETSTONE_DEVICE", "cpu")
-    monkeypatch.setattr("core.methods.estimates._fastest", [])
-    monkeypatch.setattr("core.methods.estimates.matrix_speed", lambda: 2e11)
     base = resolve("minilm")
+    plain = Work(rows=9000, lengths=np.full((1, 1), 16.0), dev=1000, test=1000)
 
-    def seconds(name: str, rows: int, **options: Any) -> float:
+    def cost(name: str, work: Work = plain, **options: Any) -> Estimate:
         method = get_method(name)
-        return method.estimate(None, method.Options.model_validate(options), rows, 16, base).seconds
+        return method.estimate(work, method.Options.model_validate(options), base)
 
-    assert seconds("full", 9000, epochs=8) > 1.8 * seconds("full", 9000, epochs=4)
-    assert seconds("full", 90_000) > 8 * seconds("full", 9000)
-    assert seconds("top_layers", 9000, layers=1) < 0.7 * seconds("full", 9000)
-    assert seconds("lora", 9000) < seconds("full", 9000)
-    memory = [
-        get_method("full").estimate(None, NeuralOptions(batch_size=n), 9000, 16, base).memory_bytes for n in (8, 64)
-    ]
-    assert 5e8 < memory[0] < memory[1]
-    slow = seconds("full", 9000)
-    assert seconds("full", 9000, gradient_checkpointing=True) > 1.2 * slow
-    assert seconds("full", 9000, adversarial="freelb") > 2 * slow
-    assert seconds("full", 9000, r_drop=1.0) > 1.5 * slow
-    cost = get_method("full").estimate(None, NeuralOptions(epochs=5), 9000, 16, base)
-    assert cost.seconds_a_dev_row == pytest.approx(7 * cost.seconds_a_test_row)
-    hardware.remember(Settings().home / "cache", "cpu", {"float32": 100.0, "bfloat16": 400.0})
-    assert seconds("full", 9000) < 0.8 * slow == pytest.approx(0.8 * seconds("full", 9000, half_precision=False))
+    def seconds(name: str, work: Work = plain, **options: Any) -> float:
+        return cost(name, work, **options).seconds
 
-
-def test_an_estimate_follows_what_runs_of_this_machine_reached(monkeypatch, tmp_path):
-    from core.base_models import resolve
-    from core.methods.encoders import encoder_weights
-    from core.training import pace
-
-    monkeypatch.setenv("WHETSTONE_HOME", str(tmp_path))
-    monkeypatch.setenv("WHETSTONE_DEVICE", "cpu")
-    base = resolve("minilm")
-    weights = encoder_weights(base)[1]
-    reached = pace.Pace(
-        method="full", device="cpu", half=False, weights=weights, training=1.5e11, scoring=1e11, start=7.0
-    )
-    pace.remember(tmp_path / "cache", reached)
-    method = get_method("full")
-    cost = method.estimate(None, NeuralOptions(epochs=4, patience=0), 9000, 16, base)
-    assert cost.seconds == pytest.approx(7 + 4 * 9000 * 6 * 16 * weights / 1.5e11)
-    assert cost.seconds_a_test_row == pytest.approx(2 * 16 * weights / 1e11)
-    assert cost.seconds_a_dev_row == pytest.approx(6 * cost.seconds_a_test_row)
+    slow = seconds("full")
+    assert seconds("full", epochs=8) > 1.8 * seconds("full", epochs=4)
+    assert seconds("full", replace(plain, rows=90_000)) > 8 * slow
+    assert seconds("full", replace(plain, speed=4e11)) < 0.5 * slow
+    assert seconds("top_layers", layers=1) < 0.7 * slow and seconds("lora") < slow
+    assert 5e8 < cost("full", batch_size=8).memory_bytes < cost("full", batch_size=64).memory_bytes
+    assert seconds("full", gradient_checkpointing=True) > 1.2 * slow
+    assert seconds("full", adversarial="freelb") > 2 * slow and seconds("full", r_drop=1.0) > 1.5 * slow
+    assert seconds("full", replace(plain, dev=3000)) > slow < seconds("full", replace(plain, test=3000))
+    sixteen = replace(plain, half=True)
+    assert seconds("full", sixteen) < 0.8 * slow == 0.8 * seconds("full", sixteen, half_precision=False)
+    two = cost("full", replace(plain, devices=("cpu", "cpu")))
+    assert two.memory_bytes > 1.5 * cost("full").memory_bytes and two.seconds > slow
+    long = replace(plain, lengths=np.full((1, 1), 900.0))
+    assert seconds("full", replace(long, task="tagging")) > 5 * seconds("full", long), "windows leave nothing out"
+    pairs = replace(plain, lengths=np.full((1, 2), 9.0), task="pair")
+    for name in ("bi_encoder", "cross_encoder"):
+        assert seconds(name, replace(pairs, ranked=True)) > seconds(name, pairs)
+    prompts = replace(plain, task="generation", dev=100, test=100)
+    assert seconds("lora", replace(prompts, written=200.0)) > seconds("lora", prompts) + 10
+    whole = cost("full", patience=0)
+    assert whole.seconds > whole.training + whole.scoring > whole.training > whole.scoring > 0 and not whole.notes
 
 
 def test_every_option_of_every_method_is_explained():

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
-from core.methods.base import Rows, TrainingData, options_for
+from core.methods.base import Rows, TrainingData, Work, options_for
 from core.methods.prompting import PromptScorer
 from core.methods.zero_shot import CosineScorer, ZeroShotOptions, ZeroShotPredictor
 from core.records import LabelHelp
@@ -181,10 +181,9 @@ def test_templates_need_their_places() -> None:
 
 
 def test_the_estimate_of_a_language_model_is_higher(tiny: Path) -> None:
-    method = get_method("zero_shot")
+    method, work = get_method("zero_shot"), Work(rows=1000, lengths=np.full((1, 1), 20.0), dev=200, test=200)
     quick, slow = (
-        method.estimate(None, ZeroShotOptions(engine=engine), 1000, 20, tiny)
-        for engine in ("embeddings", "language_model")
+        method.estimate(work, ZeroShotOptions(engine=engine), tiny) for engine in ("embeddings", "language_model")
     )
     assert slow.memory_bytes > quick.memory_bytes > 0 and slow.seconds > 0
 

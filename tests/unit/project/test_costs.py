@@ -1,4 +1,4 @@
-"""What a run will cost: lengths in tokens, and the share of texts that are cut."""
+"""What a run will cost: counted, corrected by earlier runs of this workspace, and the share of texts that are cut."""
 
 from __future__ import annotations
 
@@ -6,29 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.data.versions import read_split
 from core.project import Project
-from core.project.costs import SAMPLE, token_counts, training_sample
-
-
-def test_without_a_tokenizer_characters_are_counted(tmp_path: Path) -> None:
-    """Four Latin characters a token, one Chinese character a token, and the two tokens around a text."""
-    counts = token_counts(["", "abcd" * 10, "退款很慢", "退款 abc"], tmp_path)
-    assert counts.tolist() == [2, 12, 6, 5]
-
-
-def test_the_tokenizer_of_the_base_is_asked_and_cuts_nothing(tiny_bases: Path) -> None:
-    words = "money back please " * 100
-    assert token_counts([words, "hello there"], tiny_bases / "tiny").tolist() == [302, 4]
-
-
-def test_the_sample_is_spread_over_the_training_texts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.add_items([{"text": f"text {i}", "label": ["refund", "delivery"][i % 2]} for i in range(60)])
-    version = project.freeze(test=0.1, dev=0.1)
-    monkeypatch.setattr("core.project.costs.SAMPLE", 10)
-    sample = training_sample(version)
-    assert len(sample) == 10
-    assert max(int(text.split()[1]) for text in sample) > 40
-    assert SAMPLE > 10
+from core.training import pace
 
 
 def test_the_share_of_cut_texts_is_known_before_training(project: Project, tiny_bases: Path) -> None:
@@ -39,7 +19,7 @@ def test_the_share_of_cut_texts_is_known_before_training(project: Project, tiny_
     ]
     project.add_items(rows)
     version = project.freeze(test=0.1, dev=0.1)
-    train = training_sample(version)
+    train = read_split(version.path, "train").texts
     long = sum(len(text.split()) > 62 for text in train) / len(train)
     cost = project.estimate(version, "features", base="local:tiny", max_length=64)
     assert cost is not None
@@ -48,3 +28,21 @@ def test_the_share_of_cut_texts_is_known_before_training(project: Project, tiny_
     roomy = project.estimate(version, "features", base="local:tiny", max_length=128)
     assert roomy is not None
     assert roomy.cut_share == 0
+
+
+def test_the_estimate_follows_what_runs_of_this_workspace_took(project: Project, tiny_bases: Path) -> None:
+    (project.workspace.path / "bases").symlink_to(tiny_bases, target_is_directory=True)
+    project.add_items([{"text": f"hello {i}", "label": ["refund", "delivery"][i % 2]} for i in range(80)])
+    version = project.freeze(test=0.2, dev=0.2)
+    cache = project.workspace.path / "cache"
+    before, began = project.estimate(version, "full", base="local:tiny", epochs=3), pace.revision(cache)
+    run = project.train(version, "full", base="local:tiny", epochs=3, patience=0).wait(120)
+    assert before is not None and run.state == "finished", run.error
+    took = (run.result or {})["seconds"]
+    after = project.estimate(version, "full", base="local:tiny", epochs=3)
+    assert after is not None and pace.revision(cache) > began
+    assert after.seconds == pytest.approx(took, rel=0.25)
+    assert after.memory_bytes == pytest.approx((run.result or {})["peak_memory_bytes"], rel=0.05)
+    assert project.estimate(version, "full", base="local:tiny", epochs=30).seconds > after.seconds  # type: ignore[union-attr]
+    other = project.estimate(version, "lora", base="local:tiny", epochs=3)
+    assert other is not None and other.seconds == pytest.approx(took, rel=0.5), "another method of the same base"

@@ -1,4 +1,4 @@
-"""What a run reached, and what the next one may expect."""
+"""What a run took beside what could be counted, and what the next one may expect."""
 
 from __future__ import annotations
 
@@ -7,67 +7,75 @@ from typing import Any
 
 import pytest
 
+from core.methods.base import Estimate
 from core.training import hardware, pace
+from core.training.pace import Kind, Pace
 
-FACTS: dict[str, Any] = {"method": "full", "device": "cpu", "half": False, "weights": 1_000_000}
-
-
-def events(epochs: int = 2, speed: float = 50.0) -> list[dict[str, Any]]:
-    """A run of 100 rows of 20 tokens: 9 s to the first measurement, an epoch of 2 s, 1 s to measure."""
-    found: list[dict[str, Any]] = [
-        {"t": 105.0, "kind": "data", "rows": 100, "mean_tokens": 20.0},
-        {"t": 109.0, "kind": "epoch", "step": 0},
-    ]
-    for number in range(epochs):
-        found.append({"t": 111.0 + 3 * number, "kind": "speed", "samples_per_s": speed})
-        found.append({"t": 112.0 + 3 * number, "kind": "epoch", "step": number + 1})
-    return found
+KIND = Kind(task="classification", method="full", device="cpu", half=False, weights=1_000_000)
+COUNTED = Estimate(seconds=29.0, memory_bytes=1_000, training=18.0, scoring=2.0)
+"""9 s to start, two epochs of 9 s, 2 s to measure before and after."""
 
 
-def test_a_run_is_told_apart_into_start_training_and_scoring():
-    reached = pace.of_run(events(), 100.0, 40, 3.0, **FACTS)
+def events(epochs: int = 2, each: float = 4.5) -> list[dict[str, Any]]:
+    """A run whose epochs take ``each`` seconds with their measuring."""
+    return [{"t": 109.0 + each * number, "kind": "epoch", "epoch": number} for number in range(epochs + 1)]
+
+
+def test_a_run_is_told_apart_into_epochs_and_the_rest():
+    reached = pace.of_run(events(), 17.0, 1_200, COUNTED, KIND)
     assert reached is not None
-    assert reached.training == pytest.approx(2 * 20 * 1e6 * 3 * 50)  # two a weight and token for each pass
-    assert reached.scoring == pytest.approx(2 * 20 * 1e6 * 40 / 1.0)
-    assert reached.start == pytest.approx(9.0 - 1.0)
+    assert (reached.training, reached.scoring, reached.memory) == (0.5, 0.5, 1.2)
+    assert reached.start == pytest.approx(17 - 9 - 1)
+    again = pace.corrected(COUNTED, reached)
+    assert again.seconds == pytest.approx(17.0) and again.memory_bytes == 1_200
+    longer = Estimate(seconds=101.0, memory_bytes=2_000, training=90.0, scoring=2.0)
+    assert pace.corrected(longer, reached).seconds == pytest.approx(7 + 45 + 1)
+
+
+def test_where_measuring_is_most_of_the_rest_it_is_what_is_learned_about():
+    much = Estimate(seconds=127.0, memory_bytes=1_000, training=18.0, scoring=100.0)
+    reached = pace.of_run(events(), 9 + 9 + 200.0, 1_000, much, KIND)
+    assert reached is not None and reached.scoring == pytest.approx(2.0) and reached.start == pytest.approx(9.0)
+    assert pace.corrected(much, reached).seconds == pytest.approx(218.0)
 
 
 @pytest.mark.parametrize(
     "told", [[], events(0), [*events(), {"t": 130.0, "kind": "resumed", "step": 4}]], ids=["none", "short", "resumed"]
 )
 def test_a_run_that_says_too_little_is_no_evidence(told):
-    assert pace.of_run(told, 100.0, 40, 3.0, **FACTS) is None
+    assert pace.of_run(told, 17.0, 1_000, COUNTED, KIND) is None
 
 
-def test_without_a_dev_split_there_is_no_scoring():
-    reached = pace.of_run(events(), 100.0, 0, 3.0, **FACTS)
-    assert reached is not None and reached.scoring is None and reached.start == 9.0
+def taught(cache: Path, factor: float, **changes: Any) -> None:
+    kind = KIND.model_copy(update=changes)
+    pace.remember(cache, Pace(kind=kind, training=factor, scoring=factor, start=8.0, memory=1.0))
 
 
-def test_the_newest_runs_of_a_kind_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for speed in (10.0, 20.0, 30.0, 50.0):
-        reached = pace.of_run(events(speed=speed), 100.0, 40, 3.0, **FACTS)
-        assert reached is not None
-        pace.remember(tmp_path, reached)
-    unit = 2 * 20 * 1e6 * 3
-    expected = pace.expected(tmp_path, "full", "cpu", False, 1_000_000)
-    assert expected is not None and expected.training == pytest.approx(30 * unit)
-    lora = pace.of_run(events(speed=90.0), 100.0, 40, 2.0, **{**FACTS, "method": "lora"})
-    assert lora is not None
-    pace.remember(tmp_path, lora)
-    own, other = (pace.expected(tmp_path, name, "cpu", False, 1_000_000) for name in ("lora", "bitfit"))
-    assert own is not None and own.training == lora.training
-    assert other is not None and other.training == pytest.approx(50 * unit)  # of 30, 50 and 60
-    assert pace.expected(tmp_path, "full", "cpu", True, 1_000_000) is None
-    assert pace.expected(tmp_path, "full", "cpu", False, 2_000_000) is None
+def test_the_newest_runs_of_the_nearest_kind_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def factor(**changes: Any) -> float | None:
+        found = pace.expected(tmp_path, KIND.model_copy(update=changes))
+        return None if found is None else found.training
+
+    for one in (10.0, 20.0, 30.0, 50.0):
+        taught(tmp_path, one)
+    assert factor() == 30 and factor(method="lora") == 30 and factor(task="tagging") == 30
+    taught(tmp_path, 7.0, method="lora")
+    assert factor(method="lora") == 7 and factor(method="lora", task="pair") == 7
+    assert factor(method="bitfit") == 30, "of 30, 50 and 7"
+    assert factor(method="bitfit", task="pair") == 30, "nothing of its task or method: what its base took"
+    taught(tmp_path, 99.0, task="tagging", method="lora")
+    assert factor(task="tagging") == 30 and factor(task="tagging", method="lora") == 99
+    for other in ({"half": True}, {"weights": 5}, {"processes": 2}, {"device": "cuda"}):
+        assert factor(**other) is None
     monkeypatch.setattr(hardware, "machine", lambda: "another")
-    assert pace.expected(tmp_path, "full", "cpu", False, 1_000_000) is None
+    assert factor() is None
 
 
-def test_only_so_many_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_so_many_are_kept_and_other_files_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pace, "KEPT", 2)
-    reached = pace.of_run(events(), 100.0, 40, 3.0, **FACTS)
-    assert reached is not None
     for _ in range(4):
-        pace.remember(tmp_path, reached)
+        taught(tmp_path, 1.0)
     assert len(pace._all(tmp_path)) == 2
+    file = tmp_path / pace.FILE
+    file.write_text(file.read_text().replace('"format": 2', '"format": 1').replace('"format":2', '"format":1'))
+    assert pace._all(tmp_path) == []
