@@ -39,7 +39,7 @@ class BiEncoderOptions(LoopOptions):
         ge=2,
         le=512,
         description="Pairs in one step. The second texts of a batch are each other's counter-examples: more of them "
-        "teach finer differences, and take more memory.",
+        "teach finer differences, and take more memory. They have to meet, so it trains in one process.",
     )
     loss: Literal["automatic", "ranking", "order", "distance"] = Field(
         default="automatic",

@@ -54,7 +54,10 @@ class FewShotOptions(LoopOptions):
         "rounds. Empty: as often as fine-tuning would.",
     )
     batch_size: int = Field(
-        default=32, ge=2, le=512, description="Pairs in one step. Higher is smoother and faster but takes more memory."
+        default=32,
+        ge=2,
+        le=512,
+        description="Pairs in one step, which one process does. Higher is smoother and faster but takes more memory.",
     )
     learning_rate: float = Field(
         default=4e-5,
