@@ -17,6 +17,7 @@ PARTS = (
     "pages",
     "faults",
     "methods",
+    "estimates",
     "training",
     "loop",
     "scenarios.retrieval",
