@@ -197,7 +197,8 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     base = None if folder.model_is_complete() else _train(folder, config, context, data)
     metrics, costs = measure(folder, config, context, data)
     before = measure_before(folder, config, context, data, lambda: _base(config, context)[0]) if writes(data) else {}
-    memory = peak_memory() + sum(event["others"] for event in folder.events() if event.get("kind") == "memory")
+    others = [event["others"] for event in folder.events() if event.get("kind") == "memory"]
+    memory = peak_memory() + sum(others[-1:])
     if base is not None:
         _remember_pace(folder, config, context, data, base, memory)
     return {

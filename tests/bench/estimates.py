@@ -24,7 +24,7 @@ WORDS = (
     "the a my your order parcel money card account app letter box office help late early wrong broken new old blue red "
     "please thanks when where how why is was has can will not yet again always never refund return change cancel send "
     "find open close pay charge twice today week month street house phone mail number name price size colour"
-).split()
+)
 TASKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "classification": [
         ("baseline", {}),
@@ -86,7 +86,7 @@ def made(workspace: Workspace, task: str) -> tuple[Project, Version]:
     pick = random.Random(7)
 
     def text(shortest: int, longest: int) -> str:
-        return " ".join(pick.choices(WORDS, k=pick.randint(shortest, longest)))
+        return " ".join(pick.choices(WORDS.split(), k=pick.randint(shortest, longest)))
 
     labels = ["refund", "delivery", "card", "account"] if task in ("classification", "tagging") else []
     project = workspace.create_project(task, task=task, labels=labels)
