@@ -95,7 +95,8 @@ def test_a_search_keeps_the_weights_of_the_best_and_of_what_is_used(
     before = project.train(version, "baseline", C=0.5).wait(WAIT)  # not of the search
     values = iter([0.5, 0.9, 0.7, 0.1])
     monkeypatch.setattr("core.experiments.driver.dev_value", lambda run: next(values))
-    tidied, needed = [], []
+    tidied: list[bool] = []
+    needed: list[str] = []
     usual = type(project.workspace).remove_weights
 
     def remove(workspace: Workspace, run_id: str) -> bool:
