@@ -31,11 +31,13 @@ STEP_SECONDS = 0.05
 """Of a step, however few tokens it has: some thousand small operations."""
 SECONDS_PER_WEIGHT = 4e-9
 """Clipping and the optimiser's step: some passes over 16 bytes a weight."""
-LIBRARY_BYTES = 1_200_000_000
-"""torch, transformers and the work space of scoring; Banking77 with MiniLM peaks at 1.6 GiB in all."""
-ACTIVATION_BYTES = 5e-3
-"""Bytes kept for the way back, a token and weight of the encoder."""
-RECOMPUTED_SHARE = 0.15
+LIBRARY_BYTES = 600_000_000
+"""torch, transformers and what a worker needs beside; MiniLM on a handful of short texts peaks at 0.73 GiB in all."""
+ACTIVATION_BYTES = 2.4e-2
+"""Bytes kept for the way back, a token and weight of the encoder; Banking77 with MiniLM peaks at 1.6 GiB in all."""
+LEARNED_BYTES = 16
+"""Of a weight that learns: its gradient, two of the optimiser's, its best value so far."""
+RECOMPUTED_SHARE = 0.25
 """Of these bytes where layers are worked out twice."""
 WRITTEN_TOGETHER = 16
 """Responses that are written at a time."""
@@ -86,7 +88,7 @@ def estimate_neural(
     width = options.batch_size / options.accumulation * float(np.max(read) if len(read) else 0.0)
     return Estimate(
         START_SECONDS + MEMBER_SECONDS * (members - 1) + training + scoring,
-        int(members * (LIBRARY_BYTES + every * 4 + learned * 12) + width * working * kept),
+        int(members * (LIBRARY_BYTES + every * 4 + learned * LEARNED_BYTES) + width * working * kept),
         ["Early stopping may end it sooner."] if 0 < options.patience < epochs else [],
         training=training,
         scoring=scoring,

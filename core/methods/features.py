@@ -13,7 +13,7 @@ from pydantic import Field
 
 from core.errors import TrainingError
 from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData, Work
-from core.methods.embeddings import missing_share
+from core.methods.embeddings import TOKENS_PER_BATCH, missing_share
 from core.methods.encoders import encoder_weights
 from core.methods.linear import TextFeatures
 from core.methods.linear_kinds import load_linear, train_texts
@@ -25,6 +25,8 @@ from core.methods.word_vectors import WordReader
 CANNOT_WRITE = "This method turns texts into numbers and chooses between labels; it cannot write a text."
 READING_SHARE = 0.55
 """Of the machine's speed in large matrix products; measured with MiniLM, texts of 15 and of 100 tokens."""
+READING_BYTES = 6e-3
+"""Of a token and weight, while a batch is read."""
 CHOICES = (10.0, 20.0)
 """Values of C that are tried. Banking77 with MiniLM, dev / test: 5 gives 91.9 / 92.6, 10: 92.8 / 92.7,
 20: 93.1 / 92.8, 30: 92.8 / 92.4; 1 gives 90.8 on test."""
@@ -103,7 +105,7 @@ class Features:
     def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
         """Seconds and memory of this work; without the texts whose embeddings are there already."""
         seconds, memory = encoder_cost(work, max_length(options), base)
-        fitting = 1.5 + work.rows * work.labels * 5e-6
+        fitting = 1.5 + work.rows * work.labels * 2e-5
         note = f"About {fitting:.0f} s once the texts have been encoded by an earlier run."
         notes = [note] if seconds > fitting else []
         return Estimate(seconds + fitting, memory + work.rows * work.labels * 24, notes)
@@ -128,13 +130,13 @@ def encoder_cost(work: Work, limit: int, base: Path | None) -> tuple[float, int]
     """
     every, working = encoder_weights(base)
     rows = work.rows + work.dev + work.test
-    memory = int(every * 4 + 900e6 + rows * 384 * 8)
     new = 1.0
     if base is not None and work.task != "tagging":  # vectors of words are not kept
         new = missing_share(work.texts, base, work.cache, limit)
     tokens = float(work.read_apart(limit).mean() if len(work.lengths) else 0.0)
     if not new:
-        return 0.0, memory
+        return 0.0, int(250e6 + rows * 8e3)
+    memory = int(520e6 + every * 4 + min(TOKENS_PER_BATCH, rows * tokens) * working * READING_BYTES + rows * 20e3)
     return 6.0 + new * rows * 2.0 * tokens * working / (READING_SHARE * work.speed), memory
 
 
