@@ -38,7 +38,7 @@ def test_both_texts_of_pairs_and_the_responses_of_prompts_are_read(tiny_bases: P
     work = workload(rows, get_task("pair"), tiny)
     assert work.lengths.tolist() == [[4, 4], [3, 5]] and work.ranked and work.read().tolist() == [7, 7]
     assert work.read(5).tolist() == [5, 5] and work.read_apart(3).tolist() == [6, 6]
-    graded = workload(Rows([1], ["a"], ["0.5"], ["b"]), get_task("pair"), tiny)
+    graded = workload(Rows([1], ["a"], [0.5], ["b"]), get_task("pair"), tiny)
     assert not graded.ranked
     written = workload(Rows([1], ["hello there"], ["money back please"]), get_task("generation"), tiny)
     assert written.written == 5 and written.lengths.tolist() == [[7]]
