@@ -56,11 +56,11 @@ def run_card(run: Run, version: str) -> None:
             progress_line(status.done, status.total or None, phrase(status.message), status.eta_seconds)
         elif status.queue_position is not None:
             st.caption(_("Number {n} in the queue").format(n=status.queue_position))
-        elif not run.has_weights:
-            st.caption(":material/folder_off: " + _("Its weights were removed to save space; a copy trains it again."))
         if status.error:
             hint = f"\n\n**{escape(phrase(status.hint))}**" if status.hint else ""
             st.error(escape(phrase(status.error)) + hint, icon=":material/error:")
+        if not run.has_weights:
+            st.caption(":material/folder_off: " + _("Its weights were removed to save space; a copy trains it again."))
         _details(run, status)
 
 
