@@ -274,9 +274,12 @@ def _tuned(run: str, runs: Path | None) -> Path:
         raise NotFoundError(f"There is no model '{run}' in this workspace.", "Choose another base model.")
     facts = verify(folder)
     if not has_encoder(folder):
+        way_out = "Choose a model of full fine-tuning, top layers, LoRA or few-shot, or train one."
+        if base := facts.get("base"):
+            way_out = f"What it learned stands beside its base '{base}', which is as it was: start from that. {way_out}"
         raise ModelError(
             f"The model '{run}' was made by the method '{facts.get('method')}' and has no tuned encoder to go on from.",
-            "Choose a model of full fine-tuning, top layers, LoRA or few-shot, or train one.",
+            way_out,
         )
     return check_folder(folder)
 

@@ -22,7 +22,7 @@ from core.tasks import get_task
 from tests.unit.methods.conftest import Context
 
 LABELS = ["match", "no match"]
-WORDS = "money back please parcel arrives late where hello there good day now again today".split()
+WORDS = ["money", "back", "please", "parcel", "arrives", "late", "where", "hello", "there", "good", "day", "now"]
 QUERIES = ["my money now", "the parcel again", "hello"]
 QUICK = {"epochs": 1, "batch_size": 16, "learning_rate": 5e-3, "max_length": 24}
 
