@@ -45,7 +45,7 @@ def search_form(model: Model) -> None:
             again = st.selectbox(
                 _("Re-rank with"),
                 ["", *rerankers],
-                format_func=lambda name: rerankers.get(name) or _("nobody"),
+                format_func=lambda name: rerankers.get(name) or _("not at all"),
                 key=f"search_again_{model.id}",
                 help=_(
                     "A model that reads both texts together puts the best {n}, or as many as the list is long, into "
