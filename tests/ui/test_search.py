@@ -152,4 +152,6 @@ def test_a_model_of_the_workspace_is_chosen_as_the_base(pairs: Project) -> None:
     assert not app.exception and not app.error
     run = next(run for run in topics.runs() if run.method == "full")
     assert (run.base, run.state) == (f"model:{model.id}", "queued")
+    for one in topics.runs():
+        one.stop()
     topics.delete()
