@@ -39,8 +39,8 @@ def pairs_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for same, label in ((True, "match"), (False, "no match"))
         ]
         project.add_items(rows, user="ann")
-        options = {"epochs": 1, "max_length": 16}
-        project.train(project.freeze(test=0.3, dev=0.2), method="cross_encoder", base="local:tiny", **options)
+        version = project.freeze(test=0.3, dev=0.2)
+        project.train(version, method="cross_encoder", base="local:tiny", epochs=1, max_length=16)
         for run in project.runs():
             if run.method == "features":
                 run.delete()
@@ -132,6 +132,7 @@ def test_a_program_searches(pairs: Project) -> None:
     assert [one["text"] in model.second_texts() for one in answer["found"][0]] == [True] * 3
     scores = [one["score"] for one in answer["found"][0]]
     assert scores == sorted(scores, reverse=True) and answer["found"][0][0]["rank_before"] >= 1
+    wrong: dict[str, object]
     for wrong in ({"candidates": []}, {"top": 0}, {"top": 101}, {"queries": []}, {"candidates": ["a"] * 10_001}):
         assert caller.post(address, json={**body, **wrong}).status_code == 422, wrong
     assert caller.post(address, json={**body, "rerank_with": "nobody"}).status_code == 404

@@ -109,7 +109,12 @@ def test_candidates_are_taken_in_once(folder: Any, monkeypatch: pytest.MonkeyPat
     model: Any = predictors._loaded[folder("bi_encoder")]
     read: list[int] = []
     embed = model.embed
-    monkeypatch.setattr(model, "embed", lambda some: (read.append(len(some)), embed(some))[1])
+
+    def counted(some: list[str]) -> np.ndarray:
+        read.append(len(some))
+        return np.asarray(embed(some))
+
+    monkeypatch.setattr(model, "embed", counted)
     predictors.search(folder("bi_encoder"), QUERIES[:2], list(texts), 5)
     assert read == [2]
     predictors.search(folder("bi_encoder"), QUERIES[:1], [*texts, "one more"], 5)
