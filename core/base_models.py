@@ -179,6 +179,11 @@ def kind_of(identifier: str, bases: Path | None = None, runs: Path | None = None
 def check_folder(folder: Path) -> Path:
     """Return ``folder`` when it may be loaded; raises ModelError for pickle weights, missing files or own code."""
     config = folder / "config.json"
+    if any(folder.glob("*.gguf")) and not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{folder.name} holds GGUF weights, which are rounded to be read and not to be tuned.",
+            "Convert them to safetensors first; docs/generation.md has the lines.",
+        )
     try:
         facts = json.loads(config.read_bytes())
         model_type = facts["model_type"]
@@ -274,9 +279,15 @@ def _tuned(run: str, runs: Path | None) -> Path:
         raise NotFoundError(f"There is no model '{run}' in this workspace.", "Choose another base model.")
     facts = verify(folder)
     if not has_encoder(folder):
+        way_out = "Choose a model of full fine-tuning, top layers, LoRA or few-shot, or train one."
+        if base := facts.get("base"):
+            way_out = (
+                f"What it learned stands beside its base '{base}', which is as it was: start from that base, or from a "
+                "model of full fine-tuning, top layers, LoRA or few-shot."
+            )
         raise ModelError(
             f"The model '{run}' was made by the method '{facts.get('method')}' and has no tuned encoder to go on from.",
-            "Choose a model of full fine-tuning, top layers, LoRA or few-shot, or train one.",
+            way_out,
         )
     return check_folder(folder)
 

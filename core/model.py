@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.text import check_text
 from core.durable import clear_disk_errors, read_json, verify
-from core.errors import InputError, ModelError, NotFoundError
+from core.errors import InputError, ModelError, NotFoundError, RefusedError
 from core.evaluation import Evaluation, evaluate
 from core.evaluation.retrieval import Ranking, measure
 from core.inference.card import card
 from core.methods import FROZEN
-from core.records import ModelInfo, Prediction, Progressing, Writing
+from core.records import Found, ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
 from core.tasks.base import Forming
+from core.tasks.pair import Pair
 from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -124,6 +125,47 @@ class Model:
         _check_texts(texts)
         cache = Path(self.workspace.path) / "cache" if keep else None
         return self.workspace.predictors.embed(self._weights, texts, cache)
+
+    def search(
+        self,
+        queries: Sequence[str],
+        candidates: Sequence[str] | None = None,
+        top: int = 10,
+        rerank_with: Model | None = None,
+    ) -> list[list[Found]]:
+        """The ``top`` candidates that match each query best, best first: ``len(queries)`` lists.
+
+        Without ``candidates`` among ``second_texts``, whose vectors are kept in the workspace's cache. Candidates are
+        taken in once and stay in memory for the next search. A model that makes vectors compares all of them; one that
+        reads two texts together reads the 20 (or ``top``) with the most words in common. ``rerank_with``, a model of
+        pairs of this workspace, then reads as many and puts them into the order of its probabilities.
+
+        Raises InputError, RefusedError for a model of another task, ModelError.
+        """
+        for model in (self, rerank_with or self):
+            if model.info.task != Pair.name:
+                raise RefusedError(
+                    "This model does not search: it does not compare two texts.", "Use a model of pairs."
+                )
+        cache = None if candidates is not None else Path(self.workspace.path) / "cache"
+        candidates = self.second_texts() if candidates is None else candidates
+        _check_texts(queries)
+        _check_texts(candidates)
+        if not candidates:
+            raise InputError("There is no text to search in.", "Give candidates.")
+        if top < 1:
+            raise InputError(f"A list of the best {top} has nothing in it.", "Ask for 1 or more.")
+        if not queries:
+            return []
+        again = rerank_with.path if rerank_with is not None else None
+        return self.workspace.predictors.search(self.path, queries, candidates, top, again, cache)
+
+    def second_texts(self) -> list[str]:
+        """The different second texts of the frozen version that the model was made from, in their order there."""
+        from core.data.versions import SPLITS, read_split
+
+        splits = (read_split(self.path.parent, split) for split in SPLITS)
+        return list(dict.fromkeys(text for rows in splits for text in rows.texts_b or [] if text.strip()))
 
     def predict_file(
         self,

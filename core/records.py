@@ -266,6 +266,22 @@ class Prediction(Record):
     scores: dict[str, float] = Field(default_factory=dict, description="Probability of every label.")
 
 
+class Found(Record):
+    """One of many texts, as a search found it."""
+
+    place: int = Field(description="Its place among the candidates, counted from 0.")
+    text: str
+    score: float = Field(
+        description="Probability of a match, 0 to 1, by the model that searched, or by the one that re-ranked."
+    )
+    similarity: float = Field(
+        description="How near it is for the quick search over all candidates; larger is nearer, in one list only."
+    )
+    rank_before: int | None = Field(
+        default=None, description="Its rank, from 1, before a model read both texts together; empty where none did."
+    )
+
+
 class Progressing(Record):
     """A step of long work, for progress bars."""
 

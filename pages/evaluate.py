@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
-from core.errors import RefusedError
+from core.errors import NotFoundError, RefusedError
 from core.evaluation import Comparison, Evaluation
 from core.model import Model
 from core.project import Project
@@ -30,8 +32,8 @@ from studio.widgets.report_view import (
 from studio.widgets.wording_view import show_exchanges, show_wording, show_wording_beside
 
 
-def beside(project: Project, model: Model, models: list[Model], split: str, result: Evaluation) -> None:
-    """The model beside its baseline, its base before tuning, the champion and whatever else is chosen."""
+def compare_with(project: Project, model: Model, models: list[Model]) -> dict[str, Model]:
+    """Draw the choice of models to stand beside this one, at first the champion; return them by name."""
     numbers = version_numbers(project)
     names = {other.id: model_name(other.info, numbers) for other in models}
     others = [other.id for other in models if other.id != model.id]
@@ -44,17 +46,33 @@ def beside(project: Project, model: Model, models: list[Model], split: str, resu
         key=session.COMPARED,
         placeholder=_("other models"),
     )
+    return {names[other.id]: other for other in models if other.id in chosen}
+
+
+def beside(chosen: dict[str, Model], split: str, result: Evaluation) -> None:
+    """The model beside its baseline, its base before tuning and whatever is chosen."""
     results = {_("This model"): result}
     differences: dict[str, Comparison | RefusedError] = {}
     for name, evaluation in ((_("Baseline"), result.baseline), (_("Before tuning"), result.before)):
         if evaluation is not None:
             results[name] = evaluation
             differences[name] = get_difference(result, evaluation)
-    for other in models:
-        if other.id in chosen:
-            results[names[other.id]] = get_evaluation(other, split)
-            differences[names[other.id]] = get_difference(result, results[names[other.id]])
+    for name, other in chosen.items():
+        results[name] = get_evaluation(other, split)
+        differences[name] = get_difference(result, results[name])
     (show_beside if result.wording is None else show_wording_beside)(results, differences)
+
+
+def exchanges(model: Model, models: list[Model], chosen: dict[str, Model], split: str, result: Evaluation) -> None:
+    """What the model, its base before tuning, its baseline and whatever is chosen answered to each prompt."""
+    others = {_("Before tuning"): result.before, _("Baseline"): result.baseline}
+    same = [m for m in models if (m.info.method, m.info.version_id) == ("baseline", model.info.version_id)]
+    shown = max(same, key=lambda other: other.info.created_at, default=None) if result.baseline else None
+    for name, other in chosen.items():
+        if shown is None or other.id != shown.id:  # its baseline stands there already
+            with suppress(NotFoundError):  # its version has no such split
+                others[name] = get_evaluation(other, split)
+    show_exchanges(result, {name: other for name, other in others.items() if other is not None})
 
 
 def downloads(model: Model, result: Evaluation) -> None:
@@ -109,11 +127,11 @@ else:
     parts |= {"exchanges": _("Read the answers")}
 part = url_choice(_("Part of the report"), parts, session.REPORT_PART)
 if part == "beside":
-    beside(project, model, models, split, result)
+    beside(compare_with(project, model, models), split, result)
 elif part == "replies":
     show_replies(result)
 elif part == "exchanges":
-    show_exchanges(result)
+    exchanges(model, models, compare_with(project, model, models), split, result)
 elif part == "classes":
     show_classes(result)
 elif part == "confusion":

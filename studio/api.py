@@ -320,6 +320,14 @@ def embed(model: ChosenModel, new: models.EmbeddingRequest) -> models.Embeddings
     return models.Embeddings(model=model.id, vectors=vectors.tolist())
 
 
+@_router.post("/models/{model_id}/search", tags=["predict"])
+def search(workspace: Open, model: ChosenModel, new: models.SearchRequest) -> models.SearchResults:
+    """The candidates that match each text best, by a model of pairs; another one may read the best ones again."""
+    again = workspace.model(new.rerank_with) if new.rerank_with else None
+    found = model.search(new.queries, new.candidates, new.top, again)
+    return models.SearchResults(model=model.id, found=found)
+
+
 @_router.post("/projects/{project_id}/predict", tags=["predict"])
 def predict_by_champion(project: Chosen, new: models.PredictionRequest) -> models.Predictions:
     """The same by the model that serves the project."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from core.base_models import BaseModelInfo
-from core.records import Item, ItemFilter, ModelInfo, Prediction, Record, VersionInfo, Writing
+from core.records import Found, Item, ItemFilter, ModelInfo, Prediction, Record, VersionInfo, Writing
 from core.training.run_folder import RunStatus
 
 LARGEST_ID = 2**63 - 1
@@ -20,6 +20,10 @@ LONGEST_TEXT = 100_000
 """Characters of one text to predict."""
 MOST_PAGE = 1_000
 """Items on one page of a list."""
+MOST_QUERIES = 100
+"""Texts that one call searches for, and the longest list for each: a model may read every one of them."""
+MOST_CANDIDATES = 10_000
+"""Texts that one call searches in."""
 
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 User = Annotated[
@@ -269,6 +273,31 @@ class Embeddings(Record):
 
     model: str = Field(description="Id of the model that made them.")
     vectors: list[list[float]]
+
+
+class SearchRequest(Record):
+    """Texts to search for, and the ones to search in."""
+
+    queries: list[Text] = Field(min_length=1, max_length=MOST_QUERIES)
+    candidates: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST_CANDIDATES,
+        description="Texts to search in; none given: the second texts of the version that the model was made from.",
+    )
+    top: int = Field(default=10, ge=1, le=MOST_QUERIES, description="Longest list for each query.")
+    rerank_with: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Id of a model of pairs that reads the best ones again, such as a cross-encoder.",
+    )
+
+
+class SearchResults(Record):
+    """What was found for each query, in the order of the queries."""
+
+    model: str = Field(description="Id of the model that searched.")
+    found: list[list[Found]] = Field(description="The best candidates of each query, best first.")
 
 
 class Predictions(Record):

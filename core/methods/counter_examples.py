@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -63,3 +64,28 @@ def by_words(queries: Sequence[str], candidates: Sequence[str]) -> Callable[[Any
         known = vectorizer.fit_transform([*candidates, *queries])
         blocks.append((known[len(candidates) :], known[: len(candidates)]))
     return lambda rows: np.asarray(sum((query[rows] @ other.T).toarray() for query, other in blocks)) / len(blocks)
+
+
+class WordSearch:
+    """The same search with candidates that are taken in once: what a model begins with that reads two texts together.
+
+    Words that no candidate has count nothing.
+    """
+
+    def index(self, candidates: Sequence[str]) -> tuple[int, list[tuple[Any, Any]]]:
+        """How many they are; (fitted vectorizer, unit vectors of the candidates) of words and of parts of words."""
+        from core.methods.linear import tfidf_vectorizers
+
+        blocks = []
+        for vectorizer in tfidf_vectorizers(1, 4):
+            with suppress(ValueError):  # no candidate has a word, or anything at all
+                blocks.append((vectorizer, vectorizer.fit_transform(candidates)))
+        return len(candidates), blocks
+
+    def near(self, queries: Sequence[str], index: tuple[int, list[tuple[Any, Any]]]) -> np.ndarray:
+        """Mean cosines, (len(queries), candidates)."""
+        count, blocks = index
+        found = np.zeros((len(queries), count), np.float32)
+        for vectorizer, known in blocks:
+            found += (vectorizer.transform(queries) @ known.T).toarray() / len(blocks)
+        return found

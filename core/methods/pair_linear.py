@@ -49,17 +49,18 @@ class PairPredictor(LinearPredictor):
             raise RefusedError("This model counts words and makes no vectors.", "Use one with a base model.")
         return self.features.embed(texts)
 
+    def index(self, candidates: Sequence[str]) -> list[Any]:
+        """Their unit vectors (len(candidates), d), a block a kind of features."""
+        return _blocks(self.features, candidates)
+
+    def near(self, queries: Sequence[str], index: list[Any]) -> np.ndarray:
+        """Sums of the cosines of each block, (len(queries), candidates), before any training."""
+        return _products(_blocks(self.features, queries), index)
+
     def similarities(self, queries: Sequence[str], candidates: Sequence[str]) -> Callable[[slice], np.ndarray]:
         """A function from a slice of the queries to their cosines (rows, len(candidates)) before any training."""
-        first, second = _blocks(self.features, queries), _blocks(self.features, candidates)
-
-        def cosines(rows: slice) -> np.ndarray:
-            products = [a[rows] @ b.T for a, b in zip(first, second, strict=True)]
-            return np.asarray(
-                sum(product if isinstance(product, np.ndarray) else product.toarray() for product in products)
-            )
-
-        return cosines
+        first, second = _blocks(self.features, queries), self.index(candidates)
+        return lambda rows: _products([block[rows] for block in first], second)
 
 
 def train_pairs(
@@ -143,6 +144,12 @@ def _blocks(features: TextFeatures, texts: Sequence[str], context: RunContext | 
     if features.base is not None:
         blocks.append(features.embed(texts, context.should_stop if context else None))
     return blocks
+
+
+def _products(first: list[Any], second: list[Any]) -> np.ndarray:
+    """Cosines (n, m) of texts given by the same blocks, added up."""
+    products = [a @ b.T for a, b in zip(first, second, strict=True)]
+    return np.asarray(sum(product if isinstance(product, np.ndarray) else product.toarray() for product in products))
 
 
 def _shared(text: str, text_b: str) -> tuple[float, float, float, float]:

@@ -11,6 +11,7 @@ import streamlit as st
 from core.model import Model
 from core.records import Prediction, Writing
 from core.tasks import get_task
+from core.tasks.pair import Pair
 from core.tasks.question_answering import ANSWER, QuestionAnswering
 from studio import session
 from studio.i18n import _, ngettext, number, percent
@@ -18,6 +19,8 @@ from studio.services import get_model
 from studio.text import escape
 from studio.values import value_text
 from studio.widgets.answers_view import show_in_text
+from studio.widgets.choice import url_choice
+from studio.widgets.search_form import search_form
 
 SHOWN_SCORES = 8
 MOST_TEXTS = 200
@@ -33,6 +36,11 @@ def playground(model: Model) -> None:
     if model.info.task == QuestionAnswering.name:
         _ask(model)
         return
+    if model.info.task == Pair.name:
+        ways = {"two": _("Two texts"), "many": _("One text against many")}
+        if url_choice(_("How to try it"), ways, session.TRY_HOW) == "many":
+            search_form(model)
+            return
     paired = get_task(model.info.task).paired
     with st.form(f"try_{model.id}", border=False):
         text = st.text_area(

@@ -106,16 +106,19 @@ def show_wording_beside(
     )  # fmt: skip
 
 
-def show_exchanges(result: Evaluation) -> None:
-    """Prompt, expected response, this model, before tuning and baseline, to read beside each other."""
+def show_exchanges(result: Evaluation, beside: Mapping[str, Evaluation]) -> None:
+    """Prompt, expected response, this model's and those of the models ``beside`` it by name, to read side by side.
+
+    A model that was not asked a prompt, because its version has it in another split, has no column there.
+    """
     if result.wording is None or not result.wording.exchanges:
         st.caption(_("No prompt of this split was answered."))
         return
     exchanges = result.wording.exchanges
     others = {
         name: {exchange.item_id: exchange.answer for exchange in other.wording.exchanges}
-        for name, other in ((_("Before tuning"), result.before), (_("Baseline"), result.baseline))
-        if other is not None and other.wording is not None
+        for name, other in beside.items()
+        if other.wording is not None
     }
     worst = st.toggle(_("The least alike first"), key=f"exchanges_order_{result.split}")
     if worst:

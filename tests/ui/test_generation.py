@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient as Client
 
+from core.evaluation import Evaluation
+from core.evaluation.records import Exchange
 from core.project import Project
 from core.workspace import Workspace
 from studio import services
@@ -94,3 +96,32 @@ def test_a_program_asks_for_a_text(turns: Project, monkeypatch: pytest.MonkeyPat
     assert (
         client.post(f"/v1/models/{model.id}/predict", json={**body, "writing": {"temperature": 9}}).status_code == 422
     )
+
+
+def test_any_other_model_is_read_beside_it(turns: Project) -> None:
+    first = turns.models()[0]
+    version = next(version for version in turns.versions() if version.id == first.info.version_id)
+    asked = {row.item_id for row in _exchanges(first.evaluate(beside=False))}
+    for item in turns.items():
+        if item.label is not None and item.id not in asked:
+            turns.label(item.id, f"Gladly, it was: {item.text}", user="ann")
+    again = turns.train(turns.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
+    second = again.model
+    assert second is not None and second.info.version_id != version.id, again.error
+    answers = {row.item_id: row.answer for row in _exchanges(second.evaluate(beside=False))}
+    both = asked & answers.keys()
+    assert both and all("Gladly" in answers[item] for item in both)
+    app = open_on("evaluate", model=first.id, part="exchanges", beside="")
+    assert not any("Gladly" in text.value for text in app.text)
+    app = open_on("evaluate", model=first.id, part="exchanges", beside=second.id)
+    assert not app.exception and app.multiselect[0].value == [second.id]
+    shown = [text.value for text in app.text]
+    assert [text for text in shown if "Gladly" in text] == [
+        answers[row.item_id] for row in _exchanges(first.evaluate(beside=False)) if row.item_id in both
+    ]
+    assert sum("version 2" in caption.value for caption in app.caption) == len(both)
+
+
+def _exchanges(result: Evaluation) -> list[Exchange]:
+    assert result.wording is not None
+    return list(result.wording.exchanges)

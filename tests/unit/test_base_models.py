@@ -117,6 +117,17 @@ def test_a_pickle_model_folder_is_refused(copy):
         resolve("local:model", bases=copy)
 
 
+@pytest.mark.parametrize("config", [True, False])
+def test_rounded_weights_are_refused_with_the_way_to_others(copy, config):
+    folder = copy / "model"
+    (folder / "model.safetensors").rename(folder / "model.Q4_1.gguf")
+    if not config:
+        (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match="holds GGUF") as refusal:
+        resolve("local:model", bases=copy)
+    assert "docs/generation.md" in refusal.value.hint
+
+
 @pytest.mark.parametrize("config", ["", "{}", "[]", '{"model_type": "my_own_code"}'])
 def test_a_folder_that_is_no_known_model_is_refused(copy, config):
     (copy / "model" / "config.json").write_text(config)

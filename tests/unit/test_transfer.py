@@ -8,17 +8,23 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from core.base_models import get_base, is_available, lineage, resolve
+from core.data.versions import SPLITS, write_version
 from core.durable import read_json
 from core.errors import InputError, ModelError, NotFoundError, RefusedError
 from core.inference.card import card
+from core.methods.base import TrainingData
 from core.methods.encoders import new_model, saved_model
 from core.methods.heads import head_for
 from core.settings import Settings
+from core.tasks import get_task
 from core.training import worker
 from core.training.run_folder import RunFolder
 from core.workspace import Workspace
+from tests.unit.methods.test_answers import rows as questions
+from tests.unit.methods.test_pairs_of_task_and_method import data_of
 
 FIRST, SECOND = "20261122-100000-aaaaaa", "20261122-110000-bbbbbb"
 LABELS = ["refund", "delivery", "greeting"]
@@ -29,13 +35,43 @@ Make = Callable[..., Any]
 def train(tmp_path: Path, tiny_bases: Path, toy_version: Make, make_config: Make) -> Callable[..., RunFolder]:
     """Trains a run in this process: train(id, **config)."""
 
-    def run(run_id: str, **changes: Any) -> RunFolder:
-        config = make_config(id=run_id, bases=str(tiny_bases), cache=str(tmp_path / "cache"), **changes)
-        folder = RunFolder.create(tmp_path / "runs", config, toy_version(name=f"version-{run_id}"))
+    def run(run_id: str, data: TrainingData | None = None, **changes: Any) -> RunFolder:
+        labels = {} if data is None else {"labels": list(data.labels)}
+        where = {"bases": str(tiny_bases), "cache": str(tmp_path / "cache")}
+        config = make_config(id=run_id, **{**where, **labels, **changes})
+        name = f"version-{run_id}"
+        version = toy_version(name=name) if data is None else frozen(data, tmp_path / name)
+        folder = RunFolder.create(tmp_path / "runs", config, version)
         assert worker._outcome(folder, config, worker.WorkerContext(folder, config, "cpu")) == 0, folder.status()
         return folder
 
     return run
+
+
+def frozen(data: TrainingData, folder: Path) -> Path:
+    """Rows in memory as a frozen version."""
+    parts = [(split, getattr(data, split)) for split in SPLITS]
+    splits = [split for split, rows in parts for _ in rows.texts]
+    write_version(
+        folder,
+        range(1, len(splits) + 1),
+        texts=[text for _, rows in parts for text in rows.texts],
+        values=[value for _, rows in parts for value in rows.values],
+        splits=splits,
+        labels=data.labels,
+        task=data.task.name,
+        texts_b=[text for _, rows in parts for text in rows.texts_b or [None] * len(rows)],
+    )
+    return folder
+
+
+@pytest.fixture
+def both_bases(tiny_bases: Path, tiny_writers: Path, tmp_path: Path) -> Path:
+    """``local:tiny`` and ``local:llama`` in one folder."""
+    (tmp_path / "bases").mkdir()
+    for folder in (tiny_bases / "tiny", tiny_writers / "llama"):
+        (tmp_path / "bases" / folder.name).symlink_to(folder)
+    return tmp_path / "bases"
 
 
 @pytest.fixture
@@ -96,13 +132,53 @@ def test_an_altered_model_is_no_base(train: Any) -> None:
         resolve(f"model:{FIRST}", runs=folder.path.parent)
 
 
-@pytest.mark.parametrize("method", ["baseline", "features", "prefix_tuning"])
-def test_models_without_an_encoder_of_their_own_are_refused(train: Any, method: str) -> None:
-    options = {"options": {} if method != "prefix_tuning" else {"epochs": 1}}
-    runs = train(FIRST, method=method, **options).path.parent
+@pytest.mark.parametrize("method", ["baseline", "features", "prefix_tuning", "adapter"])
+def test_models_without_an_encoder_of_their_own_name_the_base_to_start_from(train: Any, method: str) -> None:
+    options = {"options": {} if method in ("baseline", "features") else {"epochs": 1}}
+    runs = train(FIRST, method=method, base=None if method == "baseline" else "local:tiny", **options).path.parent
     assert not is_available(f"model:{FIRST}", runs=runs)
-    with pytest.raises(ModelError, match="no tuned encoder"):
+    with pytest.raises(ModelError, match="no tuned encoder") as refusal:
         resolve(f"model:{FIRST}", runs=runs)
+    assert ("its base 'local:tiny'" in refusal.value.hint) == (method != "baseline")
+
+
+def data_for(task: str) -> TrainingData:
+    """Toy rows of a task."""
+    if task != "question_answering":
+        return data_of(task)
+    return TrainingData(get_task(task), ["answer", "no answer"], questions(40, 0), questions(20, 1), questions(6, 2))
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "then", "base"),
+    [
+        ("pair", "cross_encoder", "classification", "local:tiny"),
+        ("pair", "bi_encoder", "classification", "local:tiny"),
+        ("classification", "full", "tagging", "local:tiny"),
+        ("classification", "few_shot", "relation", "local:tiny"),
+        ("generation", "lora", "generation", "local:llama"),
+        ("tagging", "full", "question_answering", "local:tiny"),
+    ],
+)
+def test_from_one_task_to_another(
+    task: str, method: str, then: str, base: str, train: Any, both_bases: Path, tmp_path: Path
+) -> None:
+    options = {"epochs": 1, "learning_rate": 5e-3, **({"pairs": 1} if method == "few_shot" else {})}
+    source, goal = data_for(task), data_for(then)
+    first = train(FIRST, source, task=task, method=method, base=base, options=options, bases=str(both_bases))
+    runs = first.path.parent
+    folder = resolve(f"model:{FIRST}", runs=runs)
+    fresh = new_model(folder, head_for(then, list(goal.labels)), 0.0)
+    untouched = new_model(both_bases / base.removeprefix("local:"), head_for(then, list(goal.labels)), 0.0)
+    with safe_open(folder / "model.safetensors", "pt") as tensors:  # "bert.x" or "model.x", or "x" without a head
+        kept = {name.removeprefix("bert.").removeprefix("model."): tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    for name, value in encoder(fresh).items():
+        assert torch.equal(value, kept[name]), f"{name} is the one that was tuned"
+    assert any(not torch.equal(value, encoder(untouched)[name]) for name, value in encoder(fresh).items())
+    second = train(SECOND, goal, task=then, base=f"model:{FIRST}", method="full", options={"epochs": 1})
+    result = second.result() or {}
+    assert result["rows"]["test"] == len(goal.test) and next(iter(result["metrics"]["test"].values())) >= 0
+    assert [one["task"] for one in lineage(f"model:{SECOND}", runs)] == [then, task]
 
 
 def test_names_are_checked(tmp_path: Path) -> None:
