@@ -23,7 +23,7 @@ from core.experiments.driver import Experiments
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
 from core.methods import FROZEN, get_method
-from core.methods.base import MethodOptions, options_for
+from core.methods.base import MethodOptions, idle_options, options_for
 from core.model import Model
 from core.project import Project, Version
 from core.project.part import ProjectState
@@ -186,13 +186,27 @@ class Workspace:
     # ------------------------------------------------------------ runs and models
 
     def check_options(self, method: str, options: dict[str, Any], task: str = "classification") -> MethodOptions:
-        """Options of a method with the defaults for a task filled in. Raises InputError that names the option."""
-        record = options_for(get_method(method), task)
+        """Options of a method with the defaults for a task filled in. Raises InputError that names the option.
+
+        One that would do nothing for the task may only have its default.
+        """
+        chosen, record = get_method(method), options_for(get_method(method), task)
+        given, every = dict(options), chosen.Options.model_fields
+        for name in idle_options(chosen, task) & given.keys():
+            if given.pop(name) != every[name].get_default(call_default_factory=True):
+                raise InputError(
+                    f"The option '{name}' of '{method}' does nothing for the task '{get_task(task).title}'.",
+                    "Leave it out.",
+                )
         try:
-            return record.model_validate(options)
+            checked = record.model_validate(given)
+            chosen.Options.model_validate(checked.model_dump())
+            return checked
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "options"
+            if not first["loc"]:
+                raise InputError(first["msg"], "Change one of these options.") from error
+            name = ".".join(str(part) for part in first["loc"])
             raise InputError(
                 f"The option '{name}' of '{method}' is not usable: {first['msg']}.",
                 f"Known options: {', '.join(record.model_fields)}.",

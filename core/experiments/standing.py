@@ -118,7 +118,7 @@ def _contender(runs: list[Run], evaluate: Evaluate) -> Contender | None:
     return Contender(
         method=run.method,
         base=run.base,
-        changed={key: v for key, v in run.options.items() if key not in NOT_OPTIONS and v != defaults.get(key)},
+        changed={key: v for key, v in run.options.items() if key not in NOT_OPTIONS and v != defaults.get(key, v)},
         runs=[one.id for one in runs],
         figure=name,
         dev=statistics.fmean(measured) if measured else None,

@@ -64,6 +64,7 @@ class Adapter(TunedEncoder):
         "folded into the base, so it answers a little slower."
     )
     Options: ClassVar[type[NeuralOptions]] = AdapterOptions
+    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and put the bottlenecks in. Raises TrainingError."""

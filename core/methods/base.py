@@ -6,7 +6,7 @@ API schema and the docs are made from the field descriptions of the options reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -245,16 +245,31 @@ class Method(Protocol):
         """Seconds and memory of this work, by what can be counted; what runs really took is not looked at."""
 
 
+def idle_options(method: Method, task: str) -> frozenset[str]:
+    """Names of the options that would do nothing for a task, as the method's own ``idle`` says; most have none."""
+    said: Callable[[str], frozenset[str]] | None = getattr(method, "idle", None)
+    return said(task) if said else frozenset()
+
+
 def options_for(method: Method, task: str) -> type[MethodOptions]:
-    """The options of a method with the defaults that suit a task: its own, changed by its ``task_defaults``."""
+    """The options of a method for a task: without those that would do nothing, and with the defaults that suit it.
+
+    Those are the method's own, changed by its ``task_defaults``. A record without some of the fields has none of the
+    checks that look at several of them: those are made by ``method.Options``.
+    """
     changed: dict[str, Any] = getattr(method, "task_defaults", {}).get(task, {})
-    if not changed:
-        return method.Options
+    idle = idle_options(method, task)
     fields = method.Options.model_fields
+    if not changed and not idle:
+        return method.Options
     suited: dict[str, Any] = {
-        name: (fields[name].annotation, _with_default(fields[name], value)) for name, value in changed.items()
+        name: (field.annotation, _with_default(field, changed[name]) if name in changed else field)
+        for name, field in fields.items()
+        if name not in idle and (idle or name in changed)
     }
-    return create_model(method.Options.__name__, __base__=method.Options, **suited)
+    made = create_model(method.Options.__name__, __base__=MethodOptions if idle else method.Options, **suited)
+    made.SEARCHED = {name: tried for name, tried in method.Options.SEARCHED.items() if name not in idle}
+    return made
 
 
 def _with_default(field: FieldInfo, default: Any) -> FieldInfo:

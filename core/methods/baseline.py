@@ -76,6 +76,14 @@ class Baseline:
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = TfidfOptions
 
+    def idle(self, task: str) -> frozenset[str]:
+        """Tags are found by a field with settings of its own, answers without word counts, responses by likeness."""
+        return {
+            "tagging": frozenset({"word_ngrams", "char_ngrams", "C", "class_weights"}),
+            "question_answering": frozenset({"word_ngrams", "char_ngrams", "class_weights"}),
+            "generation": frozenset({"C", "class_weights"}),
+        }.get(task, frozenset())
+
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Fit on data.train, calibrate on data.dev. Raises TrainingError, Stopped."""
         if data.task.name == "tagging":

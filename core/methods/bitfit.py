@@ -44,6 +44,7 @@ class BitFit(TunedEncoder):
         "behind LoRA with many."
     )
     Options: ClassVar[type[NeuralOptions]] = BitFitOptions
+    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Some models have no biases."""

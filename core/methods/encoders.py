@@ -48,6 +48,20 @@ def load_tokenizer(folder: Path) -> Any:
         raise ModelError(f"{folder.name} has no fast tokenizer (tokenizer.json).", "Choose another base model.")
     return tokenizer
 
+SIGNAL_DROPOUT = (
+    "hidden_dropout_prob",
+    "dropout",
+    "mlp_dropout",
+    "embedding_dropout",
+    "hidden_dropout",
+    "dropout_rate",
+    "resid_pdrop",
+    "embd_pdrop",
+)
+"""What configs of transformers call the share of the signals that is dropped ..."""
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
+"""... and of the attention."""
+
 
 def new_encoder(folder: Path, dropout: float | None = None) -> Any:
     """The base model in ``folder`` without a head, in 32-bit floats on the CPU, ready to read.
@@ -143,13 +157,14 @@ def _config(folder: Path, head: Head | None, dropout: float | None) -> Any:
 
 
 def _set_dropout(config: Any, share: float) -> None:
-    """Drop this share of the signals in training, and none of the attention."""
-    for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "hidden_dropout"):
+    """Drop this share of the signals in training; of the attention where a model (Llama) drops nothing else."""
+    signals = [name for name in SIGNAL_DROPOUT if hasattr(config, name)]
+    for name in signals:
+        setattr(config, name, share)
+    for name in ATTENTION_DROPOUT:
         if hasattr(config, name):
-            setattr(config, name, share)
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
-        if hasattr(config, name):
-            setattr(config, name, 0.0)  # a quarter of the time on a CPU, which has no fused kernel for it
+            # Where there is a choice none: a quarter of the time on a CPU, which has no fused kernel for it.
+            setattr(config, name, 0.0 if signals else share)
 
 
 def _load(folder: Path, kind: str, new: tuple[str, ...], head: Head | None = None, dropout: float | None = None) -> Any:

@@ -46,6 +46,10 @@ class Hybrid:
     Options: ClassVar[type[MethodOptions]] = HybridOptions
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"pair": {"C": 0.1}}
 
+    def idle(self, task: str) -> frozenset[str]:
+        """Tags are found by a field with settings of its own."""
+        return frozenset({"word_ngrams", "char_ngrams", "C", "class_weights"} if task == "tagging" else ())
+
     def unsuited(self, task: str, kind: str) -> str | None:
         """Vectors are no texts."""
         return CANNOT_WRITE if task == "generation" else None

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 RERANK = 20
 """To search, how many of the best candidates by TF-IDF are read and put into a new order."""
 
+    @model_validator(mode="after")
+    def _answers_twice_differ(self) -> Self:
+        if self.r_drop and not (self.dropout or getattr(self, "lora_dropout", 0.0)):
+            raise PydanticCustomError("no_dropout", "R-Drop compares two answers under dropout, and dropout is 0.")
+        return self
+
 
 class EncoderPredictor:
     """A tuned encoder in memory."""
@@ -106,7 +112,7 @@ def fine_tune(
     model = prepare(model, head)
     targets = head.targets(data.train, train)
     weighting = Weighting(options.class_weights, options.label_smoothing, options.focal)
-    rows = _shown_rows(data, options, len(train.encoded))
+    rows = _shown_rows(data, options, train)
     loop = Loop(
         model=model,
         data=train.encoded if rows is None else Picked(train.encoded, rows),
@@ -124,11 +130,17 @@ def fine_tune(
     return EncoderPredictor(model, tokenizer, head, context.device)
 
 
-def _shown_rows(data: TrainingData, options: NeuralOptions, count: int) -> np.ndarray | None:
-    """Rows of one epoch where those of rare classes are repeated; None where each is shown once."""
-    if not options.oversampling or count != len(data.train):  # windows of long texts are no rows
+def _shown_rows(data: TrainingData, options: NeuralOptions, reading: Reading) -> np.ndarray | None:
+    """Rows of the reading for one epoch where those of rare classes are repeated; None where each is shown once.
+
+    A long text is repeated with all of its windows.
+    """
+    if not options.oversampling:
         return None
-    return balanced_rows(data.task.strata(data.train.values), options.seed)
+    wanted = balanced_rows(data.task.strata(data.train.values), options.seed)
+    counts = np.bincount(reading.rows_read, minlength=len(data.train))
+    windows = np.split(np.argsort(reading.rows_read, kind="stable"), np.cumsum(counts)[:-1])
+    return np.concatenate([windows[row] for row in wanted])
 
 
 def _dev_metrics(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from core.methods.base import MethodOptions, Range
 
@@ -175,6 +176,12 @@ class NeuralOptions(LoopOptions):
         description="Learning rate of each layer as a share of the one above it. 0.9 keeps the lower layers closer to "
         "what they knew; 1 treats all alike.",
     )
+
+    @model_validator(mode="after")
+    def _answers_twice_differ(self) -> Self:
+        if self.r_drop and not (self.dropout or getattr(self, "lora_dropout", 0.0)):
+            raise PydanticCustomError("no_dropout", "R-Drop compares two answers under dropout, and dropout is 0.")
+        return self
 
 
 def epochs_for(asked: int | None, steps_per_epoch: int) -> int:

@@ -27,6 +27,7 @@ class PeftMethod(TunedEncoder, ABC):
     merges: ClassVar[bool] = True
     only: ClassVar[frozenset[str] | None] = None
     """Model types that the method works with; None: all."""
+    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
 
     @abstractmethod
     def config(self, model: Any, options: Any, steps: int) -> Any:

@@ -46,6 +46,12 @@ class _LearnedTokens(PeftMethod):
     merges: ClassVar[bool] = False
     only: ClassVar[frozenset[str] | None] = BERT_LIKE | WRITERS
     Options: ClassVar[type[NeuralOptions]] = PromptOptions
+    fixed: ClassVar[frozenset[str]] = PeftMethod.fixed | {"layer_decay"}
+    """What learns lies in no layer."""
+
+    def idle(self, task: str) -> frozenset[str]:
+        """Where nothing is put on the base, no part that learns drops signals."""
+        return super().idle(task) | (frozenset({"dropout", "r_drop"}) if task == "generation" else frozenset())
 
     def reserved(self, options: Any) -> int:
         """Positions of the learned tokens."""

@@ -32,6 +32,7 @@ class TopLayers(TunedEncoder):
         "Only the last layers of the base model learn: faster than full fine-tuning and safer with few examples."
     )
     Options: ClassVar[type[NeuralOptions]] = TopLayersOptions
+    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and the last layers."""

@@ -40,6 +40,12 @@ class TunedEncoder:
         "generation": WRITING_DEFAULTS,
     }
     """Defaults of the options that are others for a task, by its name."""
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Options that do nothing where most of the weights stay as they are."""
+
+    def idle(self, task: str) -> frozenset[str]:
+        """Options that would do nothing for a task: those of the method, and those that its head does not hear."""
+        return self.fixed | head_for(task, []).unheard
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Why it cannot do a task, or tune a base model of the type ``kind`` (empty: not known); None where it can.

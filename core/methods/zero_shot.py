@@ -164,6 +164,14 @@ class ZeroShot:
         "generation": {"engine": "language_model", "prompt": WRITING_TEMPLATE}
     }
 
+    def idle(self, task: str) -> frozenset[str]:
+        """Pairs are compared with each other, not with labels; prompts give one label, and templates need labels."""
+        return {
+            "pair": frozenset({"engine", "label_template", "prompt", "examples", "calibrate"}),
+            "multilabel": frozenset({"prompt", "examples"}),
+            "generation": frozenset({"label_template", "calibrate"}),
+        }.get(task, frozenset())
+
     def unsuited(self, task: str, kind: str) -> str | None:
         """It judges whole texts."""
         if task != "tagging":

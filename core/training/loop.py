@@ -277,6 +277,11 @@ class Loop:
         again = getattr(self.options, "r_drop", 0.0)
         if again and self.divergence is not None:
             other = self._forward(inputs)
+            if self.state.step == 0 and torch.equal(logits, other):
+                raise TrainingError(
+                    "R-Drop compares two answers under dropout, and nothing is dropped in the parts that learn.",
+                    "Start it again with more dropout, with another method, or without R-Drop.",
+                )
             loss = (loss + self.loss(other, targets)) / 2 + again * self.divergence(logits, other, targets)
         if self.companion is not None:
             loss = loss + self.companion.penalty()

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from core.errors import InputError
 from studio.i18n import _
+from studio.phrases import phrase
 
 
 def options_form(
@@ -55,7 +56,8 @@ def _usable(record: type[BaseModel], start: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _explain(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+    named = [(".".join(str(part) for part in found["loc"]), found["msg"]) for found in error.errors()]
+    return "; ".join(f"{name}: {words}" if name else phrase(words) for name, words in named)
 
 
 def _widget(name: str, field: FieldInfo, key: str, begin: Any) -> Any:

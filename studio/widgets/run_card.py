@@ -163,7 +163,7 @@ def _details(run: Run, status: RunStatus) -> None:
         if lines:
             st.code("\n".join(lines), language=None, height=200)
         defaults = options_for(get_method(run.method), run.config.task)().model_dump(mode="json")
-        changed = {name: value for name, value in run.options.items() if value != defaults.get(name)}
+        changed = {name: value for name, value in run.options.items() if value != defaults.get(name, value)}
         if changed:
             options = ", ".join(f"{name} = {value}" for name, value in changed.items())
             st.caption(_("Changed: {options}").format(options=escape(options)))

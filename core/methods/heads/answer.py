@@ -49,6 +49,11 @@ class Windows(Reading):
     firsts: np.ndarray
     """(windows,) int64: the place in its window of the token that stands for no answer."""
 
+    @property
+    def rows_read(self) -> np.ndarray:
+        """(windows,) int64: the row that each window belongs to."""
+        return self.owners
+
 
 class AnswerHead(Head):
     """Start and end of the answer."""

@@ -54,6 +54,11 @@ class Reading:
     encoded: Encoded
 
     @property
+    def rows_read(self) -> np.ndarray:
+        """(rows of ``encoded``,) int64: which row of the data each belongs to; a long text may have several windows."""
+        return np.arange(len(self.encoded))
+
+    @property
     def truncated(self) -> int:
         """Rows of which a part was cut off."""
         return self.encoded.truncated
@@ -123,6 +128,8 @@ class Head(ABC):
 
     fresh: ClassVar[tuple[str, ...]] = HEAD_NAMES
     """Parts of the names of parameters that are new on the base; those learn faster."""
+    unheard: ClassVar[frozenset[str]] = frozenset()
+    """Options of training that would do nothing for the task."""
 
     def __init__(self, task: Task, labels: list[str]) -> None:
         self.task = task

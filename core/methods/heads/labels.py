@@ -29,7 +29,7 @@ class LabelHead(Head):
     def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Cross entropy."""
         weights = class_weights(targets.every, len(self.labels)) if weighting.balanced else None
-        return cross_entropy(weighting, len(self.labels), weights, device)
+        return cross_entropy(weighting, weights, device)
 
     def scores(self, logits: torch.Tensor) -> np.ndarray:
         """Probabilities, (n, len(labels)) float32."""
@@ -92,14 +92,11 @@ class MultiLabelHead(LabelHead):
         return found
 
 
-def cross_entropy(
-    weighting: Weighting, classes: int, weights: torch.Tensor | None, device: str, ignored: int = -100
-) -> Loss:
+def cross_entropy(weighting: Weighting, weights: torch.Tensor | None, device: str, ignored: int = -100) -> Loss:
     """Mean cross entropy over (n, classes) logits; ``weights`` (classes,) are those of the classes."""
-    import torch
     from torch.nn import functional
 
-    scale = (torch.ones(classes) if weights is None else weights).to(device)
+    scale = None if weights is None else weights.to(device)
     how: dict[str, Any] = {"ignore_index": ignored, "label_smoothing": weighting.smoothing}
 
     def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -109,7 +106,8 @@ def cross_entropy(
         logits, wanted = logits[kept], wanted[kept]
         right = logits.softmax(-1).gather(-1, wanted[:, None])[:, 0]
         losses = functional.cross_entropy(logits, wanted, weight=scale, reduction="none", **how)
-        return ((1 - right) ** weighting.focal * losses).sum() / scale[wanted].sum().clamp(min=1e-12)
+        total = (losses.new_ones(len(losses)) if scale is None else scale[wanted]).sum().clamp(min=1e-12)
+        return ((1 - right) ** weighting.focal * losses).sum() / total
 
     return loss
 

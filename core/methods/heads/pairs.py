@@ -38,14 +38,29 @@ class PairHead(LabelHead):
         return Targets(torch.from_numpy(np.stack(columns, axis=1).reshape(len(rows), len(self.labels))))
 
     def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
-        """Cross entropy with shares: for two labels the same as binary cross entropy on the grade."""
+        """Cross entropy with shares: for two labels the same as binary cross entropy on the grade.
+
+        Focal, a pair counts less the closer its probability is to the grade (Li et al. 2020, "Generalized Focal Loss",
+        section 3.2).
+        """
         import torch
 
         weights = torch.ones(len(self.labels))
         if weighting.balanced:
             total = targets.every.sum(0)
             weights = torch.where(total > 0, total.sum() / (2 * total.clamp(min=1e-6)), weights)
-        return torch.nn.CrossEntropyLoss(weight=weights.to(device), label_smoothing=weighting.smoothing)
+        measure = torch.nn.CrossEntropyLoss(
+            weight=weights.to(device), label_smoothing=weighting.smoothing, reduction="none"
+        )
+
+        def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            each: torch.Tensor = measure(logits, wanted)
+            if weighting.focal:
+                off = (wanted - logits.softmax(-1)).abs().amax(-1)  # the same for both labels
+                each = each * off**weighting.focal
+            return each.mean()
+
+        return loss
 
     def ranking(
         self, scores: Scores, queries: Sequence[str], candidates: Sequence[str], top: int

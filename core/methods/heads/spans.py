@@ -30,6 +30,13 @@ class Words(Reading):
     """(start, end) of the words of each text."""
     places: list[np.ndarray]
     """For each text (words,) int64: the flat token that stands for each word, -1 for a word without one."""
+    owners: np.ndarray
+    """(windows,) int64: the text that each window belongs to."""
+
+    @property
+    def rows_read(self) -> np.ndarray:
+        """(windows,) int64: the text that each window belongs to."""
+        return self.owners
 
 
 class TagHead(Head):
@@ -53,6 +60,7 @@ class TagHead(Head):
         ids: list[np.ndarray] = []
         pieces = [words(text) for text in texts]
         places = [np.full(len(piece), -1, np.int64) for piece in pieces]
+        owners: list[int] = []
         size = 0
         for start in range(0, len(texts), CHUNK):
             part = list(texts[start : start + CHUNK])
@@ -73,6 +81,7 @@ class TagHead(Head):
                 spots = np.asarray(pieces[start + row], dtype=np.int64).reshape(-1, 2)
                 _place(offsets, spots, size, places[start + row], room[row])
                 ids.append(tokens)
+                owners.append(start + row)
                 size += len(tokens)
         lengths = [len(window) for window in ids]
         encoded = Encoded(
@@ -82,7 +91,7 @@ class TagHead(Head):
             pad_id=int(tokenizer.pad_token_id or 0),
             truncated=0,
         )
-        return Words(encoded, pieces, places)
+        return Words(encoded, pieces, places, np.array(owners, np.int64))
 
     def targets(self, rows: Rows, reading: Reading) -> Targets:
         """The tag of each word on its token, nothing on the others: (tokens in all,) int64."""
@@ -100,7 +109,7 @@ class TagHead(Head):
         """Cross entropy over the words."""
         width = len(self.outputs)
         weights = class_weights(targets.every, width) if weighting.balanced else None
-        measure = cross_entropy(weighting, width, weights, device, IGNORED)
+        measure = cross_entropy(weighting, weights, device, IGNORED)
         return lambda logits, wanted: measure(logits.reshape(-1, width), wanted.reshape(-1))
 
     def answers(self, logits: torch.Tensor, reading: Reading) -> Answers:

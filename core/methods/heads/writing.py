@@ -20,6 +20,7 @@ from core.errors import ModelError, RefusedError
 from core.methods.base import Answers, Rows, Stopped
 from core.methods.dialogue import IGNORED, Template, Turns, padded_left
 from core.methods.heads.base import Head, Loss, Reading, ShouldStop, Targets, Weighting
+from core.methods.heads.labels import cross_entropy
 from core.methods.tokens import sorted_batches
 from core.records import Writing
 from core.tasks.wording import perplexity
@@ -59,6 +60,8 @@ class WritingHead(Head):
     """The language model as it is: nothing new is put on it."""
 
     fresh: ClassVar[tuple[str, ...]] = ()
+    unheard: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "head_factor"})
+    """There are no classes, and nothing new is put on the base."""
 
     def architecture_of(self, folder: Path) -> str:
         """The class of transformers for the base in ``folder``. Raises ModelError for one that cannot write."""
@@ -93,14 +96,8 @@ class WritingHead(Head):
 
     def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
         """Cross entropy, the mean over the tokens of the responses."""
-        import torch
-
-        def of_tokens(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, label_smoothing=weighting.smoothing
-            )
-
-        return of_tokens
+        measure = cross_entropy(weighting, None, device, IGNORED)
+        return lambda logits, wanted: measure(logits.flatten(0, 1), wanted.flatten())
 
     def measure(self, model: Any, reading: Reading, rows: Rows, targets: Targets, device: str) -> dict[str, float]:
         """How probable a token of the given responses is (geometric mean), perplexity and the mean loss."""
