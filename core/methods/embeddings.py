@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import numpy as np
 from core.durable import clear_disk_errors, read_json, write_json
 from core.errors import ModelError
 from core.methods.base import Stopped
+from core.methods.portions import Portions
 
 MAX_LENGTH = 256
 TOKENS_PER_BATCH = 2048
@@ -250,6 +251,7 @@ class Encoder:
     longest: int
     """Tokens that the model can read at most."""
     lock: threading.Lock
+    portions: Portions = field(default_factory=Portions)
 
     def encode(self, texts: list[str], max_length: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of (row numbers, unit vectors (rows, d)), longest texts of a chunk first."""
@@ -258,8 +260,14 @@ class Encoder:
             ids = self._tokenise(texts[start : start + TEXTS_PER_CHUNK], min(max_length, self.longest))
             for rows in batches([len(row) for row in ids], budget):
                 with self.lock:
-                    vectors = self._forward([ids[i] for i in rows])
+                    vectors = self._read([ids[i] for i in rows])
                 yield rows + start, vectors
+
+    def _read(self, ids: list[list[int]]) -> np.ndarray:
+        """Unit vectors (len(ids), d), in parts where memory does not hold them all."""
+        found: list[np.ndarray] = []
+        self.portions.each([np.arange(len(ids))], lambda rows: found.append(self._forward([ids[i] for i in rows])))
+        return np.concatenate(found)
 
     def _tokenise(self, texts: list[str], max_length: int) -> list[list[int]]:
         made = self.tokenizer(

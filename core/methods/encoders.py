@@ -48,6 +48,7 @@ def load_tokenizer(folder: Path) -> Any:
         raise ModelError(f"{folder.name} has no fast tokenizer (tokenizer.json).", "Choose another base model.")
     return tokenizer
 
+
 SIGNAL_DROPOUT = (
     "hidden_dropout_prob",
     "dropout",

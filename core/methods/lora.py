@@ -12,8 +12,9 @@ from pydantic import Field
 
 from core.methods.base import Range
 from core.methods.encoders import LORA_TARGETS
+from core.methods.heads import Head
 from core.methods.neural_options import WRITING_DEFAULTS, NeuralOptions
-from core.methods.peft_method import PeftMethod
+from core.methods.peft_method import BEGUN_WITH, PeftMethod, low_rank_matrices
 
 
 class LowRankOptions(NeuralOptions):
@@ -56,7 +57,7 @@ class LoraOptions(LowRankOptions):
     variant: Literal["plain", "rslora", "dora", "pissa"] = Field(
         default="plain",
         description="rsLoRA keeps high ranks stable, DoRA learns size and direction of weights apart (slower), PiSSA "
-        "starts from the strongest directions of the weights (learns faster; handed out merged only).",
+        "starts from the strongest directions of the weights (learns faster; its adapter has twice the rank).",
     )
 
 
@@ -74,6 +75,13 @@ class Lora(PeftMethod):
         **PeftMethod.task_defaults,
         "generation": {**WRITING_DEFAULTS, "learning_rate": 5e-4},
     }
+
+    def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
+        """Wrap the model; PiSSA changes the base, so what it begins with is kept for the adapter's file."""
+        adapted = super().prepare(model, options, steps, head)
+        if options.variant == "pissa":
+            setattr(adapted, BEGUN_WITH, low_rank_matrices(adapted))
+        return adapted
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Low-rank matrices as the options say."""

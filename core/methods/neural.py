@@ -14,6 +14,7 @@ from core.methods.encoders import freeze_word_embeddings, load_tokenizer, new_mo
 from core.methods.heads import Head, Reading, head_for
 from core.methods.heads.base import PickedTargets, Weighting
 from core.methods.neural_options import LoopOptions, NeuralOptions
+from core.methods.portions import telling
 from core.methods.tokens import Picked, balanced_rows
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 RERANK = 20
 """To search, how many of the best candidates by TF-IDF are read and put into a new order."""
-
-    @model_validator(mode="after")
-    def _answers_twice_differ(self) -> Self:
-        if self.r_drop and not (self.dropout or getattr(self, "lora_dropout", 0.0)):
-            raise PydanticCustomError("no_dropout", "R-Drop compares two answers under dropout, and dropout is 0.")
-        return self
 
 
 class EncoderPredictor:
@@ -148,7 +143,7 @@ def _dev_metrics(
 ) -> Callable[[], dict[str, float]]:
     reading = head.read_rows(model, tokenizer, data.dev, tokenizer.model_max_length)
     targets = head.targets(data.dev, reading)
-    return lambda: head.measure(model, reading, data.dev, targets, context.device)
+    return telling(lambda: head.measure(model, reading, data.dev, targets, context.device), head.portions, context)
 
 
 def length_limit(model: Any, options: LoopOptions, reserved: int = 0) -> int:

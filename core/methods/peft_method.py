@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from core.methods.tuned import TunedEncoder
 
 ADAPTER = "adapter"
 BASE = "base"
+BEGUN_WITH = "begun_with"
+"""Attribute of a model whose first matrices were taken out of the base: these matrices."""
 
 
 class PeftMethod(TunedEncoder, ABC):
@@ -151,9 +154,36 @@ def merged(predictor: EncoderPredictor) -> EncoderPredictor:
     config = adapter.peft_config["default"]
     _unwrap_heads(adapter.get_base_model())
     plain = EncoderPredictor(adapter.merge_and_unload(), predictor.tokenizer, predictor.head, predictor.device)
-    if getattr(config, "init_lora_weights", None) != "pissa":  # its matrices belong to a changed base
-        plain.adapter = SavedAdapter(state, config)
+    if begun := getattr(adapter, BEGUN_WITH, None):
+        state, config = _of_plain_base(state, begun, config)
+    plain.adapter = SavedAdapter(state, config)
     return plain
+
+
+def low_rank_matrices(model: Any) -> dict[str, Any]:
+    """Copies of the matrices of LoRA as they are now, by their names in an adapter's file."""
+    from peft import get_peft_model_state_dict
+
+    state = get_peft_model_state_dict(model)
+    return {name: tensor.detach().to("cpu").clone() for name, tensor in state.items() if ".lora_" in name}
+
+
+def _of_plain_base(state: dict[str, Any], begun: dict[str, Any], config: Any) -> tuple[dict[str, Any], Any]:
+    """PiSSA's matrices as those of LoRA, twice as wide, and their config.
+
+    PiSSA takes its first matrices B0 A0 out of the base, so that B A belongs to another one; of the base as it came the
+    change is B A - B0 A0 = [B, -B0] [A; A0] (Meng et al. 2024, appendix C; ``subtract_mutated_init`` of peft, which
+    wants the first matrices from a folder).
+    """
+    import torch
+
+    def together(name: str) -> Any:
+        if ".lora_A." in name:
+            return torch.cat([state[name], begun[name]], dim=0)
+        return torch.cat([state[name], -begun[name]], dim=1)
+
+    config = replace(config, r=2 * config.r, lora_alpha=2 * config.lora_alpha, init_lora_weights=True)
+    return {name: together(name) if name in begun else tensor for name, tensor in state.items()}, config
 
 
 def _unwrap_heads(model: Any) -> None:

@@ -14,6 +14,7 @@ from core.methods.encoders import freeze_word_embeddings
 from core.methods.heads import Targets
 from core.methods.neural_options import LoopOptions
 from core.methods.pairs import PairBatches
+from core.methods.portions import telling
 
 if TYPE_CHECKING:
     import torch
@@ -48,8 +49,7 @@ class SentenceTuning(ABC):
         """Tune on data.train, keep the best epoch on data.dev, calibrate there. Raises TrainingError, Stopped."""
         import torch
 
-        from core.training.contrastive import TwoTexts
-        from core.training.loop import Loop
+        from core.training.contrastive import PairLoop, TwoTexts
 
         checked: Any = self.Options.model_validate(options.model_dump())
         if base is None:
@@ -60,12 +60,14 @@ class SentenceTuning(ABC):
         batches, loss = self.supervision(data, checked, base, encoder, context)
         report_pairs(context, batches, encoder.longest)
         model: Any = TwoTexts(encoder.model, encoder.pooling)
-        Loop(
+        PairLoop(
             model=model,
             data=batches,
             targets=Targets(torch.arange(len(batches))),
             loss=loss,
-            evaluate=self.dev_metrics(encoder, data, checked, context) if len(data.dev) else None,
+            evaluate=telling(self.dev_metrics(encoder, data, checked, context), encoder.portions, context)
+            if len(data.dev)
+            else None,
             options=checked,
             context=context,
         ).run()

@@ -1,7 +1,11 @@
-"""What turns an encoder into a bi-encoder: both texts through the same weights, and losses on their cosines."""
+"""What turns an encoder into a bi-encoder: both texts through the same weights, losses on their cosines, and a training
+loop that keeps the batch whole."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -10,9 +14,14 @@ import torch
 
 from core.methods.embeddings import pooled
 from core.methods.pairs import PairBatches
+from core.training.loop import Loop, Tensors
 
 SCALE = 20.0
 """Factor on cosines before the softmax; the value of sentence-transformers, a temperature of 0.05."""
+
+
+SECOND = "second_"
+"""In front of the names of what belongs to the second texts."""
 
 
 class TwoTexts(torch.nn.Module):
@@ -24,13 +33,72 @@ class TwoTexts(torch.nn.Module):
         self.pooling = pooling
 
     def forward(self, **inputs: torch.Tensor) -> SimpleNamespace:
-        """``logits``: unit vectors of the first texts, then of the second ones, (firsts + seconds, d)."""
-        second = {name.removeprefix("second_"): inputs.pop(name) for name in list(inputs) if name.startswith("second_")}
-        return SimpleNamespace(logits=torch.cat([self._vectors(inputs), self._vectors(second)]))
+        """``logits``: unit vectors of the first texts, then of the second ones if any, (firsts + seconds, d)."""
+        second = {name.removeprefix(SECOND): inputs.pop(name) for name in list(inputs) if name.startswith(SECOND)}
+        sides = [self._vectors(side) for side in (inputs, second) if side]
+        return SimpleNamespace(logits=torch.cat(sides))
 
     def _vectors(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         hidden = self.encoder(**inputs).last_hidden_state  # (B, T, d)
         return torch.as_tensor(pooled(hidden, inputs.get("attention_mask"), self.pooling))
+
+
+class PairLoop(Loop):
+    """The training loop where the rows of a batch are each other's counter-examples: its parts are learned from as one.
+
+    All texts are read part by part without gradients; the loss of the whole batch gives the gradients of their vectors;
+    with those they are read part by part again (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under
+    Memory Limited Setup", GradCache).
+    """
+
+    def _part_by_part(self, rows: np.ndarray, whole: int) -> float:
+        if self.state.parts == 1 or not getattr(self.loss, "joint", False):
+            return super()._part_by_part(rows, whole)
+        inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
+        parts = [part for side in _sides(inputs) for part in _parts(side, self.state.parts)]
+        found, again = [], []
+        with torch.no_grad():
+            for part in parts:
+                again.append(self._same_draws())
+                found.append(self._forward(part))
+        vectors = torch.cat(found).requires_grad_()
+        loss = self.loss(vectors, self.targets.take(rows).to(self.device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self._diverged(value)
+        gradients = torch.autograd.grad(loss, vectors)[0].split([len(one) for one in found])
+        for part, draws, gradient in zip(parts, again, gradients, strict=True):
+            with draws:
+                self._forward(part).backward(gradient)
+        return value
+
+    def _same_draws(self) -> AbstractContextManager[None]:
+        """Around a repetition of what is computed next: the same signals are dropped."""
+        _, masks = self.masks.twice()
+        host = torch.get_rng_state()
+        device = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+
+        @contextmanager
+        def again() -> Iterator[None]:
+            torch.set_rng_state(host)
+            if device is not None:
+                torch.cuda.set_rng_state(device, self.device)
+            with masks:
+                yield
+
+        return again()
+
+
+def _sides(inputs: Tensors) -> list[Tensors]:
+    """Inputs of the first texts, and of the second ones, each named as an encoder takes them."""
+    second = {name.removeprefix(SECOND): tensor for name, tensor in inputs.items() if name.startswith(SECOND)}
+    return [{name: tensor for name, tensor in inputs.items() if not name.startswith(SECOND)}, second]
+
+
+def _parts(inputs: Tensors, count: int) -> list[Tensors]:
+    """The rows of some inputs in ``count`` parts, or one a row where there are fewer."""
+    split = {name: tensor.tensor_split(min(count, len(tensor))) for name, tensor in inputs.items()}
+    return [dict(zip(split, part, strict=True)) for part in zip(*split.values(), strict=True)]
 
 
 @dataclass
@@ -43,6 +111,8 @@ class RankingLoss:
 
     batches: PairBatches
     scale: float = SCALE
+    joint = True
+    """The rows of a batch cannot be learned from by themselves."""
 
     def __call__(self, vectors: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy over ``rows`` (B,); ``vectors`` (B + candidates, d) are of unit length."""
@@ -68,6 +138,11 @@ class GradeLoss:
     batches: PairBatches
     ordered: bool = True
     scale: float = SCALE
+
+    @property
+    def joint(self) -> bool:
+        """Whether the rows of a batch cannot be learned from by themselves."""
+        return self.ordered
 
     def __call__(self, vectors: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Loss of ``rows`` (B,); ``vectors`` (B + candidates, d) are of unit length."""

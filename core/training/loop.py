@@ -217,10 +217,9 @@ class Loop:
         """
         own, whole = self.team.part(rows), _weight(self.targets.take(rows))
         while True:
-            parts = [part for part in np.array_split(own, self.state.parts) if len(part)]
             value, short = 0.0, False
             try:
-                value = sum(self._backward(part, whole) for part in parts)
+                value = self._part_by_part(own, whole)
             except TrainingError:
                 if self.team.size == 1:
                     raise
@@ -240,6 +239,11 @@ class Loop:
                 return value
             self._halve()
 
+    def _part_by_part(self, rows: np.ndarray, whole: int) -> float:
+        """Gradients of the rows of this process, in as many parts as there have to be; returns their share of the loss
+        of a batch that weighs ``whole``."""
+        return sum(self._backward(part, whole) for part in np.array_split(rows, self.state.parts) if len(part))
+
     def _halve(self) -> None:
         """Work through batches in smaller parts from here on, as memory ran out."""
         self.optimizer.zero_grad(set_to_none=True)
@@ -248,7 +252,9 @@ class Loop:
         self.state.parts *= 2
         size = math.ceil(self.options.batch_size / self.team.size / self.state.parts)
         self.context.report(
-            "note", message=f"Memory ran out: batches are worked through in parts of {size} texts from here on"
+            "note",
+            message=f"Memory ran out: batches of {self.options.batch_size} texts are worked through in parts of {size} "
+            "from here on; what is learned stays the same",
         )
 
     def _backward(self, rows: np.ndarray, whole: int) -> float:

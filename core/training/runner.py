@@ -114,13 +114,7 @@ class Runner:
         state = self._derive(folder, process is not None, result is not None)
         waiting = self.queue() if state == "queued" else []
         stopping = process is not None and folder.stop_at is not None
-        error, hint = status.error, status.hint
-        if state == "interrupted" and not error:
-            error = "The worker process ended without saying why (killed, out of memory, or the machine was shut down)."
-            hint = "Resume the run: it goes on from the last saved checkpoint."
-            size = config.options.get("batch_size", 1)
-            if size > 1:
-                hint += f" If it ends again, memory is short: start a new one with batch size {size // 2}."
+        error, hint = _explained(state, config, status, self._silence(folder) if process is not None else 0.0)
         resumable = state in ("failed", "stopped", "interrupted")
         return RunStatus(
             **status.model_dump(exclude={"state", "message", "error", "hint"}),
@@ -128,8 +122,8 @@ class Runner:
             state=state,
             message=_farewell(folder) if stopping else status.message,
             stopping=stopping,
-            error="" if state in ("finished", "running", "queued") else error,
-            hint="" if state in ("finished", "running", "queued") else hint,
+            error=error,
+            hint=hint,
             resumable=resumable,
             pid=process.pid if process else None,
             queue_position=waiting.index(run_id) + 1 if run_id in waiting else None,
@@ -277,15 +271,19 @@ class Runner:
         if finished:
             return "finished"
         if alive:
-            child = self._children.get(folder.path.name)
-            started = child.given if child is not None else (folder.process() or (0, time.time()))[1]
-            return "stalled" if time.time() - max(folder.heartbeat() or 0.0, started) > STALLED_AFTER else "running"
+            return "stalled" if self._silence(folder) > STALLED_AFTER else "running"
         if folder.queued_at is not None or _place_to_return(folder) is not None:
             return "queued"
         status = folder.status()
         if status is not None and status.state in ("failed", "stopped"):
             return status.state
         return "stopped" if folder.stop_at is not None else "interrupted"
+
+    def _silence(self, folder: RunFolder) -> float:
+        """Seconds since a live worker gave a sign of life, if only that it began."""
+        child = self._children.get(folder.path.name)
+        started = child.given if child is not None else (folder.process() or (0, time.time()))[1]
+        return time.time() - max(folder.heartbeat() or 0.0, started)
 
     def _settled(self, folder: RunFolder) -> bool:
         if folder.result() is not None:
@@ -431,6 +429,26 @@ def _place_to_return(folder: RunFolder) -> float | None:
     """Where a run that stepped aside goes on waiting; None for one that failed meanwhile."""
     status = folder.status()
     return None if status is not None and status.state == "failed" else folder.returns_to
+
+
+def _explained(state: RunState, config: RunConfig, status: WorkerStatus, silence: float) -> tuple[str, str]:
+    """(what happened, what to do) of a run whose worker is silent for so many seconds; empty where nothing is wrong."""
+    if state in ("finished", "running", "queued"):
+        return "", ""
+    if state == "stalled":
+        return (
+            f"The worker has given no sign of life for {silence:.0f} seconds: its process is suspended, or the machine "
+            "sleeps or is overloaded.",
+            "It goes on by itself when the process does. Otherwise stop the run, then resume it: it goes on from the "
+            "last saved checkpoint.",
+        )
+    if state != "interrupted" or status.error:
+        return status.error, status.hint
+    hint = "Resume the run: it goes on from the last saved checkpoint."
+    size = config.options.get("batch_size", 1)
+    if size > 1:
+        hint += f" If it ends again, memory is short: start a new one with batch size {size // 2}."
+    return "The worker process ended without saying why (killed, out of memory, or the machine was shut down).", hint
 
 
 def _farewell(folder: RunFolder) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from core.errors import RefusedError
 from core.methods.base import Answers, Rows, RunContext, Stopped, TrainingData, Work
 from core.methods.encoders import HEAD_NAMES
+from core.methods.portions import Portions
 from core.methods.tokens import Encoded, encode, sorted_batches
 from core.records import Writing
 from core.tasks.base import Task
@@ -134,6 +135,7 @@ class Head(ABC):
     def __init__(self, task: Task, labels: list[str]) -> None:
         self.task = task
         self.labels = labels
+        self.portions = Portions()
 
     @property
     def outputs(self) -> list[str]:
@@ -206,18 +208,21 @@ class Head(ABC):
         encoded = reading.encoded
         size = int(encoded.offsets[-1]) if self.by_token else len(encoded)
         found = torch.empty(size, max(1, len(self.outputs)))
+
+        def read(rows: np.ndarray) -> None:
+            if should_stop is not None and should_stop():
+                raise Stopped
+            inputs = {name: torch.from_numpy(array).to(device) for name, array in encoded.batch(rows).items()}
+            logits = self.logits(model(**inputs)).float().cpu()
+            if not self.by_token:
+                found[torch.from_numpy(rows)] = logits
+                return
+            for row, values in zip(rows, logits, strict=True):
+                start, end = encoded.offsets[row], encoded.offsets[row + 1]
+                found[start:end] = values[: end - start]
+
         with torch.inference_mode():
-            for rows in sorted_batches(encoded.lengths, SCORING_TOKENS, SCORING_ROWS):
-                if should_stop is not None and should_stop():
-                    raise Stopped
-                inputs = {name: torch.from_numpy(array).to(device) for name, array in encoded.batch(rows).items()}
-                logits = self.logits(model(**inputs)).float().cpu()
-                if not self.by_token:
-                    found[torch.from_numpy(rows)] = logits
-                    continue
-                for row, values in zip(rows, logits, strict=True):
-                    start, end = encoded.offsets[row], encoded.offsets[row + 1]
-                    found[start:end] = values[: end - start]
+            self.portions.each(sorted_batches(encoded.lengths, SCORING_TOKENS, SCORING_ROWS), read)
         return found
 
     def say(

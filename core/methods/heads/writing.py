@@ -21,6 +21,7 @@ from core.methods.base import Answers, Rows, Stopped
 from core.methods.dialogue import IGNORED, Template, Turns, padded_left
 from core.methods.heads.base import Head, Loss, Reading, ShouldStop, Targets, Weighting
 from core.methods.heads.labels import cross_entropy
+from core.methods.portions import Portions
 from core.methods.tokens import sorted_batches
 from core.records import Writing
 from core.tasks.wording import perplexity
@@ -102,7 +103,7 @@ class WritingHead(Head):
     def measure(self, model: Any, reading: Reading, rows: Rows, targets: Targets, device: str) -> dict[str, float]:
         """How probable a token of the given responses is (geometric mean), perplexity and the mean loss."""
         model.eval()
-        losses, tokens = response_losses(model, _turns(reading), device)
+        losses, tokens = response_losses(model, _turns(reading), device, self.portions)
         found = perplexity(losses, tokens)
         return {"token_probability": 1 / found, "perplexity": found, "loss": float(np.log(found))}
 
@@ -157,7 +158,7 @@ class WritingHead(Head):
     def examine(self, model: Any, tokenizer: Any, rows: Rows, device: str) -> dict[str, np.ndarray]:
         """``loss`` and ``tokens`` of each row's own response, (n,): what perplexity is made of; 0 without one."""
         reading = self.read_rows(model, tokenizer, rows, _limit(model, tokenizer))
-        losses, tokens = response_losses(model, _turns(reading), device)
+        losses, tokens = response_losses(model, _turns(reading), device, self.portions)
         known = np.array([bool(value) for value in rows.values], dtype=bool)
         return {"loss": np.where(known, losses, 0.0), "tokens": np.where(known, tokens, 0)}
 
@@ -249,20 +250,25 @@ def template_of(model: Any, tokenizer: Any) -> Template:
     return Template(tokenizer, int(tokenizer.pad_token_id if start is None else start))
 
 
-def response_losses(model: Any, turns: Turns, device: str) -> tuple[np.ndarray, np.ndarray]:
+def response_losses(
+    model: Any, turns: Turns, device: str, portions: Portions | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(sum of the losses of its response's tokens, their number) of each row, (n,) float64 and (n,) int64."""
     import torch
 
     losses = np.zeros(len(turns))
+
+    def read(rows: np.ndarray) -> None:
+        inputs = {name: torch.from_numpy(array).to(device) for name, array in turns.batch(rows).items()}
+        logits = model(**inputs).logits.float()  # (rows, places, vocabulary)
+        targets = torch.from_numpy(turns.targets(rows)).to(device)
+        each = torch.nn.functional.cross_entropy(
+            logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
+        )
+        losses[rows] = each.sum(dim=1).double().cpu().numpy()
+
     with torch.inference_mode():
-        for rows in sorted_batches(turns.lengths, LOSS_TOKENS, WRITTEN_TOGETHER):
-            inputs = {name: torch.from_numpy(array).to(device) for name, array in turns.batch(rows).items()}
-            logits = model(**inputs).logits.float()  # (rows, places, vocabulary)
-            targets = torch.from_numpy(turns.targets(rows)).to(device)
-            each = torch.nn.functional.cross_entropy(
-                logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
-            )
-            losses[rows] = each.sum(dim=1).double().cpu().numpy()
+        (portions or Portions()).each(sorted_batches(turns.lengths, LOSS_TOKENS, WRITTEN_TOGETHER), read)
     return losses, turns.response_lengths
 
 

@@ -144,8 +144,12 @@ def test_a_suspended_worker_is_stalled_until_it_goes_on(started, monkeypatch):
     pid = runner.state(run_id).pid
     os.kill(pid, signal.SIGSTOP)
     until(lambda: runner.state(run_id).state == "stalled")
+    status = runner.state(run_id)
+    assert "no sign of life for" in status.error and "suspended" in status.error
+    assert "goes on by itself" in status.hint and "stop the run" in status.hint and status.active
     os.kill(pid, signal.SIGCONT)
     until(lambda: runner.state(run_id).state == "running")
+    assert (runner.state(run_id).error, runner.state(run_id).hint) == ("", "")
     os.kill(pid, signal.SIGSTOP)
     runner.stop(run_id)  # stop also wakes it, so that it can save
     assert runner.wait(run_id, 10).state == "stopped"
