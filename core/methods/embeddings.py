@@ -273,8 +273,7 @@ class Encoder:
         made = self.tokenizer(
             texts, truncation=True, max_length=max_length, return_attention_mask=False, return_token_type_ids=False
         )
-        ids: list[list[int]] = made["input_ids"]
-        return ids
+        return [ids or [self.tokenizer.pad_token_id or 0] for ids in made["input_ids"]]
 
     def _forward(self, ids: list[list[int]]) -> np.ndarray:
         import torch

@@ -50,16 +50,17 @@ class Encoded:
     def batch(self, rows: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Model inputs of these rows, padded to the longest of them: (rows, longest) int64 arrays.
 
+        A row without a token is read as one of padding: no model attends to nothing.
         There is no attention mask when nothing is padded: attention is quicker without one.
         """
         starts, ends = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
-        width = int((ends - starts).max()) if len(rows) else 0
+        width = max(1, int((ends - starts).max())) if len(rows) else 0
         ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
         types = None if self.types is None else np.zeros_like(ids)
         for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
             ids[row, : end - start] = self.ids[start:end]
-            mask[row, : end - start] = 1
+            mask[row, : max(1, end - start)] = 1
             if types is not None and self.types is not None:
                 types[row, : end - start] = self.types[start:end]
         inputs = {"input_ids": ids}

@@ -196,8 +196,9 @@ class Loop:
             torch.manual_seed((self.options.seed * 1_000_003 + self.state.step) * self.team.size + self.team.rank)
         self.optimizer.zero_grad(set_to_none=True)
         value = self._gradients(rows)
-        if self.options.gradient_clip:
-            torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.options.gradient_clip)
+        size = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.options.gradient_clip or math.inf)
+        if not math.isfinite(float(size)):  # a step with it would spoil the weights, and the checkpoint behind it
+            raise self._diverged(float(size))
         self.optimizer.step()
         self.schedule.step()
         self.state.step += 1
@@ -262,7 +263,7 @@ class Loop:
         loss."""
         inputs = {name: torch.from_numpy(array).to(self.device) for name, array in self.data.batch(rows).items()}
         targets = self.targets.take(rows)
-        share = _weight(targets) / whole if whole else 1.0
+        share = _weight(targets) / max(1, whole)  # a whole batch without a word to tag teaches nothing
         if not share:
             return 0.0
         targets = targets.to(self.device)
@@ -299,7 +300,7 @@ class Loop:
     def _diverged(self, value: float) -> TrainingError:
         rate = self.options.learning_rate
         return TrainingError(
-            f"The loss became {value} in step {self.state.step + 1}; the weights are no longer usable.",
+            f"The loss or its gradient became {value} in step {self.state.step + 1}: nothing is learned from there on.",
             f"Start it again with a lower learning rate, e.g. {rate / 4:g} (it was {rate:g}).",
         )
 

@@ -72,6 +72,8 @@ class Team:
         known = torch.tensor([weight.grad is not None for weight in weights.values()], device=self.device).float()
         distributed.all_reduce(known)
         moved = [weight for weight, number in zip(weights.values(), known.tolist(), strict=True) if number]
+        if not moved:
+            return
         every = torch.cat([torch.zeros_like(w).flatten() if w.grad is None else w.grad.flatten() for w in moved])
         distributed.all_reduce(every)
         start = 0

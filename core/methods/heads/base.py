@@ -77,13 +77,13 @@ class Targets:
     """Target of padding, which no loss counts."""
 
     def take(self, rows: np.ndarray) -> torch.Tensor:
-        """Targets of a batch: (len(rows), ...), padded to the longest row where rows have several."""
+        """Targets of a batch: (len(rows), ...), padded to the longest row, and to one, where rows have several."""
         import torch
 
         if self.offsets is None:
             return self.every[rows]
         starts, ends = self.offsets[rows], self.offsets[rows + 1]
-        width = int((ends - starts).max()) if len(rows) else 0
+        width = max(1, int((ends - starts).max())) if len(rows) else 0
         padded = torch.full((len(rows), width, *self.every.shape[1:]), self.filler, dtype=self.every.dtype)
         for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
             padded[row, : end - start] = self.every[start:end]

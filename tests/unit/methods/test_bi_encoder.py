@@ -210,3 +210,39 @@ def test_grade_losses(three):
     assert float(GradeLoss(three, scale=2.0)(vectors, torch.arange(3))) == pytest.approx(ordered, abs=1e-6)
     squared = np.mean((cosines - np.array([0.9, 0.6, 0.2])) ** 2)
     assert float(GradeLoss(three, ordered=False)(vectors, torch.arange(3))) == pytest.approx(squared, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["ranking", "order", "distance"])
+def test_a_batch_in_parts_teaches_what_the_whole_batch_does(
+    tune: Callable[..., BiEncoderPredictor], context: Any, tmp_path: Path, loss: str
+) -> None:
+    data = pair_data(24, 12) if loss == "ranking" else pair_data(24, 12, lambda same: 0.9 if same else 0.1)
+    options = {"epochs": 2, "loss": loss, "optimizer": "sgd", "learning_rate": 0.05, "half_precision": False}
+    learned = []
+    for parts in (1, 5):
+        context.notes.clear()
+        model = tune(data, accumulation=parts, **options)
+        losses = [note["loss"] for note in context.notes if note["kind"] == "step"]
+        learned.append((losses, model.embed(data.dev.texts)))
+    (whole, vectors), (parted, others) = learned
+    assert whole == pytest.approx(parted, abs=2e-4) and np.allclose(vectors, others, atol=1e-4)
+
+
+def test_both_readings_of_a_part_drop_the_same_signals(
+    tune: Callable[..., BiEncoderPredictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.training.contrastive import PairLoop
+
+    forward, seen = PairLoop._forward, []
+
+    def listen(self: PairLoop, inputs: Any) -> torch.Tensor:
+        found = forward(self, inputs)
+        seen.append((found.detach().clone(), found.requires_grad))
+        return found
+
+    monkeypatch.setattr(PairLoop, "_forward", listen)
+    tune(pair_data(16, 12), epochs=1, accumulation=2, dropout=0.3)
+    first, second = ([vectors for vectors, learns in seen if learns is kind] for kind in (False, True))
+    assert len(first) == len(second) >= 4
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    assert not torch.equal(first[0], first[1])

@@ -73,30 +73,41 @@ def bases(tiny_bases: Path, tiny_writers: Path, tmp_path_factory: pytest.TempPat
     return {"bert": tiny_bases / "tiny", "gpt2": folder, **writers}
 
 
-def cases() -> list[tuple[str, str, str]]:
-    """(task, method, base) of every pair of the registry."""
-    found = []
+def cases() -> list[tuple[str, str, str, dict[str, Any]]]:
+    """(task, method, base, options) of every pair of the registry, and the variants of LoRA on three heads."""
+    heads = (("tagging", "bert"), ("pair", "bert"), ("generation", "llama"))
+    variants = ("rslora", "dora", "pissa")
+    found: list[tuple[str, str, str, dict[str, Any]]] = [
+        (task, "lora", kind, {"variant": variant}) for task, kind in heads for variant in variants
+    ]
     for task in [task.name for task in all_tasks() if task.name in KNOWN]:
         for method in all_methods(task):
             if method.name in ELSEWHERE:
                 continue
             kinds = ("bert",) if task != "generation" else WRITERS.get(method.name, ("llama", "t5"))
-            found += [(task, method.name, kind) for kind in kinds]
+            found += [(task, method.name, kind, {}) for kind in kinds]
     return found
 
 
 ELSEWHERE = ("ensemble",)
 """It joins models that are finished: tests/unit/methods/test_ensemble.py."""
+MERGED = frozenset({"lora", "adalora", "ia3"})
+"""Handed out as a plain model, their adapter beside it."""
+PLAIN = MERGED | {"full", "top_layers", "bitfit", "cross_encoder"}
+"""Handed out as a plain model."""
+ON_BASE = frozenset({"prefix_tuning", "prompt_tuning", "p_tuning"})
+"""Handed out as the base and an adapter."""
 KNOWN = ("classification", "multilabel", "relation", "tagging", "pair", "generation")
 
 
-@pytest.mark.parametrize(("task", "name", "kind"), cases())
+@pytest.mark.parametrize(("task", "name", "kind", "more"), cases())
 def test_what_is_saved_answers_as_what_was_trained(
-    task: str, name: str, kind: str, bases: dict[str, Path], context: Any, tmp_path: Path
+    task: str, name: str, kind: str, more: dict[str, Any], bases: dict[str, Path], context: Any, tmp_path: Path
 ) -> None:
     method, data = get_method(name), data_of(task)
     Options = options_for(method, task)
-    options = Options.model_validate({key: value for key, value in FEW.items() if key in Options.model_fields})
+    few = {key: value for key, value in FEW.items() if key in Options.model_fields}
+    options = Options.model_validate(few | more)
     predictor = method.fit(data, options, bases[kind] if method.needs_base else None, context)
     (folder := tmp_path / "model").mkdir()
     predictor.save(folder)
@@ -106,9 +117,12 @@ def test_what_is_saved_answers_as_what_was_trained(
     assert not [path for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".pkl", ".joblib")]
     if not isinstance(predictor, EncoderPredictor):
         return
-    if (folder / "config.json").is_file():
+    assert (folder / "config.json").is_file() == (name in PLAIN)
+    assert (folder / ADAPTER / "adapter_model.safetensors").is_file() == (name in MERGED | ON_BASE)
+    assert (folder / BASE).is_dir() == (name in ON_BASE | {"adapter"})
+    if name in PLAIN:
         alike(before, _ask(_plain(task, folder, folder), predictor, folder, data))
-    if (folder / ADAPTER).is_dir():
+    if name in MERGED | ON_BASE:
         from peft import PeftModel
 
         own = folder / BASE if (folder / BASE).is_dir() else bases[kind]

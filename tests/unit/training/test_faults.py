@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -10,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from core.durable import sha256
 from core.errors import TrainingError
 from core.methods.full import FullFineTuning
+from core.methods.neural import EncoderPredictor
 from core.settings import Settings
 from core.training import checkpoints, checks, hardware, loop, worker
 from core.training.run_folder import RunFolder
@@ -193,6 +197,49 @@ def test_a_full_disk_in_a_checkpoint_says_so_and_the_one_before_stays(folder, mo
     assert work(folder) == 0
 
 
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(folder, monkeypatch, whole, what):
+    forward, backward = loop.Loop._forward, loop.Loop._backward
+
+    def spoiled(self: loop.Loop, inputs: Any) -> Any:
+        found = forward(self, inputs)
+        return found * float("nan") if self.state.step == 4 else found
+
+    def spoils(self: loop.Loop, *arguments: Any) -> float:
+        value = backward(self, *arguments)
+        if self.state.step == 4:
+            next(p for p in self.trainable.values() if p.grad is not None).grad.view(-1)[0] = float("inf")
+        return value
+
+    monkeypatch.setattr(loop.Loop, *(("_forward", spoiled) if what == "loss" else ("_backward", spoils)))
+    assert work(folder) == 1
+    status = state_of(folder)
+    assert status.state == "failed" and status.resumable and "in step 5" in status.error
+    assert "lower learning rate, e.g. 0.00025 (it was 0.001)" in status.hint
+    last = checkpoints.latest(folder.checkpoints)
+    assert last is not None and int(last.name) == 4
+    assert all(bool(tensor.isfinite().all()) for tensor in load_file(last / "weights.safetensors").values())
+    monkeypatch.undo()
+    assert work(folder) == 0 and whole.setdefault("weights", weights(folder)) == weights(folder)
+
+
+def test_a_stop_while_the_model_is_saved_lets_it_be_finished(folder, monkeypatch):
+    context = worker.WorkerContext(folder, folder.config(), "cpu")
+    real = EncoderPredictor.save
+
+    def save(self: EncoderPredictor, directory: Path) -> None:
+        context.ask_stop()
+        real(self, directory)
+
+    monkeypatch.setattr(EncoderPredictor, "save", save)
+    assert worker._outcome(folder, folder.config(), context) == 0
+    assert state_of(folder).state == "stopped" and state_of(folder).resumable
+    assert folder.model_is_complete() and folder.result() is None
+    monkeypatch.undo()
+    monkeypatch.setattr(FullFineTuning, "fit", lambda *_: pytest.fail("trained again"))
+    assert work(folder) == 0 and state_of(folder).state == "finished"
+
+
 def test_the_time_left_after_a_resume_is_that_of_this_session(folder, monkeypatch):
     context = worker.WorkerContext(folder, folder.config(), "cpu")
     context._ended.set()  # no heartbeat looks at the clock
@@ -213,6 +260,25 @@ def test_texts_without_anything_to_read(folder, monkeypatch, tmp_path):
     assert notes == ["50.0% of the training texts have no visible character; cleaning finds them"]
     with pytest.raises(TrainingError, match="None of the training texts"):
         checks.check_texts(["\u200b", ""], context)
+
+
+def test_a_run_reads_texts_without_a_token(folder, bases, monkeypatch):
+    real = RunFolder.data
+
+    def empty(self: RunFolder) -> Any:
+        data = real(self)
+        for rows in (data.train, data.dev, data.test):
+            rows.texts[::2] = ["\u200b", ""] * (len(rows) // 4)
+        return data
+
+    facts = json.loads((bases / "tiny" / "tokenizer.json").read_text())
+    (bases / "tiny" / "tokenizer.json").write_text(json.dumps({**facts, "post_processor": None}))  # no [CLS], no [SEP]
+    monkeypatch.setattr(RunFolder, "data", empty)
+    assert work(folder) == 0, folder.status()
+    notes = [event["message"] for event in folder.events() if event["kind"] == "note"]
+    assert "50.0% of the training texts have no visible character; cleaning finds them" in notes
+    losses = [event["loss"] for event in folder.events() if event["kind"] == "step"]
+    assert len(losses) == 6 and np.isfinite(losses).all()
 
 
 def test_texts_that_are_all_longer_than_the_model_are_cut_and_it_is_said(folder, monkeypatch):
