@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from safetensors.numpy import save_file
 from streamlit.testing.v1 import AppTest
@@ -16,6 +21,7 @@ from core.methods import USUAL, all_methods
 from core.methods.base import options_for
 from core.project import Project
 from core.run import Run
+from core.training.run_folder import WorkerStatus
 from core.workspace import Workspace
 from studio import session
 
@@ -189,6 +195,42 @@ def test_a_copy_of_a_run_fills_the_form(open_trained: Open, trained: Project) ->
                 one.stop()
                 one.delete()
         trained.workspace.continue_queue()
+
+
+def test_a_worker_without_a_sign_of_life_is_explained_until_it_goes_on(
+    open_trained: Open, trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.training.runner.STALLED_AFTER", 0.2)
+    trained.workspace.pause_queue()
+    run = trained.train(trained.versions()[0], method="baseline", seed=21)
+    folder = trained.workspace.runner.folder(run.id)
+    with psutil.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as silent:
+        try:
+            folder.write_process(silent.pid, silent.create_time())
+            folder.write_status(WorkerStatus(message="faking"))
+            folder.unqueue()
+            time.sleep(0.3)
+            app = open_trained("train")
+            (said,) = [error.value for error in app.error]
+            assert "no sign of life for" in said and "goes on by itself" in said and "stop the run" in said
+            os.utime(folder.path / "status.json", (time.time() + 60, time.time() + 60))  # it beats again
+            assert run.state == "running" and not app.run().error
+        finally:
+            silent.kill()
+    run.wait(timeout=10)
+    run.delete()
+    trained.workspace.continue_queue()
+
+
+def test_labels_that_changed_after_a_version_was_frozen_are_named(open_page: Open, project: Project) -> None:
+    project.add_items([{"text": f"{label} {i}", "label": label} for i in range(9) for label in ("refund", "delivery")])
+    project.freeze()
+    assert not open_page("train").warning
+    project.rename_label("refund", "money back")
+    (warning,) = [one.value for one in open_page("train").warning]
+    assert "The labels changed since this version was frozen" in warning and "gives refund" in warning
+    project.freeze()
+    assert not open_page("train").warning
 
 
 def test_the_finished_run_opens_its_report(open_trained: Open, trained: Project) -> None:
