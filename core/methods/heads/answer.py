@@ -108,9 +108,10 @@ class AnswerHead(Head):
                 return_token_type_ids=with_types,
             )
             for window, row in enumerate(out["overflow_to_sample_mapping"]):
-                tokens = np.asarray(out["input_ids"][window], dtype=np.int32)
-                within = np.array([part == 1 for part in out.sequence_ids(window)])
-                places = np.asarray(out["offset_mapping"][window], dtype=np.int64).reshape(-1, 2)
+                # Without a token, as tokenizers that put nothing around a text have it, there is one of padding.
+                tokens = np.asarray(out["input_ids"][window] or [tokenizer.pad_token_id or 0], dtype=np.int32)
+                within = np.array([part == 1 for part in out.sequence_ids(window)] or [False])
+                places = np.asarray(out["offset_mapping"][window] or [(0, 0)], dtype=np.int64).reshape(-1, 2)
                 within &= places[:, 1] > places[:, 0]
                 ids.append(tokens)
                 spots.append(np.where(within[:, None], places, -1))
@@ -118,7 +119,7 @@ class AnswerHead(Head):
                 first = np.flatnonzero(tokens == tokenizer.cls_token_id)
                 firsts.append(int(first[0]) if len(first) else 0)
                 if with_types:
-                    types.append(np.asarray(out["token_type_ids"][window], dtype=np.int8))
+                    types.append(np.asarray(out["token_type_ids"][window] or [0], dtype=np.int8))
         encoded = Encoded(
             ids=np.concatenate(ids) if ids else np.zeros(0, np.int32),
             types=np.concatenate(types) if types else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -80,6 +83,44 @@ def test_two_learn_what_one_learns_and_stop_and_go_on_together(work):
     assert first["metrics"]["test"] == pytest.approx(second["metrics"]["test"], abs=1e-4)
     steps = [event["step"] for event in cut.events() if event["kind"] == "step"]
     assert steps == list(range(1, 28))
+
+
+def tagged_version(folder: Path) -> Path:
+    """Rows to tag, short and long ones side by side: a mean over rows is not one over words."""
+    folder.mkdir()
+    for first, (split, rows) in enumerate({"train": 21, "dev": 4, "test": 4}.items()):
+        texts = [f"hello my parcel {'is so very late now ' * (row % 4)}" for row in range(rows)]
+        table = {
+            "item_id": pa.array(range(100 * first, 100 * first + rows), pa.int64()),
+            "text": pa.array(texts, pa.string()),
+            "text_b": pa.array([None] * rows, pa.string()),
+            "value": pa.array([json.dumps([[6, 15, "item"]])] * rows, pa.string()),
+        }
+        pq.write_table(pa.table(table), folder / f"{split}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "options", "apart"),
+    [
+        ("lora", "classification", {"optimizer": "adamw", "learning_rate": 1e-3, "lora_dropout": 0.0}, 2e-3),
+        ("full", "tagging", {}, 2e-5),
+    ],
+)
+def test_two_share_every_kind_of_training(tmp_path, tiny_bases, toy_version, make_config, method, task, options, apart):
+    version = toy_version(train=21) if task == "classification" else tagged_version(tmp_path / "tagged")
+    labels = {"labels": ["item"]} if task == "tagging" else {}
+    curves = []
+    for count in (1, 2):
+        config = make_config(
+            id=f"by{count}", method=method, task=task, bases=str(tiny_bases), cache=str(tmp_path / "cache"),
+            options={**OPTIONS, "epochs": 2, **options, "processes": count}, **labels,
+        )  # fmt: skip
+        folder = RunFolder.create(tmp_path / "runs", config, version)
+        assert worker._outcome(folder, config, worker.WorkerContext(folder, config, "cpu")) == 0, folder.status()
+        curves.append([event["loss"] for event in folder.events() if event["kind"] == "step"])
+    assert len(curves[0]) == 6 and curves[0] == pytest.approx(curves[1], abs=apart)
+    assert curves[0][-1] < curves[0][0] - 100 * apart, "what is compared has moved"
 
 
 ENDS = """
