@@ -12,7 +12,9 @@ import pytest
 
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, answers_of
+from core.methods.full import FullFineTuning, FullOptions
 from core.methods.heads import head_for
+from core.methods.lora import Lora, LoraOptions
 from tests.unit.methods.test_switches import data_of
 
 QUICK: dict[str, Any] = {"epochs": 1, "batch_size": 2, "learning_rate": 1e-3, "max_length": 24}
@@ -57,8 +59,8 @@ def test_all_texts_longer_than_the_model_are_tagged_without_losing_a_word(tiny_b
     text = "where is my parcel " * 40
     spans = [(start, start + 9, "item") for start in range(9, len(text), 19)]
     rows = Rows([1, 2, 3], [text] * 3, [spans] * 3)
-    full = get_method("full")
-    options = full.Options(epochs=25, batch_size=8, learning_rate=1e-2, max_length=512, patience=0, dropout=0.0)
+    full = FullFineTuning()
+    options = FullOptions(epochs=25, batch_size=8, learning_rate=1e-2, max_length=512, patience=0, dropout=0.0)
     predictor = full.fit(TrainingData(data.task, data.labels, rows, rows, rows), options, tiny_bases / "tiny", context)
     (told,) = [note for note in context.notes if note["kind"] == "data"]
     assert told["truncated"] == 0.0 and told["rows"] > 9, "windows of what the model can read"
@@ -68,14 +70,14 @@ def test_all_texts_longer_than_the_model_are_tagged_without_losing_a_word(tiny_b
 
 
 def test_all_prompts_longer_than_the_model_are_cut_and_it_is_said(tiny_writers: Path, context: Any) -> None:
-    data, lora = data_of("generation"), get_method("lora")
+    data, lora = data_of("generation"), Lora()
     rows = Rows([1, 2, 3], ["find the cup " * 60] * 3, ["ok, cup!"] * 3)
     some = TrainingData(data.task, [], rows, rows, rows)
-    predictor = lora.fit(some, lora.Options(epochs=1, max_length=512), tiny_writers / "llama", context)
+    predictor = lora.fit(some, LoraOptions(epochs=1, max_length=512), tiny_writers / "llama", context)
     notes = [note["message"] for note in context.notes if note["kind"] == "note"]
     assert "100.0% of the texts are longer than 256 tokens and were cut" in notes
-    reading = head_for("generation", []).read_rows(predictor.model, predictor.tokenizer, rows, 256)  # type: ignore[attr-defined]
+    reading = head_for("generation", []).read_rows(predictor.model, predictor.tokenizer, rows, 256)
     turns: Any = reading.encoded
-    kept = predictor.tokenizer.decode(turns.response(0), skip_special_tokens=True)  # type: ignore[attr-defined]
+    kept = predictor.tokenizer.decode(turns.response(0), skip_special_tokens=True)
     assert kept.strip() == "ok, cup!" and turns.lengths.max() <= 256, "the prompt is cut, not what is learned"
     assert isinstance(answers_of(predictor, data.task, rows.texts[:1]).values[0], str)

@@ -69,7 +69,7 @@ def test_dev_is_scored_in_smaller_parts_with_the_same_figures(
             raise FULL
         return (forward if isinstance(self, Encoder) else batch)(self, rows)
 
-    monkeypatch.setattr(*((Encoded, "batch") if name == "full" else (Encoder, "_forward")), greedy)
+    monkeypatch.setattr(Encoded if name == "full" else Encoder, "batch" if name == "full" else "_forward", greedy)
     for one, other in zip(plain, figures(), strict=True):
         assert one == pytest.approx(other, abs=1e-4)
     told = [note["message"] for note in context.notes if "Memory ran out" in note.get("message", "")]

@@ -14,6 +14,7 @@ from core.methods import all_methods, get_method
 from core.methods.base import Rows, TrainingData, idle_options, options_for
 from core.methods.full import FullOptions
 from core.methods.heads import head_for
+from core.methods.lora import LoraOptions
 from core.methods.neural import EncoderPredictor, NeuralOptions, _shown_rows
 from core.tasks import all_tasks, get_task
 from core.tasks.answers import answer_at
@@ -130,6 +131,6 @@ def test_options_that_do_nothing_for_a_task_are_not_in_its_record() -> None:
 def test_two_answers_need_dropout_to_differ(learned: Callable[..., list[float]]) -> None:
     with pytest.raises(ValueError, match="R-Drop compares two answers under dropout, and dropout is 0"):
         NeuralOptions(r_drop=1.0, dropout=0.0)
-    get_method("lora").Options(r_drop=1.0, dropout=0.0)  # its matrices have a dropout of their own
+    LoraOptions(r_drop=1.0, dropout=0.0)  # its matrices have a dropout of their own
     with pytest.raises(TrainingError, match="nothing is dropped in the parts that learn"):
         learned("generation", "prefix_tuning", r_drop=1.0)

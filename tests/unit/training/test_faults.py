@@ -208,7 +208,8 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(folder, monkey
     def spoils(self: loop.Loop, *arguments: Any) -> float:
         value = backward(self, *arguments)
         if self.state.step == 4:
-            next(p for p in self.trainable.values() if p.grad is not None).grad.view(-1)[0] = float("inf")
+            gradient = next(p.grad for p in self.trainable.values() if p.grad is not None)
+            gradient.view(-1)[0] = float("inf")
         return value
 
     monkeypatch.setattr(loop.Loop, *(("_forward", spoiled) if what == "loss" else ("_backward", spoils)))
