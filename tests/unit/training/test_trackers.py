@@ -21,7 +21,8 @@ def note(*what):
         file.write(json.dumps(what) + "\\n")
 """
 FAKES = {
-    # The calls that the adapters make, with the signatures of wandb 0.31, mlflow 3.17 and trackio 0.43.
+    # The calls that the adapters make, with the signatures of wandb 0.31, mlflow 3.17 and trackio 0.43; with these
+    # packages themselves the same exports were made and read back by hand, once and again over the first.
     "wandb": """
 class Run:
     def __enter__(self): return self
