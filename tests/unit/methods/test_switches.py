@@ -15,7 +15,8 @@ from core.methods.base import Rows, TrainingData, idle_options, options_for
 from core.methods.full import FullOptions
 from core.methods.heads import head_for
 from core.methods.lora import LoraOptions
-from core.methods.neural import EncoderPredictor, NeuralOptions, _shown_rows
+from core.methods.neural import EncoderPredictor, _shown_rows
+from core.methods.neural_options import NeuralOptions
 from core.tasks import all_tasks, get_task
 from core.tasks.answers import answer_at
 from tests.unit.conftest import WORDS

@@ -120,7 +120,7 @@ def test_two_share_every_kind_of_training(tmp_path, tiny_bases, toy_version, mak
         assert worker._outcome(folder, config, worker.WorkerContext(folder, config, "cpu")) == 0, folder.status()
         curves.append([event["loss"] for event in folder.events() if event["kind"] == "step"])
     assert len(curves[0]) == 6 and curves[0] == pytest.approx(curves[1], abs=apart)
-    assert curves[0][-1] < curves[0][0] - 100 * apart, "what is compared has moved"
+    assert curves[0][-1] < curves[0][0] - 20 * apart, "what is compared has moved"
 
 
 ENDS = """
