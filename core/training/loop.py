@@ -284,7 +284,7 @@ class Loop:
         again = getattr(self.options, "r_drop", 0.0)
         if again and self.divergence is not None:
             other = self._forward(inputs)
-            if self.state.step == 0 and torch.equal(logits, other):
+            if self.state.step == 1 and torch.equal(logits, other):  # before the first step LoRA adds nothing to drop
                 raise TrainingError(
                     "R-Drop compares two answers under dropout, and nothing is dropped in the parts that learn.",
                     "Start it again with more dropout, with another method, or without R-Drop.",
