@@ -124,9 +124,9 @@ def _list(found: list[Found], candidates: int, milliseconds: float) -> None:
         hide_index=True,
         column_config={
             "rank": column.NumberColumn(_("Rank"), width=60),
+            "score": column.ProgressColumn(_("Probability of a match"), width=170, **PERCENT),
             "text": column.TextColumn(_("Text"), width="large"),
-            "score": column.ProgressColumn(_("Probability of a match"), **PERCENT),
-            "before": column.NumberColumn(_("Rank before reading"), width=120),
+            "before": column.NumberColumn(_("Rank before reading"), width=150),
         },
         alt=_("What was found"),
     )
@@ -138,5 +138,5 @@ def found_frame(found: list[Found]) -> pd.DataFrame:
         {"rank": rank, "text": one.text, "score": 100 * one.score, "before": one.rank_before}
         for rank, one in enumerate(found, start=1)
     ]
-    frame = pd.DataFrame(rows, columns=["rank", "text", "score", "before"])
+    frame = pd.DataFrame(rows, columns=["rank", "score", "text", "before"])
     return frame.drop(columns="before") if frame["before"].isna().all() else frame

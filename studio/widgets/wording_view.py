@@ -131,7 +131,7 @@ def show_exchanges(result: Evaluation, beside: Mapping[str, Evaluation]) -> None
         said |= {name: answers[exchange.item_id] for name, answers in others.items() if exchange.item_id in answers}
         with st.container(border=True):
             st.markdown(f"**{escape(exchange.prompt, 600)}**")
-            with st.grid(len(said), min_column_width=200):
+            with st.grid(len(said), min_column_width=160):
                 for name, text in said.items():
                     with st.container(gap="xsmall"):
                         st.caption(name)
