@@ -146,7 +146,7 @@ def rank_scores(rows: Rows, ranking: Ranking, depth: int) -> list[float | None]:
     What one model reached for a text can so be held against what another one reached.
     """
     pairs = Pairs.of(rows, chains=False)
-    place = {int(pairs.first[row]): int(row) for row in reversed(pairs.matches)}
+    place = {int(pairs.first[row]): int(row) for row in pairs.matches[::-1]}
     found: list[float | None] = [None] * len(rows)
     for query, score in zip(asked_of(pairs, ranking.queries), ranking.reciprocal_rank(depth), strict=True):
         found[place[int(query)]] = float(score)

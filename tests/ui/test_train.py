@@ -225,11 +225,17 @@ def test_every_question_has_its_form(open_trained: Open, trained: Project, ask: 
     assert len(trained.experiments()) == before
 
 
+def charts_of(app: AppTest) -> list[dict[str, Any]]:
+    """The Plotly figures of a page, in order."""
+    found: Any = app.get("plotly_chart")
+    return [json.loads(chart.proto.spec) for chart in found]
+
+
 def test_a_finished_search_shows_its_way_and_its_best_options(open_trained: Open, trained: Project) -> None:
     experiment = trained.search(trained.versions()[0], "baseline", trials=2, varied=["C"]).wait(120)
     app = open_trained("train", how="several", experiment=experiment.id)
     assert not app.error and not app.exception
-    history, options = (json.loads(chart.proto.spec) for chart in app.get("plotly_chart")[:2])
+    history, options = charts_of(app)[:2]
     assert len(history["data"][0]["x"]) == 2 and len(options["data"][0]["x"]) == 2
     assert any(text.value.startswith("Best: C ") for text in app.markdown)
     best = max(experiment.trials, key=lambda trial: trial.value or 0.0)
@@ -297,12 +303,12 @@ def test_runs_at_work_are_drawn_in_one_picture_and_the_next_goes_first(open_trai
         for how in ("one", "several"):
             app = open_trained("train", how=how, method="baseline", experiment="all")
             assert not app.error and not app.exception
-            charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+            charts = charts_of(app)
             drawn = next(chart for chart in charts if len({trace.get("name") for trace in chart["data"]}) == 2)
             assert len(drawn["data"]) == 4, "loss and dev figure of each"
             choice = next(box for box in app.multiselect if box.key == f"curves_of_{runs[-1].id}")
             choice.set_value(choice.value[:1]).run()
-            charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+            charts = charts_of(app)
             assert not [chart for chart in charts if len({trace.get("name") for trace in chart["data"]}) == 2]
         app = open_trained("train", how="one", method="baseline")
         app.toggle(key="train_first").set_value(True).run()
