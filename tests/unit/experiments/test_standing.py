@@ -188,7 +188,8 @@ MANY = 40
 
 def test_spans_are_ranked_by_span_f1_not_by_words_outside_of_spans() -> None:
     gold = [[(0, 4, "A")] if row % 10 == 0 else [] for row in range(MANY)]
-    silent, eager = [[] for _ in gold], [[(0, 4, "A")] if row % 10 < 4 else [] for row in range(MANY)]
+    silent: list[Any] = [[] for _ in gold]
+    eager = [[(0, 4, "A")] if row % 10 < 4 else [] for row in range(MANY)]
     found = first_of("tagging", gold, ["A"], {"values": eager}, {"values": silent})
     assert measured_accuracy("tagging", gold, ["A"], silent) > measured_accuracy("tagging", gold, ["A"], eager)
     assert found.contenders[0].method == "features" and found.contenders[0].figure == "entity_f1"
