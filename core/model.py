@@ -12,13 +12,15 @@ from core.data.text import check_text
 from core.durable import clear_disk_errors, read_json, verify
 from core.errors import InputError, ModelError, NotFoundError, RefusedError
 from core.evaluation import Evaluation, evaluate
-from core.evaluation.retrieval import Ranking, measure
+from core.evaluation.retrieval import DEPTHS, Ranking, measure
 from core.inference.card import card
 from core.methods import FROZEN
+from core.methods.base import Rows
+from core.methods.pairs import rank_scores
 from core.records import Found, ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
 from core.tasks.base import Forming
-from core.tasks.pair import Pair
+from core.tasks.pair import RANKED, Pair
 from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -244,7 +246,14 @@ class Model:
             name=self.title,
             extra={name: table.column(name).to_pylist() for name in set(table.column_names) - PREDICTION_COLUMNS},
         )
-        return found.model_copy(update={"retrieval": measure(Ranking.of_lists(*ranked))}) if ranked else found
+        if ranked is None:
+            return found
+        ranking = Ranking.of_lists(*ranked)
+        more: dict[str, Any] = {"retrieval": measure(ranking)}
+        if found.counts == RANKED:
+            scores_of = dict(zip(rows.ids, rank_scores(Rows(**vars(rows)), ranking, DEPTHS[-1]), strict=True))
+            more["row_scores"] = [scores_of[item] for item in ids]
+        return found.model_copy(update=more)
 
     @property
     def title(self) -> str:

@@ -19,7 +19,7 @@ from studio.widgets.answers_view import show_replies
 from studio.widgets.basics import page_header
 from studio.widgets.choice import url_choice
 from studio.widgets.model_picker import model_name, model_picker, require_models, version_numbers
-from studio.widgets.ranking_view import show_ranking
+from studio.widgets.ranking_view import LEADING, show_ranking
 from studio.widgets.report_view import (
     show_beside,
     show_classes,
@@ -108,11 +108,11 @@ champion = next((other for other in models if other.info.champion and other.id !
 show_verdict(get_verdict(result, get_evaluation(champion, split) if champion else None), result.warnings)
 if result.baseline is None and model.info.method != "baseline":
     st.caption(_("The baseline of this version is still being trained; it appears here by itself."))
-if result.wording is None:
-    show_figures(result)
-else:
-    show_wording(result)
-show_ranking(result)
+shown = [show_figures if result.wording is None else show_wording, show_ranking]
+if result.headline[0] in LEADING:  # the figure that counts comes first
+    shown.reverse()
+for show in shown:
+    show(result)
 parts = {"beside": _("Side by side")}
 if result.replies:
     parts |= {"replies": _("Read the answers")}

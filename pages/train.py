@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
+from core.errors import RefusedError
 from core.methods.base import Estimate, Method, options_for
 from core.project import Project, Version
 from studio import session
@@ -20,6 +22,7 @@ from studio.widgets.base_picker import base_picker, chosen_base
 from studio.widgets.basics import empty_state, page_header
 from studio.widgets.choice import url_choice
 from studio.widgets.cost_line import show_cost
+from studio.widgets.curves_view import curves_together
 from studio.widgets.device_picker import device_picker
 from studio.widgets.experiment_form import experiment_form
 from studio.widgets.experiment_view import experiment_view
@@ -107,6 +110,9 @@ def one_model(project: Project, version: Version) -> None:
         if why := project.unsuited(method.name, base):
             st.warning(escape(phrase(why)), icon=":material/block:")
         show_cost(get_estimate(version, method.name, base, options, device))
+        first = bool(project.workspace.queue()) and st.toggle(
+            _("Put it first in line"), key="train_first", help=_("Other runs wait; this one begins before them.")
+        )
         if st.button(
             _("Start training"),
             type="primary",
@@ -115,11 +121,15 @@ def one_model(project: Project, version: Version) -> None:
             disabled=choice is None or why is not None,
         ):
             run = project.train(version, method=method.name, base=base, device=device, **options)
+            if first:
+                with suppress(RefusedError):  # it has begun already
+                    run.move(1)
             st.toast(_("Queued. It trains in the background."), icon=":material/check:")
             st.session_state[session.TRAIN_STARTED] = run.id
         started = st.session_state.get(session.TRAIN_STARTED)
         if started:
             run_queue(project, only=started)
+    curves_together(project, version)
     run_queue(project, without=started)
 
 

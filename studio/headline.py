@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from studio.i18n import _, number, percent
+from core.evaluation.report import figure_titles
+from studio.i18n import _, number, percent, translator
 
 
 def headline(metrics: Mapping[str, float]) -> str:
-    """The figure to name first; empty where nothing was measured."""
-    if "rouge_l" in metrics:
+    """The figure by which the task judges models, which is the first; empty where nothing was measured."""
+    name = next(iter(metrics), "")
+    if name == "rouge_l":
         alike = _("{share} alike").format(share=percent(metrics["rouge_l"]))
         surprise = metrics.get("perplexity")
         return alike if surprise is None else f"{alike}, " + _("perplexity {n}").format(n=number(surprise, 2))
-    if "answer_f1" in metrics:
+    if name == "answer_f1":
         return _("F1 {share}").format(share=percent(metrics["answer_f1"]))
-    accuracy = metrics.get("accuracy")
-    return "" if accuracy is None else _("{accuracy} right").format(accuracy=percent(accuracy))
+    if name and name != "accuracy":
+        return f"{figure_titles(translator()).get(name, name)} {percent(metrics[name])}"
+    return _("{accuracy} right").format(accuracy=percent(metrics["accuracy"])) if name else ""
 
 
 def goodness(metrics: Mapping[str, float]) -> float:
     """What models of one task are ranked by, higher is better."""
-    return next((metrics[name] for name in ("rouge_l", "answer_f1", "accuracy") if name in metrics), 0.0)
+    return next(iter(metrics.values()), 0.0)

@@ -92,6 +92,21 @@ def correlation_interval(correlation: float, rows: int) -> tuple[float, float]:
     return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
 
 
+def correlation_parts(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(n,) each row's part in Spearman's correlation of two arrays (n,), which is the mean of the parts.
+
+    The parts are the influence function of the correlation of the ranks (Devlin, Gnanadesikan & Kettenring 1975), so
+    that resampling rows moves their mean as it moves the correlation. 0 where one of the arrays never changes.
+    """
+    from scipy.stats import rankdata, zscore
+
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return np.zeros(len(first))
+    a, b = zscore(rankdata(first)), zscore(rankdata(second))
+    correlation = float(np.mean(a * b))
+    return np.asarray(correlation + a * b - correlation * (a**2 + b**2) / 2)
+
+
 def lowest_plausible(rows: int) -> float:
     """Lower end of the 95 % interval of a share when all ``rows`` were right (Wilson 1927).
 

@@ -131,14 +131,19 @@ class Evaluation(Record):
     mistakes: list[Mistake] = Field(default_factory=list, description="Most confident mistakes first.")
     calibration: Calibration | None = None
     warnings: list[Message] = Field(default_factory=list, description="What a reader must know before trusting this.")
+    counts: str = Field(
+        default="",
+        description="Name of the figure by which the model is judged, as its task says; empty: the first of figures, "
+        "else accuracy.",
+    )
     figures: dict[str, float] = Field(
         default_factory=dict,
         description="Other main figures of the task by name, the headline first, e.g. entity_f1; 0 to 1 unless named.",
     )
     row_scores: list[float | None] = Field(
         default_factory=list,
-        description="How well each row was answered, 0 to 1, where right or wrong says too little; models are then "
-        "compared by their mean. None: the model was not asked.",
+        description="How well each row was answered, where right or wrong says too little; models are then compared by "
+        "their mean. 0 to 1; for grades, the row's part in the rank correlation. None: the model was not asked.",
     )
     agreement: Agreement | None = Field(default=None, description="For graded pairs.")
     retrieval: Retrieval | None = Field(
@@ -167,12 +172,29 @@ class Evaluation(Record):
     @property
     def headline(self) -> tuple[str, float]:
         """Name and value of the figure that a reader asks for first."""
-        return next(iter(self.figures.items()), ("accuracy", self.accuracy))
+        measured = [name for name in (self.counts, *self.figures) if self.find(name) is not None]
+        name = next(iter(measured), "accuracy")
+        return name, self.figure(name)
+
+    def find(self, name: str) -> float | None:
+        """A main figure by its name; None when this evaluation has none of that name."""
+        if name == "spearman" and self.agreement is not None:
+            return self.agreement.spearman
+        ranked = self.retrieval.figures if self.retrieval else {}
+        value: float | None = self.figures.get(name, ranked.get(name, getattr(self, name, None)))
+        return value
 
     def figure(self, name: str) -> float:
-        """A main figure by its name; 0 when this evaluation has none of that name."""
-        value: float = self.figures.get(name, getattr(self, name, 0.0))
-        return value
+        """The same, 0 when there is none of that name."""
+        return self.find(name) or 0.0
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """95 % interval of a main figure; twice the figure itself where none was worked out."""
+        if name == "spearman" and self.agreement is not None:
+            return self.agreement.low, self.agreement.high
+        value = self.figure(name)
+        ranked = self.retrieval.intervals if self.retrieval else {}
+        return self.intervals.get(name) or ranked.get(name) or (value, value)
 
     @property
     def entity_f1(self) -> float:

@@ -21,6 +21,7 @@ def figure_titles(translate: Translate) -> dict[str, str]:
     """What the figures of ``Evaluation.figures`` are called."""
     _ = translate
     return {
+        "accuracy": _("Accuracy"),
         "micro_f1": _("Micro F1"),
         "macro_f1": _("Macro F1"),
         "weighted_f1": _("Weighted F1"),
@@ -36,6 +37,9 @@ def figure_titles(translate: Translate) -> dict[str, str]:
         "answerable_f1": _("F1, where there is an answer"),
         "answerable_exact": _("Exact, where there is an answer"),
         "unanswerable_right": _("Right, where there is none"),
+        "spearman": _("Rank correlation"),
+        "mrr@10": _("MRR at 10"),
+        "rouge_l": "ROUGE-L",
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from core.errors import RefusedError
 from core.evaluation import texts
 from core.evaluation.answers import evaluate_answers
-from core.evaluation.bootstrap import Outcomes, correlation_interval, interval, lowest_plausible
+from core.evaluation.bootstrap import Outcomes, correlation_interval, correlation_parts, interval, lowest_plausible
 from core.evaluation.bootstrap import scores as resampled_scores
 from core.evaluation.judged import Judged
 from core.evaluation.multilabel import evaluate_multilabel
@@ -19,7 +19,7 @@ from core.evaluation.records import Agreement, ConfusedPair, Evaluation, Mistake
 from core.evaluation.spans import evaluate_spans
 from core.tasks.base import Task
 from core.tasks.generation import Generation
-from core.tasks.pair import MATCH, correlations, grades, is_graded
+from core.tasks.pair import MATCH, Pair, correlations, grades, is_graded
 
 BY_VALUES: dict[str, Callable[[Judged], Evaluation]] = {
     "multilabel": evaluate_multilabel,
@@ -59,7 +59,8 @@ def evaluate(
     if (measure := BY_VALUES.get(task.name)) is not None:
         if predicted is None or not len(gold) == len(predicted) == len(ids) == len(texts):
             raise RefusedError(f"The predictions do not fit the {split} split.", "Train the model again.")
-        return measure(Judged(gold, predicted, scores, labels, ids, texts, split, name, seed, texts_b, extra or {}))
+        judged = Judged(gold, predicted, scores, labels, ids, texts, split, name, seed, texts_b, extra or {})
+        return measure(judged).model_copy(update={"counts": task.headline(gold)})
     texts = texts if texts_b is None else list(map(" ↔ ".join, zip(texts, texts_b, strict=True)))
     scores = np.asarray(scores, dtype=np.float64)
     if not len(gold) == len(scores) == len(ids) == len(texts) or scores.shape[1:] != (len(labels),):
@@ -78,11 +79,13 @@ def evaluate(
     predicted_index = scores.argmax(axis=1)
     confidence = scores[np.arange(len(scores)), predicted_index]
     confusion = _confusion(gold_index, predicted_index, len(names))
+    graded = task.name == Pair.name and is_graded(gold)
     return Evaluation(
         name=name,
         split=split,
         rows=len(gold),
         labels=names,
+        counts=task.headline(gold),
         **_figures(gold_index, predicted_index, len(names), seed),
         per_class=per_class(gold_index, predicted_index, names),
         confusion=confusion.tolist(),
@@ -93,7 +96,8 @@ def evaluate(
         item_ids=[int(i) for i in ids],
         gold=gold_index.tolist(),
         predicted=predicted_index.tolist(),
-        agreement=_agreement(gold, scores, labels) if task.name == "pair" and is_graded(gold) else None,
+        agreement=_agreement(gold, scores, labels) if graded else None,
+        row_scores=correlation_parts(grades(gold), scores[:, list(labels).index(MATCH)]).tolist() if graded else [],
     )
 
 

@@ -20,8 +20,6 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
         sentences.append(all_right(evaluation))
     if evaluation.retrieval is not None:
         sentences.append(first_places(evaluation.retrieval))
-    if evaluation.agreement is not None:
-        sentences.append(order_of_grades(evaluation.agreement))
     if evaluation.baseline is not None:
         sentences.append(beside_baseline(evaluation, evaluation.baseline))
     if champion is not None:
@@ -33,8 +31,16 @@ def verdict(evaluation: Evaluation, champion: Evaluation | None = None) -> list[
 def headline(evaluation: Evaluation) -> Message:
     """How good it is, in one sentence."""
     name, value = evaluation.headline
-    low, high = evaluation.intervals.get(name, (value, value))
+    if name == "spearman" and evaluation.agreement is not None:
+        return order_of_grades(evaluation.agreement)
+    low, high = evaluation.interval(name)
     values = {"rows": f"{evaluation.rows:,}", "low": percent(low), "high": percent(high)}
+    if name == "mrr@10" and evaluation.retrieval is not None:
+        return Message(
+            key="How early the first match comes: {value} (MRR at 10, 95 % interval {low} to {high}); 100 % would be "
+            "the first place for each of {queries} texts.",
+            values=values | {"value": percent(value), "queries": f"{evaluation.retrieval.queries:,}"},
+        )
     if name == "entity_f1":
         return Message(
             key="Finds spans with an F1 of {f1} in {rows} texts (95 % interval {low} to {high}).",

@@ -15,7 +15,7 @@ from core.durable import clear_leftovers, write_json
 from core.errors import NotFoundError, RefusedError, StudioError
 from core.evaluation.messages import Message
 from core.experiments.experiment import Experiment
-from core.experiments.records import Plan, Progress, Trial
+from core.experiments.records import STOPPED, TOO_LONG, USED_UP, Plan, Progress, Trial
 from core.experiments.search import Search
 from core.methods import COMPOSED, get_method
 
@@ -210,14 +210,17 @@ class Experiments:
             run.stop()
             return trial.model_copy(update={"left_out": why})
         if run.state == "finished":
+            if experiment.plan.kind == "search":  # it may have ended between two looks
+                self._search(experiment).note(trial.number, dev_by_epoch(run))
             return self._ended(experiment, trial, dev_value(run), None)
         return self._ended(experiment, trial, None, trial.left_out)
 
     def _why_stop(self, experiment: Experiment, trial: Trial, run: Run) -> Message | None:
         """Why a running trial should end now; None to let it go on."""
         if self._budget(experiment, trial) <= 0:
-            return Message(key="Stopped: the time was used up.")
-        if experiment.plan.kind == "search" and self._hopeless(experiment, trial, run):
+            return Message(key=STOPPED)
+        searches = experiment.plan.kind == "search"
+        if searches and self._search(experiment).hopeless(trial.number, dev_by_epoch(run)):
             return Message(key="Stopped: it fell behind the others.")
         return None
 
@@ -253,12 +256,11 @@ class Experiments:
         """Start the run of a trial, or take the one that did the same before."""
         left = self._budget(experiment, trial)
         if left <= 0:
-            return self._ended(experiment, trial, None, Message(key="Left out: the time was used up."))
+            return self._ended(experiment, trial, None, Message(key=USED_UP))
         always = trial.method == "baseline" or trial.method in COMPOSED
         if trial.expected_seconds is not None and trial.expected_seconds > left and not always:
             values = {"minutes": f"{trial.expected_seconds / 60:.1f}", "left": f"{left / 60:.1f}"}
-            why = "Left out: it would take about {minutes} minutes, and {left} were left."
-            return self._ended(experiment, trial, None, Message(key=why, values=values))
+            return self._ended(experiment, trial, None, Message(key=TOO_LONG, values=values))
         if trial.method in COMPOSED:
             trial = self._composed(experiment, trial)
         try:
@@ -324,17 +326,18 @@ class Experiments:
             )
         return self._searches[experiment.id]
 
-    def _hopeless(self, experiment: Experiment, trial: Trial, run: Run) -> bool:
-        epochs = {
-            int(event["epoch"]): float(next(iter(event["dev"].values())))
-            for event in run.events()
-            if event.get("kind") == "epoch" and event.get("dev") and event.get("epoch")
-        }
-        return self._search(experiment).hopeless(trial.number, epochs)
+
+def dev_by_epoch(run: Run) -> dict[int, float]:
+    """Headline figure on the dev split after each epoch so far; methods report it first."""
+    return {
+        int(event["epoch"]): float(next(iter(event["dev"].values())))
+        for event in run.events()
+        if event.get("kind") == "epoch" and event.get("dev") and event.get("epoch")
+    }
 
 
 def dev_value(run: Run) -> float | None:
-    """Headline figure of a finished run on the dev split, else on what it was measured on; None without any."""
+    """Headline figure of a finished run on the dev split; None without one."""
     result = run.result or {}
     figures = result.get("metrics", {}).get("dev") or {}
     return float(next(iter(figures.values()))) if figures else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.durable import new_folder, read_json, write_json
 from core.errors import NotFoundError, RefusedError, StorageError, TrainingError
-from core.experiments.records import ExperimentState, Plan, Progress, Trial
+from core.experiments.records import OUT_OF_TIME, ExperimentState, Plan, Progress, Trial
 
 if TYPE_CHECKING:
     from core.project import Project
@@ -91,6 +91,16 @@ class Experiment:
         """Seconds of work of its own runs; those that were there before cost nothing."""
         own = [trial for trial in self.trials if not trial.reused]
         return sum(run.status.seconds for trial in own if (run := self.run_of(trial)) is not None)
+
+    @property
+    def out_of_time(self) -> bool:
+        """True when it finished because its minutes were used up: more of them would go further."""
+        plan, progress = self.plan, self.progress
+        if plan.minutes is None or progress.state != "finished":
+            return False
+        if plan.kind == "search":
+            return plan.most_trials is None or len(progress.trials) < plan.most_trials
+        return any(trial.left_out is not None and trial.left_out.key in OUT_OF_TIME for trial in progress.trials)
 
     def stop(self) -> None:
         """Start nothing more; what trains now saves and stops, and goes on after ``resume``."""

@@ -11,6 +11,11 @@ from core.evaluation.messages import Message
 from core.records import Record
 
 MOST_SEEDS = 20
+USED_UP = "Left out: the time was used up."
+STOPPED = "Stopped: the time was used up."
+TOO_LONG = "Left out: it would take about {minutes} minutes, and {left} were left."
+OUT_OF_TIME = (USED_UP, STOPPED, TOO_LONG)
+"""Why a trial was not trained, or not to its end, that more minutes would change."""
 Kind = Literal["compare", "search"]
 ExperimentState = Literal["running", "stopped", "finished"]
 

@@ -103,16 +103,21 @@ class Search:
 
     def hopeless(self, number: int, epochs: dict[int, float]) -> bool:
         """Whether a running trial should be stopped, after its dev figures by epoch."""
+        trial = self.note(number, epochs)
+        return trial is not None and bool(epochs) and bool(trial.should_prune())
+
+    def note(self, number: int, epochs: dict[int, float]) -> Any:
+        """Keep the dev figures of a trial by epoch, which later ones are held against; None once it has ended."""
         import optuna
 
         frozen = self.study.trials[number]
         if frozen.state.is_finished():
-            return False
+            return None
         trial = optuna.trial.Trial(self.study, frozen._trial_id)
         for epoch, value in epochs.items():
             if epoch not in frozen.intermediate_values:
                 trial.report(value, epoch)
-        return bool(epochs) and bool(trial.should_prune())
+        return trial
 
     def _distributions(self) -> dict[str, Any]:
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution

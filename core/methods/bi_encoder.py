@@ -93,7 +93,8 @@ class BiEncoder(SentenceTuning):
     def dev_metrics(
         self, encoder: Encoder, data: TrainingData, options: BiEncoderOptions, context: RunContext
     ) -> Callable[[], dict[str, float]]:
-        """Grades: rank correlation. Otherwise how early the match comes among all second texts of the dev split."""
+        """Grades: rank correlation. Otherwise how early the match comes, and where there are counter-examples how often
+        match and no match are told apart."""
         return _dev_metrics(encoder, data, options)
 
     def finish(
@@ -146,16 +147,21 @@ def _supervision(
 
 
 def _dev_metrics(encoder: Encoder, data: TrainingData, options: BiEncoderOptions) -> Callable[[], dict[str, float]]:
-    """Grades: rank correlation. Otherwise how early the match comes among all second texts of the dev split."""
+    """Figures of the dev split by the cosines of the encoder as it is, the headline first."""
     pairs = Pairs.of(data.dev, options.chains, beside=[data.train])
-    graded = is_graded(data.dev.values)
+    graded, counter_examples = is_graded(data.dev.values), bool(pairs.refused.any())
 
     def evaluate() -> dict[str, float]:
         encoder.model.eval()
-        if graded or not len(pairs.matches):
-            return correlations(pairs.grade, _cosines(encoder, pairs, pairs.first, pairs.second))
+        figures: dict[str, float] = {}
+        if graded or counter_examples:
+            cosines = _cosines(encoder, pairs, pairs.first, pairs.second)
+            if graded or not len(pairs.matches):
+                return correlations(pairs.grade, cosines)
+            slope, intercept = cosine_line(cosines, pairs.grade)
+            figures["accuracy"] = float(((slope * cosines + intercept > 0) != pairs.refused).mean())
         found = rank_pairs(pairs, lambda queries, candidates: _similar(encoder, queries, candidates))
-        return {
+        return figures | {
             "mrr@10": float(found.reciprocal_rank(10).mean()),
             "hit_rate@1": float(found.hit_rate(1).mean()),
             "recall@10": float(found.recall(10).mean()),

@@ -128,12 +128,29 @@ def rank_pairs(
     """
     from core.evaluation.retrieval import rank_all
 
-    asked = np.unique(pairs.first[pairs.matches])
-    if len(asked) > most:
-        asked = np.sort(np.random.default_rng(0).choice(asked, most, replace=False))
+    asked = asked_of(pairs, most)
     everyone = np.arange(len(pairs.seconds))
     scores = similar([pairs.firsts[i] for i in asked], pairs.seconds)
     return rank_all(len(asked), len(everyone), scores, lambda rows: pairs.together(asked[rows], everyone))
+
+
+def asked_of(pairs: Pairs, most: int) -> np.ndarray:
+    """Indices of the first texts that are ranked: those with a match; of more than ``most``, always the same ones."""
+    asked = np.unique(pairs.first[pairs.matches])
+    return asked if len(asked) <= most else np.sort(np.random.default_rng(0).choice(asked, most, replace=False))
+
+
+def rank_scores(rows: Rows, ranking: Ranking, depth: int) -> list[float | None]:
+    """Reciprocal rank of each first text that was ranked, at its first match; None for every other row, (n,).
+
+    What one model reached for a text can so be held against what another one reached.
+    """
+    pairs = Pairs.of(rows, chains=False)
+    place = {int(pairs.first[row]): int(row) for row in pairs.matches[::-1]}
+    found: list[float | None] = [None] * len(rows)
+    for query, score in zip(asked_of(pairs, ranking.queries), ranking.reciprocal_rank(depth), strict=True):
+        found[place[int(query)]] = float(score)
+    return found
 
 
 def cosine_line(cosines: np.ndarray, grade: np.ndarray) -> tuple[float, float]:

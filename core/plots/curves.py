@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.evaluation.messages import Translate, identity, percent
+from core.evaluation.report import figure_titles
 from core.plots.look import LIGHT, Palette, finish, plain
 
 
@@ -22,7 +23,8 @@ def training_curves(
 
     An event counts when it has ``step`` and either ``loss`` or the metric (its own, or inside ``dev`` or ``metrics``).
     """
-    titles = (translate("Loss (lower is better)"), translate("Dev {metric}").format(metric=plain(metric)))
+    words = figure_titles(translate).get(metric, plain(metric))
+    titles = (translate("Loss (lower is better)"), translate("Dev {metric}").format(metric=words))
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.1)
     best: tuple[float, str] | None = None
     for number, (name, events) in enumerate(runs.items()):
@@ -47,7 +49,7 @@ def training_curves(
             best = max(best, (top, name)) if best else (top, name)
     title = translate("Not measured yet")
     if best:
-        title = translate("Best {metric} on dev so far: {value}").format(metric=plain(metric), value=percent(best[0]))
+        title = translate("Best {metric} on dev so far: {value}").format(metric=words, value=percent(best[0]))
         if len(runs) > 1:
             title += f" ({plain(best[1])})"
     figure.update_xaxes(title=translate("Step"), showgrid=False)

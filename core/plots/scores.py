@@ -173,15 +173,8 @@ def score_comparison(
         metric = next((evaluation.headline[0] for evaluation in evaluations.values()), "accuracy")
     order = sorted(evaluations.items(), key=lambda pair: pair[1].figure(metric))
     values = [evaluation.figure(metric) for _, evaluation in order]
-    ends = [
-        evaluation.intervals.get(metric, (value, value)) for (_, evaluation), value in zip(order, values, strict=True)
-    ]
-    names = {
-        "accuracy": translate("Accuracy"),
-        "macro_f1": translate("Macro F1"),
-        "weighted_f1": translate("Weighted F1"),
-        **figure_titles(translate),
-    }
+    ends = [evaluation.interval(metric) for _, evaluation in order]
+    names = figure_titles(translate)
     title = translate("Nothing was measured")
     if order:
         title = translate("{name} is best: {metric} {value}").format(

@@ -65,6 +65,12 @@ class Task(Protocol):
     def predictions(self, scores: np.ndarray, labels: Sequence[str]) -> list[Any]:
         """Values from probabilities (n, len(labels))."""
 
+    def headline(self, values: Sequence[Any]) -> str:
+        """Name of the figure by which models are judged on rows with these gold values; higher is always better.
+
+        Reports, rankings and searches all go by it.
+        """
+
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
     ) -> dict[str, float]:

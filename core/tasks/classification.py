@@ -76,6 +76,10 @@ class Classification:
         """The most probable label of each row of scores (n, len(labels))."""
         return [labels[i] for i in scores.argmax(axis=1)]
 
+    def headline(self, values: Sequence[Any]) -> str:
+        """The share of right answers."""
+        return "accuracy"
+
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
     ) -> dict[str, float]:

@@ -86,6 +86,10 @@ class Generation:
         """Scores say nothing about a text. Raises RefusedError."""
         raise RefusedError("A text cannot be told from scores.", "Ask the model for its answers.")
 
+    def headline(self, values: Sequence[Any]) -> str:
+        """ROUGE-L: perplexity is lower for better models, and not comparable between tokenizers."""
+        return "rouge_l"
+
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
     ) -> dict[str, float]:

@@ -154,6 +154,10 @@ class Multilabel:
         reach = np.where(given, (scores - limits) / (1 - limits), (limits - scores) / limits)
         return values, (0.5 + reach.min(axis=1, initial=1) / 2).astype(np.float32)
 
+    def headline(self, values: Sequence[Any]) -> str:
+        """Micro F1: every decision counts the same."""
+        return "micro_f1"
+
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
     ) -> dict[str, float]:

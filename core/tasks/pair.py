@@ -20,6 +20,8 @@ MATCH, NO_MATCH = "match", "no match"
 HIGHEST_GRADE = 5.0
 """Grades are 0 to 1, or 0 to 5 as in the STS benchmark (Cer et al. 2017, SemEval task 1)."""
 HALF = 0.5
+RANKED = "mrr@10"
+"""Figure of pairs that are all matches."""
 GRADE_STEPS = 5
 _WORDS = {
     MATCH: ("match", "yes", "true", "duplicate", "paraphrase", "relevant", "same", "positive", "匹配", "是", "相同"),
@@ -139,6 +141,12 @@ class Pair:
     def predictions(self, scores: np.ndarray, labels: Sequence[str]) -> list[str]:
         """The more probable label of each row of scores (n, 2)."""
         return [labels[i] for i in scores.argmax(axis=1)]
+
+    def headline(self, values: Sequence[Any]) -> str:
+        """Grades: the rank correlation. Matches only: how early they come, as "match" is right for every row."""
+        if is_graded(values):
+            return "spearman"
+        return "accuracy" if NO_MATCH in values else RANKED
 
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None

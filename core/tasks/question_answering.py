@@ -148,6 +148,10 @@ class QuestionAnswering:
         values = [list(value) if keep else [] for value, keep in zip(found, kept, strict=True)]
         return values, np.where([bool(value) for value in values], confidence, 1 - sure).astype(np.float32)
 
+    def headline(self, values: Sequence[Any]) -> str:
+        """F1 of the words of the answers."""
+        return "answer_f1"
+
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
     ) -> dict[str, float]:

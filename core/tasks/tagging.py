@@ -116,6 +116,10 @@ class Tagging:
         """Spans do not follow from scores of a text; models of this task give answers."""
         raise InputError("Spans cannot be told from scores of whole texts.", "Ask the model for answers.")
 
+    def headline(self, values: Sequence[Any]) -> str:
+        """Micro F1 of whole spans."""
+        return "entity_f1"
+
     def metrics(
         self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str], scores: np.ndarray | None = None
     ) -> dict[str, float]:

@@ -54,8 +54,14 @@ def measure(
         matches = data.task.name == Pair.name and any(data.task.names(value) == (MATCH,) for value in rows.values)
         if matches and hasattr(predictor, "similarities"):
             metrics[split] |= _rank(folder, split, data, predictor)
+        metrics[split] = headline_first(metrics[split], data.task.headline(rows.values))
     learned = getattr(predictor, "learned_weights", None)
     return metrics, {**({} if learned is None else {"trainable_weights": learned}), **_latency(predictor, data)}
+
+
+def headline_first(metrics: dict[str, float], name: str) -> dict[str, float]:
+    """The same figures with the one of this name, if it is there, in front: what models and trials are judged by."""
+    return {name: metrics[name], **metrics} if name in metrics else metrics
 
 
 def _latency(predictor: Any, data: TrainingData) -> dict[str, float]:

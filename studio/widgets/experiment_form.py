@@ -24,6 +24,7 @@ from studio.widgets.choice import url_choice
 from studio.widgets.device_picker import device_picker
 
 MINUTES, TRIALS, SEEDS = 20, 20, 3
+MOST_TRIALS = 500
 Start = Callable[[], Experiment]
 
 
@@ -64,18 +65,18 @@ def _methods(project: Project, version: Version, base: str) -> Start:
         key=f"experiment_methods_{project.id}_{base}",
     )
     left, right = st.columns(2)
-    minutes = left.number_input(
-        _("Minutes at most"),
-        min_value=1,
-        max_value=10_000,
-        value=MINUTES,
-        key="experiment_minutes",
-        help=_("Methods that would take longer than what is left are left out, and it is said."),
-    )
+    with left:
+        minutes = _limit(
+            _("Minutes at most"),
+            "experiment_minutes",
+            MINUTES,
+            _("as long as it takes"),
+            _("Methods that would take longer than what is left are left out, and it is said."),
+        )
     seeds = right.number_input(_("Seeds of each"), min_value=1, max_value=MOST_SEEDS, value=1, key="experiment_seeds")
-    _cost([_estimate(version, name, base) for name in chosen], seeds, minutes * 60)
+    _cost([_estimate(version, name, base) for name in chosen], seeds, _seconds(minutes))
     device = device_picker()
-    return lambda: project.compare(version, chosen, base, int(seeds), float(minutes), device)
+    return lambda: project.compare(version, chosen, base, int(seeds), minutes, device)
 
 
 def _seeds(project: Project, version: Version, base: str) -> Start:
@@ -88,7 +89,7 @@ def _seeds(project: Project, version: Version, base: str) -> Start:
     return lambda: project.compare(version, [method], base, int(seeds), None, device)
 
 
-def _options(project: Project, version: Version, base: str) -> Start:
+def _options(project: Project, version: Version, base: str) -> Start | None:
     """The options of one method."""
     st.caption(
         _(
@@ -107,14 +108,24 @@ def _options(project: Project, version: Version, base: str) -> Start:
         key=f"experiment_varied_{method}",
     )
     left, right = st.columns(2)
-    trials = left.number_input(_("Trials at most"), min_value=2, max_value=500, value=TRIALS, key="experiment_trials")
-    minutes = right.number_input(
-        _("Minutes at most"), min_value=1, max_value=10_000, value=MINUTES, key="experiment_search_minutes"
-    )
-    _cost([_estimate(version, method, base)], trials, minutes * 60)
+    with left:
+        trials = _limit(_("Trials at most"), "experiment_trials", TRIALS, _("any number"), most=MOST_TRIALS)
+    with right:
+        minutes = _limit(_("Minutes at most"), "experiment_search_minutes", MINUTES, _("as long as it takes"))
+    st.caption(_("Leave one of the two empty to search until the other is reached."))
+    _cost([_estimate(version, method, base)], trials, _seconds(minutes))
     device = device_picker()
-    return lambda: project.search(
-        version, method, base, int(trials), float(minutes), device, varied=varied or list(found)
+    if trials is None and minutes is None:
+        st.warning(_("A search needs an end: give a number of trials, or minutes."), icon=":material/block:")
+        return None
+    return lambda: project.search(version, method, base, trials, minutes, device, varied=varied or list(found))
+
+
+def _limit(label: str, key: str, usual: int, empty: str, meaning: str | None = None, most: int = 10_000) -> int | None:
+    """A number that may be left empty, which then says ``empty``; it begins with the ``usual`` one."""
+    st.session_state.setdefault(key, usual)  # Streamlit lets a field be emptied only when it has no value of its own
+    return st.number_input(
+        label, min_value=1, max_value=most, value=None, step=1, key=key, placeholder=empty, help=meaning
     )
 
 
@@ -153,14 +164,23 @@ def _estimate(version: Version, method: str, base: str) -> Estimate | None:
     return get_estimate(version, method, base if get_method(method).needs_base else None, options)
 
 
-def _cost(estimates: list[Estimate | None], times: float, limit: float | None) -> None:
-    """How long all of it will take."""
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * 60
+
+
+def _cost(estimates: list[Estimate | None], times: float | None, limit: float | None) -> None:
+    """How long all of it will take; ``times`` None: as often as the ``limit`` in seconds allows."""
     known = [one.seconds for one in estimates if one is not None]
-    total = sum(known) * times
-    if not known:
+    total = sum(known) * (times or 0)
+    if times is None:
+        if limit is not None:
+            st.caption(escape(_("It ends after {limit}.").format(limit=duration(limit))))
+    elif not known:
         st.caption(_("How long it takes can be told once the base model is on this machine."))
     elif limit is not None and total > limit:
-        text = _("All of it would take about {time}; it ends after {limit}, and what is quick comes first.")
+        text = _("All of it would take about {time}; it ends after {limit}.")
+        if len(estimates) > 1:
+            text = _("All of it would take about {time}; it ends after {limit}, and what is quick comes first.")
         st.caption(escape(text.format(time=duration(total), limit=duration(limit))))
     else:
         st.caption(escape(_("All of it takes about {time}.").format(time=duration(total))))

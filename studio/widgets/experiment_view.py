@@ -8,17 +8,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import plots
+from core.evaluation.report import figure_titles
 from core.experiments import Experiment, Trial
 from core.experiments.standing import Contender, Standing
-from core.plots.experiments import COSTS, pareto, search_history, search_options
+from core.plots.experiments import pareto, search_history, search_options
 from core.plots.experiments import seeds as seeds_figure
 from core.project import Project, Version
 from core.run import Run
 from studio import session
 from studio.address import remember
 from studio.guard import guarded
-from studio.i18n import N_, _, date_time, duration, number, percent
+from studio.i18n import N_, _, date_time, duration, number, percent, translator
 from studio.navigation import open_page
 from studio.phrases import phrase
 from studio.services import get_standing
@@ -26,13 +26,13 @@ from studio.text import escape
 from studio.theme import palette
 from studio.widgets.basics import progress_line
 from studio.widgets.choice import url_choice
-from studio.widgets.experiment_form import known_method, method_words, option_words
+from studio.widgets.curves_view import show_curves
+from studio.widgets.experiment_form import MINUTES, known_method, method_words, option_words
 from studio.widgets.figure import show_figure
-from studio.widgets.run_card import STATES, dev_metric
+from studio.widgets.run_card import STATES
 
 ALL = "all"
 SECONDS = 2.0
-MOST_CURVES = 8
 _COST_TITLES = (
     N_("Seconds of training"), N_("Milliseconds of an answer"), N_("Memory in training (GB)"), N_("Size on disk (MB)"),
     N_("Weights that learn"),
@@ -43,8 +43,8 @@ _COST_TITLES = (
 def experiment_view(project: Project, version: Version) -> None:
     """Choose an experiment, or all runs of the version, and draw it."""
     found = {one.id: one for one in project.experiments()}
-    runs = [run for run in project.runs() if run.version_id == version.id and known_method(run.method)]
-    if not found and not any(run.state == "finished" for run in runs):
+    runs = _runs_of(project, version)
+    if not found and not any(run.active or run.state == "finished" for run in runs):
         return
     choices = [*found, ALL]
     remember(session.EXPERIMENT, choices[0], choices.__contains__)
@@ -57,12 +57,27 @@ def experiment_view(project: Project, version: Version) -> None:
         width=520,
     )
     if chosen == ALL or chosen not in found:
-        _findings(get_standing(runs), [])
-        _curves([run for run in runs if run.active or run.state == "finished"])
+        busy = any(run.active for run in runs)
+        st.fragment(_all_runs, run_every=SECONDS if busy else None)(project, version, busy)
         return
     experiment = found[chosen]
     busy = experiment.state == "running"
     st.fragment(_experiment, run_every=SECONDS if busy else None)(experiment, busy)
+
+
+def _runs_of(project: Project, version: Version) -> list[Run]:
+    """Those of the version whose method is still known, newest first."""
+    return [run for run in project.runs() if run.version_id == version.id and known_method(run.method)]
+
+
+@guarded
+def _all_runs(project: Project, version: Version, was_busy: bool) -> None:
+    runs = _runs_of(project, version)
+    busy = any(run.active for run in runs)
+    _findings(get_standing(runs))
+    show_curves([run for run in reversed(runs) if run.active or run.state == "finished"], busy)
+    if was_busy and not busy:
+        st.rerun()
 
 
 def experiment_words(experiment: Experiment) -> str:
@@ -87,8 +102,8 @@ def _experiment(experiment: Experiment, was_busy: bool) -> None:
     if search:
         _search(progress.trials, list(plan.varied), experiment)
     else:
-        _findings(get_standing(runs), progress.trials)
-    _curves(runs)
+        _findings(get_standing(runs))
+    show_curves(runs, progress.state == "running")
     _trials(progress.trials, experiment)
     if progress.state != "running":
         with st.popover(_("Forget this experiment"), icon=":material/delete:", type="tertiary"):
@@ -123,6 +138,8 @@ def _head(experiment: Experiment, runs: Sequence[Run]) -> None:
             ):
                 experiment.resume()
                 st.rerun()
+            if experiment.out_of_time:
+                _more_time(experiment)
         if progress.state == "running":
             progress_line(done, total, "")
             for run in runs:
@@ -136,7 +153,19 @@ def _head(experiment: Experiment, runs: Sequence[Run]) -> None:
                     )
 
 
-def _findings(standing: Standing, trials: Sequence[Trial]) -> None:
+def _more_time(experiment: Experiment) -> None:
+    """A popover: how many minutes more, and the start."""
+    with st.popover(_("Give it more time"), icon=":material/more_time:"):
+        st.markdown(_("Its time was used up before everything was tried. It goes on from there."))
+        minutes = st.number_input(
+            _("Minutes more"), min_value=1, max_value=10_000, value=MINUTES, key=f"more_{experiment.id}"
+        )
+        if st.button(_("Go on"), icon=":material/play_arrow:", type="primary", key=f"more_time_{experiment.id}"):
+            experiment.resume(float(minutes))
+            st.rerun()
+
+
+def _findings(standing: Standing) -> None:
     """What to take, in words; the picture of score and cost; the table."""
     if not standing.contenders:
         return
@@ -149,13 +178,21 @@ def _findings(standing: Standing, trials: Sequence[Trial]) -> None:
         best = standing.contenders[0]
         if st.button(_("Open the report"), icon=":material/query_stats:", key=f"best_{best.runs[0]}"):
             open_page("evaluate", model=best.runs[0])
-    costs = {key: _(title) for key, title in COSTS.items()}
     if len(standing.contenders) > 1:
+        costs = {  # as in the head of the table: the titles of the axis are too long for one row of buttons
+            "seconds": _("Seconds"),
+            "latency_ms": _("One answer (ms)"),
+            "peak_memory_bytes": _("Memory (GB)"),
+            "size_bytes": _("On disk (MB)"),
+            "trainable_weights": _("Weights that learn"),
+        }
         cost = url_choice(_("Cost"), costs, session.EXPERIMENT_COST)
         show_figure(pareto(standing, cost, contender_words, palette(), _), f"pareto_{cost}")
     if any(len(one.by_seed) > 1 for one in standing.contenders):
         show_figure(seeds_figure(standing.contenders, contender_words, palette(), _), "seeds")
     _table(standing)
+    figure = figure_titles(translator()).get(standing.contenders[0].figure, standing.contenders[0].figure)
+    st.caption(_("Dev and test: {figure}, by which models of this task are judged.").format(figure=figure))
 
 
 def contender_words(one: Contender) -> str:
@@ -180,6 +217,9 @@ def _table(standing: Standing) -> None:
         }
         for one in standing.contenders
     ]
+    if all(one.spread is None for one in standing.contenders):
+        for row in rows:
+            del row["spread"]
     share, figure = st.column_config.NumberColumn, st.column_config.NumberColumn
     st.dataframe(
         pd.DataFrame(rows),
@@ -188,7 +228,11 @@ def _table(standing: Standing) -> None:
             "method": st.column_config.TextColumn(_("Method"), width=210, pinned=True),
             "dev": share(_("Dev"), format="%.1f %%", help=_("The choice is made by this figure."), width=80),
             "test": share(_("Test"), format="%.1f %%", help=_("Looked at only in the end."), width=80),
-            "interval": st.column_config.TextColumn(_("95 % interval"), width=130),
+            "interval": st.column_config.TextColumn(
+                _("95 % interval"),
+                help=_("Of the test figure, over the choice of texts; with several seeds, of their mean."),
+                width=130,
+            ),
             "spread": st.column_config.TextColumn(
                 _("Seeds"), help=_("Standard deviation over seeds, and how many there are."), width=100
             ),
@@ -214,20 +258,6 @@ def _search(trials: Sequence[Trial], varied: list[str], experiment: Experiment) 
         _("Open the report of the best trial"), icon=":material/query_stats:", key=f"best_{run.id}"
     ):
         open_page("evaluate", model=run.id)
-
-
-def _curves(runs: Sequence[Run]) -> None:
-    """Loss and dev figure of the runs that have any, the newest ones, in one picture."""
-    events = {run.id: run.events() for run in runs[-4 * MOST_CURVES :]}
-    learning = [run for run in runs if any("loss" in event and "step" in event for event in events.get(run.id, []))]
-    shown = {
-        f"{method_words(run.method)} {run.options.get('seed', '')}·{run.id[-4:]}": events[run.id] for run in learning
-    }
-    if shown:
-        last = dict(list(shown.items())[-MOST_CURVES:])
-        metric = dev_metric(next(iter(last.values())))
-        with st.expander(_("Curves"), icon=":material/show_chart:"):
-            show_figure(plots.training_curves(last, palette(), _, metric=metric), "experiment_curves")
 
 
 def _trials(trials: Sequence[Trial], experiment: Experiment) -> None:

@@ -30,7 +30,7 @@ def model_header(project: Project, model: Model, numbers: dict[int, int], user: 
         facts = [escape(base_words(info.base))] if info.base else []
         if info.version_id in numbers:
             facts.append(_("version {n}").format(n=numbers[info.version_id]))
-        if "rouge_l" in info.metrics:
+        if next(iter(info.metrics), "accuracy") != "accuracy":
             facts.append(headline(info.metrics))
         else:
             facts += [

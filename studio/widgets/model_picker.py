@@ -62,10 +62,10 @@ def model_name(info: ModelInfo, numbers: dict[int, int]) -> str:
         parts.append(base_words(info.base))
     if info.version_id in numbers:
         parts.append(_("version {n}").format(n=numbers[info.version_id]))
-    if "rouge_l" in info.metrics:
-        parts.append(headline(info.metrics))
-    elif "accuracy" in info.metrics:
+    if next(iter(info.metrics), "") == "accuracy":
         parts.append(percent(info.metrics["accuracy"]))
+    elif good := headline(info.metrics):
+        parts.append(good)
     parts.append(date_time(info.created_at))
     name = " · ".join(parts)
     return "★ " + name if info.champion else name

@@ -8,6 +8,8 @@ from core.evaluation import Evaluation
 from studio.i18n import N_, _, number
 from studio.widgets.basics import stat
 
+LEADING = ("spearman", "mrr@10")
+"""Figures of this module by which models may be judged."""
 _FIGURES = {
     "hit_rate@1": (N_("Match comes first"), N_("Hit rate at 1: share of texts whose closest candidate is a match.")),
     "hit_rate@3": (N_("Among the first 3"), N_("Hit rate at 3: share of texts with a match among the closest 3.")),

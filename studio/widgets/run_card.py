@@ -67,7 +67,7 @@ def run_card(run: Run, version: str) -> None:
 def dev_metric(events: list[dict[str, Any]]) -> str:
     """Name of the figure by which the epoch was chosen."""
     measured: dict[str, float] = next((event["dev"] for event in events if event.get("dev")), {})
-    return "accuracy" if "accuracy" in measured else next(iter(measured), "accuracy")
+    return next(iter(measured), "accuracy")
 
 
 def _is_paused(run: Run, status: RunStatus) -> bool:

@@ -267,3 +267,98 @@ def test_every_question_has_its_form(open_trained: Open, trained: Project, ask: 
     assert not app.error and not app.exception
     assert app.button(key="experiment_start").disabled is False
     assert len(trained.experiments()) == before
+
+
+def charts_of(app: AppTest) -> list[dict[str, Any]]:
+    """The Plotly figures of a page, in order."""
+    found: Any = app.get("plotly_chart")
+    return [json.loads(chart.proto.spec) for chart in found]
+
+
+def test_a_finished_search_shows_its_way_and_its_best_options(open_trained: Open, trained: Project) -> None:
+    experiment = trained.search(trained.versions()[0], "baseline", trials=2, varied=["C"]).wait(120)
+    app = open_trained("train", how="several", experiment=experiment.id)
+    assert not app.error and not app.exception
+    history, options = charts_of(app)[:2]
+    assert len(history["data"][0]["x"]) == 2 and len(options["data"][0]["x"]) == 2
+    shown = [text.value.replace("\\", "").replace("\u2060", "") for text in app.markdown]
+    assert any(text.startswith("Best: C ") for text in shown)
+    best = max(experiment.trials, key=lambda trial: trial.value or 0.0)
+    assert [b.key for b in app.button if (b.key or "").startswith("best_")] == [f"best_{best.run_id}"]
+    assert not [b for b in app.button if (b.key or "").startswith("more_time_")]
+
+
+def test_a_search_ends_by_trials_or_by_minutes_and_one_of_them_is_needed(open_trained: Open, trained: Project) -> None:
+    trained.workspace.pause_queue()
+    try:
+        app = open_trained("train", how="several", ask="options")
+        method = next(box for box in app.selectbox if (box.key or "").startswith("experiment_method_options"))
+        method.set_value("baseline").run()
+        app.number_input(key="experiment_search_minutes").set_value(None).run()
+        assert not app.button(key="experiment_start").disabled
+        app.button(key="experiment_start").click().run()
+        assert not app.error and not app.exception
+        started = trained.experiments()[0]
+        assert started.plan.kind == "search" and started.plan.minutes is None and started.plan.most_trials == 20
+        started.stop()
+        app.number_input(key="experiment_trials").set_value(None).run()
+        assert app.button(key="experiment_start").disabled
+        assert any("needs an end" in one.value for one in app.warning)
+        started.delete()
+    finally:
+        forget_active(trained)
+
+
+def test_an_experiment_that_ran_out_of_time_can_be_given_more(open_trained: Open, trained: Project) -> None:
+    version = trained.versions()[0]
+    experiment = trained.search(version, "baseline", trials=9, minutes=1e-4, varied=["C"]).wait(120)
+    assert experiment.out_of_time
+    app = open_trained("train", how="several", experiment=experiment.id)
+    app.number_input(key=f"more_{experiment.id}").set_value(3).run()
+    trained.workspace.pause_queue()
+    try:
+        app.button(key=f"more_time_{experiment.id}").click().run()
+        assert not app.exception and experiment.plan.minutes == pytest.approx(3, abs=0.01)
+        assert experiment.state == "running"
+        experiment.stop()
+        experiment.delete()
+    finally:
+        forget_active(trained)
+
+
+def forget_active(project: Project) -> None:
+    """Let the queue go on without the runs that a test left in it."""
+    for run in project.runs():
+        if run.active:
+            run.stop()
+            run.wait(60).delete()
+    project.workspace.continue_queue()
+
+
+def test_runs_at_work_are_drawn_in_one_picture_and_the_next_goes_first(open_trained: Open, trained: Project) -> None:
+    trained.workspace.pause_queue()
+    version = trained.versions()[0]
+    try:
+        runs = [trained.train(version, method="baseline", seed=seed) for seed in (21, 22)]
+        for run in runs:
+            folder = trained.workspace.runner.folder(run.id)
+            for step in (1, 2):
+                folder.append_event({"kind": "step", "step": step, "loss": 1.0 / step})
+                folder.append_event({"kind": "epoch", "epoch": step, "step": step, "dev": {"accuracy": step / 4}})
+        for how in ("one", "several"):
+            app = open_trained("train", how=how, method="baseline", experiment="all")
+            assert not app.error and not app.exception
+            charts = charts_of(app)
+            drawn = next(chart for chart in charts if len({trace.get("name") for trace in chart["data"]}) == 2)
+            assert len(drawn["data"]) == 4, "loss and dev figure of each"
+            choice = next(box for box in app.multiselect if box.key == f"curves_of_{runs[-1].id}")
+            choice.set_value(choice.value[:1]).run()
+            charts = charts_of(app)
+            assert not [chart for chart in charts if len({trace.get("name") for trace in chart["data"]}) == 2]
+        app = open_trained("train", how="one", method="baseline")
+        app.toggle(key="train_first").set_value(True).run()
+        app.number_input(key="option_baseline_0_seed").set_value(23).run()
+        app.button(key="train_start").click().run()
+        assert trained.workspace.queue()[0].options["seed"] == 23 and not app.exception
+    finally:
+        forget_active(trained)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from core.errors import InputError, ModelError, NotFoundError, RefusedError
+from core.experiments.search import Search
+from core.methods import get_method
 from core.project import Project, Version
 from core.settings import Settings
+from core.training.runner import Runner
 from core.workspace import Workspace
+from tests.unit.conftest import toy_texts
 
 WAIT = 120
+EPOCHS = (sys.executable, str(Path(__file__).with_name("epochs_worker.py")))
+"""A worker that reports epochs without learning anything."""
+
+
+def by_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workspaces of this test run that worker."""
+    monkeypatch.setattr("core.workspace.Runner", partial(Runner, command=EPOCHS))
 
 
 def test_every_method_and_seed_is_trained_once(project: Project, version: Version) -> None:
@@ -134,6 +148,51 @@ def test_waiting_ends_when_the_queue_is_paused(project: Project, version: Versio
     assert "continue_queue" in caught.value.hint
     project.workspace.continue_queue()
     assert experiment.wait(WAIT).state == "finished"
+
+
+def test_a_trial_that_falls_behind_is_stopped_and_told_as_pruned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_epochs(monkeypatch)
+    with Workspace.open(home, Settings(home=home, offline=True, device="cpu")) as workspace:
+        project = workspace.create_project("Toys")
+        project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
+        version = project.freeze(test=0.2, dev=0.2)
+        experiment = project.search(version, "baseline", trials=6, varied=["C"]).wait(WAIT)
+        *good, last = experiment.trials
+        assert [trial.value for trial in good] == [0.8] * 5 and all(trial.left_out is None for trial in good)
+        assert str(last.left_out) == "Stopped: it fell behind the others." and last.value is None and last.ended
+        assert experiment.runs()[-1].state == "stopped"
+        study = Search(experiment.folder, get_method("baseline"), "classification", last.options, ["C"]).study
+        assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 5 + ["PRUNED"]
+
+
+def test_a_search_goes_on_after_a_restart_with_the_trials_it_had(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_epochs(monkeypatch)
+    settings = Settings(home=home, offline=True, device="cpu")
+    with Workspace.open(home, settings) as workspace:
+        project = workspace.create_project("Toys")
+        project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
+        version = project.freeze(test=0.2, dev=0.2)
+        experiment = project.search(version, "baseline", trials=3, varied=["C"])
+        while not experiment.trials[0].run_id:
+            time.sleep(0.05)
+        before = experiment.trials
+    with Workspace.open(home, settings) as workspace:
+        found = workspace.experiments.get(experiment.id).wait(WAIT)
+        assert found.plan.kind == "search" and [trial.value for trial in found.trials] == [0.8] * 3
+        assert [trial.run_id for trial in found.trials][: len(before)] == [trial.run_id for trial in before]
+        assert len({trial.options["C"] for trial in found.trials}) == 3 == len(workspace.runs())
+
+
+def test_an_experiment_whose_time_was_used_up_goes_on_with_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_epochs(monkeypatch)
+    with Workspace.open(home, Settings(home=home, offline=True, device="cpu")) as workspace:
+        project = workspace.create_project("Toys")
+        project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
+        version = project.freeze(test=0.2, dev=0.2)
+        experiment = project.search(version, "baseline", trials=3, minutes=1e-6, varied=["C"]).wait(WAIT)
+        assert experiment.out_of_time and len(experiment.trials) < 3
+        experiment.resume(minutes=5).wait(WAIT)
+        assert not experiment.out_of_time and len(experiment.trials) == 3
 
 
 def test_bad_questions_are_refused(project: Project, version: Version) -> None:

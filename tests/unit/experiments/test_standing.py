@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 from core.evaluation import Evaluation, evaluate
+from core.evaluation.retrieval import Ranking, measure
 from core.experiments.standing import Standing, standing
 from core.methods import get_method
 from core.methods.base import options_for
-from core.tasks import get_task
+from core.tasks import all_tasks, get_task
 
 ROWS = 200
 
 
 @dataclass
 class Config:
+    """What ``standing`` reads of a run's configuration."""
+
     task: str = "classification"
 
 
@@ -38,7 +41,7 @@ class FinishedRun:
 
     @property
     def options(self) -> dict[str, Any]:
-        defaults = options_for(get_method(self.method), "classification")().model_dump(mode="json")
+        defaults = options_for(get_method(self.method), self.config.task)().model_dump(mode="json")
         return {**defaults, "seed": self.seed, **self.changed}
 
     @property
@@ -116,3 +119,132 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
     )
     assert [one.method for one in found.front("seconds")] == ["baseline", "features", "full"]
     assert len(found.contenders) == 4
+
+
+def test_the_interval_of_several_seeds_holds_their_mean() -> None:
+    runs = [FinishedRun(str(seed), "lora", {"test": right}, seed=seed) for seed, right in enumerate((100, 190, 190))]
+    (lora,) = stand(*runs).contenders
+    first = figures(runs[0], "test")
+    assert first is not None and lora.test > first.interval("accuracy")[1], "the first seed alone says something else"
+    assert lora.low < lora.test < lora.high and lora.high - lora.low < 0.2
+
+
+@dataclass
+class Predictor(FinishedRun):
+    """A finished run of any task, measured by its real task."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    """``values``, ``scores``, ``ranks`` (place of each row's first match), ``extra``: what the task has of them."""
+    gold: list[Any] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        found = measured(self, "dev")
+        metrics = {**found.figures, "accuracy": found.accuracy, found.headline[0]: found.headline[1]}
+        return {"metrics": {"dev": metrics, "test": metrics}, "seconds": self.seconds, "size_bytes": 1000}
+
+
+def measured(run: Any, split: str) -> Evaluation:
+    count = len(run.gold)
+    texts, scores = [f"text {i}" for i in range(count)], run.answers.get("scores")
+    found = evaluate(
+        run.gold,
+        np.zeros((count, 0), np.float32) if scores is None else scores,
+        run.labels,
+        list(range(count)),
+        texts,
+        get_task(run.config.task),
+        split=split,
+        predicted=run.answers.get("values"),
+        extra=run.answers.get("extra"),
+        texts_b=texts if run.config.task == "pair" else None,
+    )
+    if (ranks := run.answers.get("ranks")) is None:
+        return found
+    ranking = Ranking.of_lists([[rank] for rank in ranks], candidates=count)
+    scored = ranking.reciprocal_rank(10).tolist()
+    return found.model_copy(update={"retrieval": measure(ranking), "row_scores": scored})
+
+
+def first_of(task: str, gold: list[Any], labels: list[str], better: dict[str, Any], worse: dict[str, Any]) -> Standing:
+    """The standing of two models, the worse one trained first and quicker."""
+    config = Config(task)
+    names = ("lora", "full") if task == "generation" else ("baseline", "features")
+    runs: Any = [
+        Predictor("1", names[0], {}, 1.0, config=config, gold=gold, labels=labels, answers=worse),
+        Predictor("2", names[1], {}, 2.0, config=config, gold=gold, labels=labels, answers=better),
+    ]
+    return standing(runs, measured)
+
+
+def scores_of(match: list[float]) -> np.ndarray:
+    return np.array([[share, 1 - share] for share in match], np.float32)
+
+
+PAIR = ["match", "no match"]
+MANY = 40
+
+
+def test_spans_are_ranked_by_span_f1_not_by_words_outside_of_spans() -> None:
+    gold = [[(0, 4, "A")] if row % 10 == 0 else [] for row in range(MANY)]
+    silent: list[Any] = [[] for _ in gold]
+    eager = [[(0, 4, "A")] if row % 10 < 4 else [] for row in range(MANY)]
+    found = first_of("tagging", gold, ["A"], {"values": eager}, {"values": silent})
+    assert measured_accuracy("tagging", gold, ["A"], silent) > measured_accuracy("tagging", gold, ["A"], eager)
+    assert found.contenders[0].method == "features" and found.contenders[0].figure == "entity_f1"
+
+
+def measured_accuracy(task: str, gold: list[Any], labels: list[str], values: list[Any]) -> float:
+    return measured(Predictor("0", "lora", {}, config=Config(task), gold=gold, labels=labels,
+                              answers={"values": values}), "dev").accuracy  # fmt: skip
+
+
+def test_graded_pairs_are_ranked_by_rank_correlation() -> None:
+    gold = [round(row / (MANY - 1), 4) for row in range(MANY)]
+    ordered = scores_of([0.4 * grade for grade in gold])  # the right order, and never called a match
+    coarse = scores_of([0.9 if grade >= 0.5 else 0.1 for grade in gold])
+    found = first_of("pair", gold, PAIR, {"scores": ordered}, {"scores": coarse})
+    assert [one.figure for one in found.contenders] == ["spearman"] * 2
+    assert found.contenders[0].method == "features" and found.contenders[0].test == pytest.approx(1.0)
+    assert not any("cannot be told" in str(one) for one in found.advice)
+
+
+def test_pairs_that_all_match_are_ranked_by_how_early_the_matches_come() -> None:
+    gold = ["match"] * MANY
+    always = {"scores": scores_of([0.99] * MANY), "ranks": [20] * MANY}
+    finds = {"scores": scores_of([0.4] * MANY), "ranks": [1] * (MANY // 2) + [2] * (MANY // 2)}
+    found = first_of("pair", gold, PAIR, finds, always)
+    assert [(one.method, one.figure) for one in found.contenders] == [("features", "mrr@10"), ("baseline", "mrr@10")]
+    assert found.contenders[0].dev == found.contenders[0].test == pytest.approx(0.75)
+    assert not any("cannot be told" in str(one) for one in found.advice), "both call everything a match, or nothing"
+
+
+def test_written_texts_are_ranked_by_their_wording_whatever_their_perplexity() -> None:
+    gold = [f"the answer is {row}" for row in range(MANY)]
+
+    def wrote(values: list[str], loss: float) -> dict[str, Any]:
+        return {"values": values, "extra": {"loss": [loss] * MANY, "tokens": [1.0] * MANY}}
+
+    found = first_of("generation", gold, [], wrote(gold, 3.0), wrote(["no idea"] * MANY, 0.1))
+    assert found.contenders[0].method == "full" and found.contenders[0].figure == "rouge_l"
+
+
+RIGHT: dict[str, tuple[list[Any], list[str]]] = {
+    "classification": (["a", "b"] * 10, ["a", "b"]),
+    "relation": (["a", "b"] * 10, ["a", "b"]),
+    "multilabel": ([["a"], ["a", "b"]] * 10, ["a", "b"]),
+    "tagging": ([[(0, 3, "A")], []] * 10, ["A"]),
+    "pair": (["match", "no match"] * 10, PAIR),
+    "question_answering": ([[{"text": "one", "start": 0}], []] * 10, ["answer", "no answer"]),
+    "generation": (["one two three", "four five"] * 10, []),
+}
+
+
+@pytest.mark.parametrize("task", all_tasks(), ids=lambda task: task.name)
+def test_the_figure_that_counts_is_higher_for_a_better_model(task: Any) -> None:
+    gold, labels = RIGHT[task.name]
+    name = task.headline(gold)
+    right = task.metrics(gold, gold, labels)
+    wrong = task.metrics(gold, gold[1:] + gold[:1], labels)
+    assert next(iter(right)) == name and right[name] == 1.0 > wrong[name]

@@ -13,6 +13,7 @@ import pytest
 
 from core.data.versions import read_split
 from core.errors import InputError, RefusedError
+from core.evaluation.verdict import verdict
 from core.labeling.suggestions import ProjectSource
 from core.project import Project
 from core.records import Suggestion
@@ -137,6 +138,11 @@ def test_matches_only_train_evaluate_and_predict(load, pairs, tmp_path):
     assert result.retrieval.figures["hit_rate@3"] > 3 / result.retrieval.candidates
     assert "comes first" in result.to_markdown() and "How early the matches come" in result.to_html()
     assert run.model.info.metrics["mrr@10"] == result.retrieval.figures["mrr@10"]
+    assert next(iter(run.model.info.metrics)) == "mrr@10" == result.headline[0]
+    low, high = result.interval("mrr@10")
+    assert low <= result.headline[1] <= high and verdict(result)[0].key.startswith("How early the first match comes")
+    asked = [score for score in result.row_scores if score is not None]
+    assert len(asked) == 15 and np.mean(asked) == pytest.approx(result.headline[1])
     (near, far) = run.model.predict(["my parcel", "my parcel"], ["the parcel", "good day"])
     assert near.scores["match"] > far.scores["match"]
     with pytest.raises(InputError, match="compares two texts"):
