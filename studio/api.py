@@ -6,13 +6,14 @@ Routes are plain functions, so that the work of core runs in worker threads and 
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from core.base_models import is_available
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
+from core.evaluation import Evaluation
 from core.methods import all_methods
 from core.methods.base import options_for
 from core.model import Model
@@ -299,6 +300,13 @@ def get_model(model: ChosenModel) -> models.PublicModel:
 def get_card(model: ChosenModel) -> PlainTextResponse:
     """The model card, Markdown."""
     return PlainTextResponse(model.card(), media_type="text/markdown")
+
+
+@_router.get("/models/{model_id}/evaluation", tags=["models"])
+def get_evaluation(model: ChosenModel, split: Literal["test", "dev"] = "test") -> Evaluation:
+    """The report of a model on a split of its version: figures with intervals, scores by label, confusions, mistakes;
+    of tagging also scores of single words by label and by tag."""
+    return model.evaluate(split, beside=False)
 
 
 @_router.post("/models/{model_id}/promote", tags=["models"])

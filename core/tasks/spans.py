@@ -117,6 +117,11 @@ def to_tags(pieces: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[st
     return tags
 
 
+def iob2(labels: Iterable[str]) -> list[str]:
+    """The tags there are for these labels: O, then B- and I- of each."""
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+
+
 def to_bioes(tags: Sequence[str]) -> list[str]:
     """IOB2 tags as BIOES: E- ends a span of several pieces, S- is a span of one."""
     found = []

@@ -12,7 +12,7 @@ from core.methods.base import Answers, Rows, Work
 from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting, window_tokens
 from core.methods.heads.labels import class_weights, cross_entropy
 from core.methods.tokens import CHUNK, Encoded
-from core.tasks.spans import OUTSIDE, Span, from_tags, to_tags, words
+from core.tasks.spans import Span, from_tags, iob2, to_tags, words
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ class TagHead(Head):
     @property
     def outputs(self) -> list[str]:
         """O, then B- and I- of every label."""
-        return [OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in "BI")]
+        return iob2(self.labels)
 
     def tokens_read(self, work: Work, limit: int) -> np.ndarray:
         """(windows,) tokens of the windows."""
