@@ -17,7 +17,7 @@ from core.inference.card import card
 from core.methods import FROZEN
 from core.records import Found, ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
-from core.tasks.base import Forming
+from core.tasks.base import Forming, Joining
 from core.tasks.pair import Pair
 from core.training.run_folder import RunFolder
 
@@ -188,7 +188,7 @@ class Model:
             filename=filename,
             settings=self.workspace.settings,
             progress=progress,
-            task=self.info.task if isinstance(get_task(self.info.task), Forming) else "classification",
+            task=self.info.task if isinstance(get_task(self.info.task), Forming | Joining) else "classification",
         )
 
     # ------------------------------------------------------------ evaluate
