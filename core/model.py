@@ -17,8 +17,9 @@ from core.inference.card import card
 from core.methods import FROZEN
 from core.records import Found, ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
-from core.tasks.base import Forming, Joining
+from core.tasks.base import Forming
 from core.tasks.pair import Pair
+from core.tasks.tagging import Tagging
 from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Model:
             filename=filename,
             settings=self.workspace.settings,
             progress=progress,
-            task=self.info.task if isinstance(get_task(self.info.task), Forming | Joining) else "classification",
+            task=self.info.task if isinstance(get_task(self.info.task), Forming | Tagging) else "classification",
         )
 
     # ------------------------------------------------------------ evaluate
