@@ -127,9 +127,9 @@ def _scores(scores: Mapping[str, ClassScore], head: str, counted: str, translate
     """A row a label; ``counted`` names what the support counts."""
     _ = translate
     table: Table = [[head, _("Precision"), _("Recall"), _("F1"), counted]]
-    return table + [
-        [name, percent(s.precision), percent(s.recall), percent(s.f1), s.support] for name, s in scores.items()
-    ]
+    for name, score in scores.items():
+        table.append([name, percent(score.precision), percent(score.recall), percent(score.f1), score.support])
+    return table
 
 
 def _figures(evaluation: Evaluation, translate: Translate) -> Table:

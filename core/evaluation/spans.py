@@ -36,7 +36,8 @@ def evaluate_spans(judged: Judged) -> Evaluation:
     columns = [OUTSIDE, *names]
     tag_names = iob2(names)
     word_tags = _by_word(judged.texts, gold, predicted, tag_names)
-    word_names = [(places + 1) // 2 for places in word_tags]  # O, B-1, I-1, B-2, I-2 ... -> O, 1, 1, 2, 2 ...
+    # O, B-1, I-1, B-2, I-2 ... -> O, 1, 1, 2, 2 ...
+    word_names = (word_tags[0] + 1) // 2, (word_tags[1] + 1) // 2
     by_word = per_class(*word_names, columns)
     accuracy = float(accuracy_score(*word_names)) if len(word_names[0]) else 0.0
     confusion = np.bincount(word_names[0] * len(columns) + word_names[1], minlength=len(columns) ** 2)

@@ -32,7 +32,7 @@ def export_panel(project: Project, chosen: ItemFilter, total: int) -> None:
         )
         scheme = "iob2"
         if kind == "conll":
-            scheme = st.segmented_control(
+            chosen_scheme = st.segmented_control(
                 _("Tags"),
                 list(SCHEMES),
                 default=scheme,
@@ -41,6 +41,7 @@ def export_panel(project: Project, chosen: ItemFilter, total: int) -> None:
                 key=f"export_tags_{project.id}",
                 help=_("BIOES also marks the last word of a span, and spans of one word."),
             )
+            scheme = chosen_scheme or scheme
         suffix = "zip" if kind == "datasets" else kind
         st.download_button(
             ngettext("Download {n} item", "Download {n} items", total).format(n=number(total)),

@@ -29,7 +29,8 @@ def tags_of(texts: list[str], rows: list[list[Span]]) -> list[str]:
 
 
 def random_spans(text: str, pick: random.Random) -> list[Span]:
-    pieces, found, place = words(text), [], 0
+    pieces, place = words(text), 0
+    found: list[Span] = []
     while place < len(pieces):
         end = min(len(pieces), place + pick.randint(1, 3))
         if pick.random() < 0.4:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_a_chinese_column_file_from_import_to_answers_in_a_file(project: Project
     texts = [item.text for item in project.items()]
     save_tiny_bert(project.workspace.path / "bases" / "pieces", word_pieces(texts))
     version = project.freeze(test=0.2, dev=0.2, seed=0)
-    options = {"epochs": 25, "batch_size": 8, "learning_rate": 5e-3, "patience": 0, "dropout": 0.0}
+    options: dict[str, Any] = {"epochs": 25, "batch_size": 8, "learning_rate": 5e-3, "patience": 0, "dropout": 0.0}
     run = project.train(version, method="full", base="local:pieces", train_word_embeddings=True, **options).wait(240)
     assert run.model is not None, (run.error, run.log_tail())
     result = run.model.evaluate(beside=False)
