@@ -21,6 +21,7 @@ from core.records import Found, ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
 from core.tasks.base import Forming
 from core.tasks.pair import RANKED, Pair
+from core.tasks.tagging import Tagging
 from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Model:
             filename=filename,
             settings=self.workspace.settings,
             progress=progress,
-            task=self.info.task if isinstance(get_task(self.info.task), Forming) else "classification",
+            task=self.info.task if isinstance(get_task(self.info.task), Forming | Tagging) else "classification",
         )
 
     # ------------------------------------------------------------ evaluate

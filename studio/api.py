@@ -6,13 +6,17 @@ Routes are plain functions, so that the work of core runs in worker threads and 
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import FileResponse, PlainTextResponse
+from starlette.background import BackgroundTask
 
 from core.base_models import is_available
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
+from core.evaluation import Evaluation
 from core.methods import all_methods
 from core.methods.base import options_for
 from core.model import Model
@@ -145,6 +149,22 @@ def list_items(project: Chosen, query: Annotated[models.ItemQuery, Query()]) -> 
     """One page of the items that the filter lets through, in import order."""
     items = project.items(query.filter, query.offset, query.limit, query.newest_first)
     return models.ItemPage(items=items, total=project.count(query.filter), offset=query.offset, limit=query.limit)
+
+
+@_router.get("/projects/{project_id}/export", tags=["items"], response_class=FileResponse)
+def export_items(project: Chosen, query: Annotated[models.ExportQuery, Query()]) -> FileResponse:
+    """What the filter lets through as a file that imports back to the same state; a dataset is a zip. `conll` is a
+    column file of labelled spans, for projects of spans only, with the tags in the scheme iob2 or bioes."""
+    folder = mkdtemp()
+    ending = "zip" if query.format == "datasets" else query.format
+    path = f"{folder}/items.{ending}"
+    try:
+        project.export(path, query.format, query.filter, query.scheme)
+    except StudioError:
+        rmtree(folder, ignore_errors=True)
+        raise
+    sent = BackgroundTask(rmtree, folder, ignore_errors=True)
+    return FileResponse(path, filename=f"whetstone-project-{project.id}.{ending}", background=sent)
 
 
 @_router.get("/projects/{project_id}/items/{item_id}", tags=["items"])
@@ -299,6 +319,13 @@ def get_model(model: ChosenModel) -> models.PublicModel:
 def get_card(model: ChosenModel) -> PlainTextResponse:
     """The model card, Markdown."""
     return PlainTextResponse(model.card(), media_type="text/markdown")
+
+
+@_router.get("/models/{model_id}/evaluation", tags=["models"])
+def get_evaluation(model: ChosenModel, split: Literal["test", "dev"] = "test") -> Evaluation:
+    """The report of a model on a split of its version: figures with intervals, scores by label, confusions, mistakes;
+    of tagging also scores of single words by label and by tag."""
+    return model.evaluate(split, beside=False)
 
 
 @_router.post("/models/{model_id}/promote", tags=["models"])

@@ -104,18 +104,30 @@ class NewItems(Record):
     user: User = "api"
 
 
-class ItemQuery(ItemFilter):
-    """Which items, and which page of them."""
+class ItemConditions(ItemFilter):
+    """Which items."""
 
     ids: tuple[Id, ...] | None = Field(default=None, max_length=MOST_PAGE, description="Only these item ids.")
-    offset: int = Field(default=0, ge=0, le=LARGEST_ID, description="Items to leave out at the start.")
-    limit: int = Field(default=50, ge=1, le=MOST_PAGE, description="Most items to return.")
-    newest_first: bool = Field(default=False, description="Last imported first.")
 
     @property
     def filter(self) -> ItemFilter:
-        """The conditions without the page."""
+        """The conditions alone."""
         return ItemFilter(**{name: getattr(self, name) for name in ItemFilter.model_fields})
+
+
+class ExportQuery(ItemConditions):
+    """Which items, and as what."""
+
+    format: Literal["csv", "jsonl", "parquet", "datasets", "conll"] = Field(default="csv", description="Kind of file.")
+    scheme: Literal["iob2", "bioes"] = Field(default="iob2", description="How a column file (conll) writes tags.")
+
+
+class ItemQuery(ItemConditions):
+    """Which items, and which page of them."""
+
+    offset: int = Field(default=0, ge=0, le=LARGEST_ID, description="Items to leave out at the start.")
+    limit: int = Field(default=50, ge=1, le=MOST_PAGE, description="Most items to return.")
+    newest_first: bool = Field(default=False, description="Last imported first.")
 
 
 class ItemPage(Record):

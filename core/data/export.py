@@ -1,4 +1,7 @@
-"""Items as CSV, JSON lines, Parquet or a Hugging Face folder; an export imports back to the same state."""
+"""Items as CSV, JSON lines, Parquet or a Hugging Face folder; an export imports back to the same state.
+
+Spans can be written as a column file too, which holds nothing but labelled texts with their tags.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.data.conll import write_conll
 from core.data.exchange import escape_formula, ordered
 from core.data.files import storage_errors, whole_file
 from core.data.schema_file import CarriedSchema, write_metadata
@@ -22,7 +26,7 @@ from core.durable import new_folder
 from core.errors import InputError, RefusedError
 from core.records import Item
 
-FORMATS = ("csv", "jsonl", "parquet", "datasets")
+FORMATS = ("csv", "jsonl", "parquet", "datasets", "conll")
 _PAGE = 2_000
 _SPLIT_NAMES = {"train": "train", "dev": "validation", "test": "test"}
 """The names that `datasets.load_dataset` gives the parts; items without a split are ``unsplit``."""
@@ -38,21 +42,32 @@ _TYPES = {"excluded": pa.bool_(), "position": pa.int64()}
 """Columns of a Parquet export that are no text."""
 
 
-def export(items: Iterable[Item], path: Path, format: str = "csv", schema: CarriedSchema | None = None) -> int:
-    """Write items to a file (csv, jsonl, parquet) or a folder (datasets; zipped when ``path`` ends in .zip).
+def export(
+    items: Iterable[Item],
+    path: Path,
+    format: str = "csv",
+    schema: CarriedSchema | None = None,
+    scheme: str = "iob2",
+) -> int:
+    """Write items to a file (csv, jsonl, parquet, conll) or a folder (datasets; zipped when ``path`` ends in .zip).
 
     Columns: text, text_b (only with pairs), label, split, id, annotator, labelled_at, label_source, source, flag,
     excluded, then every metadata column. In CSV a cell that a spreadsheet would run as a formula gets a leading
     apostrophe, which the import takes away again. A dataset has its rows in one file a split, so it also says their
     ``position``. Parquet files and datasets carry ``schema`` along; the other formats have no place for it. Labels
-    that are no names are written as JSON. Items are taken one by one; the target appears whole or not at all. Returns
-    the number of rows. Raises InputError for an unknown format, RefusedError when the folder exists, StorageError when
-    the disk fails.
+    that are no names are written as JSON. A column file (conll) holds the texts that are labelled, whose labels must be
+    spans, with their tags in the ``scheme`` iob2 or bioes. Items are taken one by one; the target appears whole or not
+    at all. Returns the number of rows. Raises InputError for an unknown format, RefusedError when the folder exists,
+    StorageError when the disk fails.
     """
     if format not in FORMATS:
         raise InputError(f"There is no export format '{format}'.", f"Formats: {', '.join(FORMATS)}.")
     if format == "datasets" and path.exists() and path.suffix != ".zip":
         raise RefusedError(f"The folder '{path.name}' exists already.", "Choose another name.")
+    if format == "conll":
+        spans = ((item.text, item.label) for item in items if item.label is not None)
+        with storage_errors("the export was written"), whole_file(path) as temporary:
+            return write_conll(spans, temporary, scheme)
     with (
         storage_errors("the export was written"),
         tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder,

@@ -308,7 +308,8 @@ class Staging:
 
     def _meta(self, columns: dict[str, Sequence[str | None]], count: int) -> list[str | None] | None:
         """JSON objects of the columns that the mapping does not use, without empty cells."""
-        names = [name for name in columns if name not in self.used and not (self.own and name in FIXED)]
+        read = self.task.beside if isinstance(self.task, Joining) else ()
+        names = [name for name in columns if name not in (*self.used, *read) and not (self.own and name in FIXED)]
         if not names:
             return None
         keys = [meta_key(name) if self.own else name for name in names]

@@ -15,8 +15,11 @@ FEW_ROWS = 10
 
 
 def per_class(gold: np.ndarray, predicted: np.ndarray, names: list[str]) -> dict[str, ClassScore]:
-    """Scores by label from indices (n,), or from indicators (n, labels), by scikit-learn."""
+    """Scores by label from indices (n,), or from indicators (n, labels), by scikit-learn; all 0 where n is 0."""
     from sklearn.metrics import precision_recall_fscore_support
+
+    if not len(gold):
+        return {name: ClassScore(precision=0.0, recall=0.0, f1=0.0, support=0) for name in names}
 
     columns = precision_recall_fscore_support(gold, predicted, labels=np.arange(len(names)), zero_division=0)
     return {

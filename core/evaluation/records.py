@@ -12,10 +12,10 @@ from core.records import Record
 class ClassScore(Record):
     """How well one label is found."""
 
-    precision: float = Field(description="Of the texts that got this label, the share that deserved it.")
-    recall: float = Field(description="Of the texts that deserve this label, the share that got it.")
+    precision: float = Field(description="Of the texts (spans, words) that got this label, the share that deserved it.")
+    recall: float = Field(description="Of the texts (spans, words) that deserve this label, the share that got it.")
     f1: float = Field(description="Harmonic mean of precision and recall.")
-    support: int = Field(description="Texts in the split that deserve this label.")
+    support: int = Field(description="Texts (spans, words) in the split that deserve this label.")
 
 
 class ConfusedPair(Record):
@@ -126,6 +126,13 @@ class Evaluation(Record):
         description="95 % intervals by figure: accuracy, macro_f1, weighted_f1 and some of figures.",
     )
     per_class: dict[str, ClassScore] = Field(default_factory=dict, description="Scores by label.")
+    per_word: dict[str, ClassScore] = Field(
+        default_factory=dict, description="For spans: scores of single words by label, O for those outside of spans."
+    )
+    per_tag: dict[str, ClassScore] = Field(
+        default_factory=dict,
+        description="For spans: scores of single words by IOB2 tag, B- for a span's first word, I- further inside.",
+    )
     confusion: list[list[int]] = Field(default_factory=list, description="Rows: gold label, columns: predicted label.")
     confused_pairs: list[ConfusedPair] = Field(default_factory=list, description="Most frequent confusions first.")
     mistakes: list[Mistake] = Field(default_factory=list, description="Most confident mistakes first.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import escape
 
 from core.evaluation.messages import Translate, identity, percent
-from core.evaluation.records import Evaluation
+from core.evaluation.records import ClassScore, Evaluation
 from core.evaluation.verdict import verdict
 
 PAIRS = 20
@@ -31,6 +32,7 @@ def figure_titles(translate: Translate) -> dict[str, str]:
         "entity_precision": _("Span precision"),
         "entity_recall": _("Span recall"),
         "texts_right": _("Texts without a mistake"),
+        "word_accuracy": _("Word accuracy"),
         "word_macro_f1": _("Word macro F1"),
         "answer_f1": _("F1 of words"),
         "exact_match": _("Exact match"),
@@ -100,9 +102,8 @@ Table = list[list[str | float | int]]
 def _tables(evaluation: Evaluation, translate: Translate) -> list[tuple[str, Table]]:
     """Headings and tables of the report in reading order; empty tables are left out."""
     _ = translate
-    per_class: Table = [[_("Label"), _("Precision"), _("Recall"), _("F1"), _("Texts")]]
-    for label, score in sorted(evaluation.per_class.items(), key=lambda pair: pair[1].f1):
-        per_class.append([label, percent(score.precision), percent(score.recall), percent(score.f1), score.support])
+    weakest = dict(sorted(evaluation.per_class.items(), key=lambda pair: pair[1].f1))
+    counted = _("Spans") if evaluation.per_word else _("Texts")
     pairs: Table = [[_("True label"), _("Predicted"), _("Texts"), _("Share of the true label")]]
     pairs += [[p.gold, p.predicted, p.rows, percent(p.share)] for p in evaluation.confused_pairs[:PAIRS]]
     mistakes: Table = [[_("Text"), _("True label"), _("Predicted"), _("Confidence")]]
@@ -116,12 +117,23 @@ def _tables(evaluation: Evaluation, translate: Translate) -> list[tuple[str, Tab
         (_("Prompts and answers"), _exchanges(evaluation, translate)),
         (_("Questions and answers"), _replies(evaluation, translate)),
         (_("How early the matches come"), _retrieval(evaluation, translate)),
-        (_("Per label, weakest first"), per_class),
+        (_("Per label, weakest first"), _scores(weakest, _("Label"), counted, translate)),
+        (_("Single words by label"), _scores(evaluation.per_word, _("Label"), _("Words"), translate)),
+        (_("Single words by tag"), _scores(evaluation.per_tag, _("Tag"), _("Words"), translate)),
         (_("Most confused pairs"), pairs),
         (_("Most confident mistakes"), mistakes),
         (_("Does the confidence hold?"), calibration),
     ]
     return [(heading, table) for heading, table in tables if len(table) > 1]
+
+
+def _scores(scores: Mapping[str, ClassScore], head: str, counted: str, translate: Translate) -> Table:
+    """A row a label; ``counted`` names what the support counts."""
+    _ = translate
+    table: Table = [[head, _("Precision"), _("Recall"), _("F1"), counted]]
+    for name, score in scores.items():
+        table.append([name, percent(score.precision), percent(score.recall), percent(score.f1), score.support])
+    return table
 
 
 def _figures(evaluation: Evaluation, translate: Translate) -> Table:

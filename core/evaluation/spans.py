@@ -11,8 +11,9 @@ import numpy as np
 from core.evaluation.bootstrap import DRAWS, interval, lowest_plausible
 from core.evaluation.judged import Judged
 from core.evaluation.messages import Message
+from core.evaluation.parts import per_class
 from core.evaluation.records import ClassScore, ConfusedPair, Evaluation, Mistake
-from core.tasks.spans import OUTSIDE, Span, to_tags, words
+from core.tasks.spans import OUTSIDE, Span, iob2, to_tags, words
 from core.tasks.tagging import same, tag_pairs
 
 MISTAKES = 500
@@ -20,21 +21,26 @@ TEXT_LIMIT = 2000
 
 
 def evaluate_spans(judged: Judged) -> Evaluation:
-    """Entity F1 with its interval, scores by label, and how single words are confused.
+    """Entity F1 with its interval, scores by label of whole spans and of single words, and how words are confused.
 
     ``accuracy`` is the share of words with the right label, ``macro_f1`` and ``weighted_f1`` are means over the labels
-    of whole spans.
+    of whole spans. ``per_tag`` is the token-level report: scikit-learn's classification report over IOB2 tags of words.
     """
     from seqeval.metrics import classification_report
-    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.metrics import accuracy_score
 
     gold, predicted = _spans(judged.gold), _spans(judged.predicted)
     tags = tag_pairs(gold, predicted)
     report = classification_report(*tags, output_dict=True, zero_division=0) if any(map(any, tags[0] + tags[1])) else {}
     names = [*judged.labels, *sorted({name for row in gold for *_, name in row} - set(judged.labels))]
     columns = [OUTSIDE, *names]
-    by_word = _by_word(judged.texts, gold, predicted, columns)
-    confusion = np.bincount(by_word[0] * len(columns) + by_word[1], minlength=len(columns) ** 2)
+    tag_names = iob2(names)
+    word_tags = _by_word(judged.texts, gold, predicted, tag_names)
+    # O, B-1, I-1, B-2, I-2 ... -> O, 1, 1, 2, 2 ...
+    word_names = (word_tags[0] + 1) // 2, (word_tags[1] + 1) // 2
+    by_word = per_class(*word_names, columns)
+    accuracy = float(accuracy_score(*word_names)) if len(word_names[0]) else 0.0
+    confusion = np.bincount(word_names[0] * len(columns) + word_names[1], minlength=len(columns) ** 2)
     counts = _counts(gold, predicted)
     f1 = float(report.get("micro avg", {}).get("f1-score", 0.0))
     return Evaluation(
@@ -42,7 +48,7 @@ def evaluate_spans(judged: Judged) -> Evaluation:
         split=judged.split,
         rows=len(gold),
         labels=columns,
-        accuracy=float(accuracy_score(*by_word)) if len(by_word[0]) else 0.0,
+        accuracy=accuracy,
         macro_f1=float(report.get("macro avg", {}).get("f1-score", 0.0)),
         weighted_f1=float(report.get("weighted avg", {}).get("f1-score", 0.0)),
         figures={
@@ -50,12 +56,13 @@ def evaluate_spans(judged: Judged) -> Evaluation:
             "entity_precision": float(report.get("micro avg", {}).get("precision", 0.0)),
             "entity_recall": float(report.get("micro avg", {}).get("recall", 0.0)),
             "texts_right": float(np.mean([same(g, p) for g, p in zip(gold, predicted, strict=True)])),
-            "word_macro_f1": float(
-                f1_score(*by_word, labels=np.arange(1, len(columns)), average="macro", zero_division=0)
-            ),
+            "word_accuracy": accuracy,
+            "word_macro_f1": float(np.mean([by_word[name].f1 for name in names])) if names else 0.0,
         },
         intervals={"entity_f1": _interval(counts, judged.seed)},
         per_class={name: _class(report.get(name, {})) for name in names},
+        per_word=by_word,
+        per_tag=per_class(*word_tags, tag_names),
         confusion=confusion.reshape(len(columns), len(columns)).tolist(),
         confused_pairs=_confused(confusion.reshape(len(columns), len(columns)), columns),
         mistakes=_mistakes(judged, gold, predicted),
@@ -79,15 +86,15 @@ def _class(scores: dict[str, Any]) -> ClassScore:
 
 
 def _by_word(
-    texts: Sequence[str], gold: Sequence[list[Span]], predicted: Sequence[list[Span]], columns: list[str]
+    texts: Sequence[str], gold: Sequence[list[Span]], predicted: Sequence[list[Span]], tags: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Label index of every word of the split, gold and predicted: (words,) int64 each."""
-    index = {name: i for i, name in enumerate(columns)}
+    """Index in ``tags`` of every word of the split, gold and predicted: (words,) int64 each."""
+    index = {name: i for i, name in enumerate(tags)}
     both: tuple[list[int], list[int]] = ([], [])
     for text, *spans in zip(texts, gold, predicted, strict=True):
         pieces = words(text)
         for found, row in zip(both, spans, strict=True):
-            found += [index.get(tag[2:] or OUTSIDE, 0) if tag != OUTSIDE else 0 for tag in to_tags(pieces, row)]
+            found += [index.get(tag, 0) for tag in to_tags(pieces, row)]
     return np.array(both[0], np.int64), np.array(both[1], np.int64)
 
 

@@ -119,7 +119,8 @@ def _write_csv(rows: Iterable[dict[str, Any]], others: list[str], path: Path) ->
         writer = csv.writer(file)
         writer.writerow([escape_formula(name) for name in (*OUR_COLUMNS, *map(_free_name, others))])
         for row in rows:
-            cells = [row["text"], str(row["label"]), *(row["others"].get(name) or "" for name in others)]
+            said = row["label"] if isinstance(row["label"], str) else json.dumps(row["label"], ensure_ascii=False)
+            cells = [row["text"], said, *(row["others"].get(name) or "" for name in others)]
             text, label, *rest = map(escape_formula, cells)
             writer.writerow([row["row"], text, label, row["score"], *rest])
             count += 1

@@ -17,7 +17,7 @@ from core.data import importing, schema_file
 from core.data.files import storage_errors
 from core.data.names import check_label_name
 from core.data.text import check_text, text_hash
-from core.errors import InputError
+from core.errors import InputError, RefusedError
 from core.labeling.schema import check_colour, check_key, next_key
 from core.project.cleaning import ProgressCallback, ProjectCleaning
 from core.project.labeling import ProjectLabeling
@@ -32,6 +32,7 @@ from core.records import (
 )
 from core.storage import imports, items, label_events, projects
 from core.tasks.base import Joining
+from core.tasks.tagging import Tagging
 
 OnDuplicate = Literal["skip", "keep"]
 """What happens to texts that are in the project, or earlier in the file, already."""
@@ -351,12 +352,27 @@ class ProjectData(ProjectSchema, ProjectLabeling, ProjectCleaning):
 
     # ------------------------------------------------------------ export
 
-    def export(self, path: Path | str, format: str = "csv", filter: ItemFilter | None = None) -> int:
-        """Write what the filter shows to a file (csv, jsonl, parquet) or folder (datasets); returns the rows."""
+    def export(
+        self, path: Path | str, format: str = "csv", filter: ItemFilter | None = None, scheme: str = "iob2"
+    ) -> int:
+        """Write what the filter shows to a file (csv, jsonl, parquet, conll) or folder (datasets); returns the rows.
+
+        ``conll`` holds labelled spans only, with their tags in the ``scheme`` iob2 or bioes. Raises InputError,
+        RefusedError for a project whose labels are no spans, StorageError.
+        """
         where = filter or ItemFilter()
-        return exporter.export(
-            self._pages(where), Path(path), format, schema_file.carried(self.labels, self._guidelines())
-        )
+        if format not in self.export_formats and format in exporter.FORMATS:
+            raise RefusedError(
+                f"The labels of '{self.name}' are no spans, which a column file is made of.",
+                f"Choose another format: {', '.join(self.export_formats)}.",
+            )
+        schema = schema_file.carried(self.labels, self._guidelines())
+        return exporter.export(self._pages(where), Path(path), format, schema, scheme)
+
+    @property
+    def export_formats(self) -> list[str]:
+        """The formats that ``export`` can write of this project."""
+        return [format for format in exporter.FORMATS if format != "conll" or isinstance(self.task, Tagging)]
 
     def _guidelines(self) -> str:
         """As they are stored: another handle may have changed them."""

@@ -134,6 +134,8 @@ class Declining(Protocol):
 class Forming(Protocol):
     """A task whose texts have a form of their own, e.g. two marked entities."""
 
+    example: str
+    """A text in this form, for people to see how it is written."""
     beside: tuple[str, ...]
     """Columns of an import by which a plain text is brought into the form."""
 

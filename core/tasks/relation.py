@@ -26,6 +26,7 @@ class Relation(Classification):
         "Choose it when every text has two marked things and the label says how they belong together: "
         "[E1] Ann [/E1] works for [E2] Acme [/E2]."
     )
+    example = "[E1] Ann [/E1] works for [E2] Acme [/E2]."
     beside: tuple[str, ...] = ("head", "tail")
     """Columns of an import that a text without markers is marked by."""
 

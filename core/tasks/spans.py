@@ -73,16 +73,27 @@ def _fail() -> str:
     raise ValueError
 
 
-def joined(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """The text of tokens, and where each stands in it: a space between two unless both are of a script without."""
-    text, places = "", []
+def joined(tokens: Sequence[str], spaces: Sequence[str] | None = None) -> tuple[str, list[tuple[int, int]]]:
+    """The text of tokens, and where each stands in it.
+
+    ``spaces`` is what stands before the first token and after each, one more than there are tokens. Where it is not
+    known: a space between two tokens unless both are of a script without.
+    """
+    text, places = spaces[0] if spaces else "", []
     solo = re.compile(rf"[{_SOLO}]")
-    for token in tokens:
-        if text and not (solo.match(text[-1]) and solo.match(token[:1])):
+    for place, token in enumerate(tokens):
+        if spaces is None and text and not (solo.match(text[-1]) and solo.match(token[:1])):
             text += " "
         places.append((len(text), len(text) + len(token)))
-        text += token
+        text += token + (spaces[place + 1] if spaces else "")
     return text, places
+
+
+def split_up(text: str) -> tuple[list[str], list[str]]:
+    """(tokens, spaces) of a text: its words, and what stands before the first and after each. ``joined`` undoes it."""
+    pieces = words(text)
+    edges = [0, *(edge for piece in pieces for edge in piece), len(text)]
+    return [text[start:end] for start, end in pieces], [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def from_tags(places: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Span]:
@@ -115,6 +126,11 @@ def to_tags(pieces: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[st
         for place, i in enumerate(within):
             tags[i] = f"{'I' if place else 'B'}-{name}"
     return tags
+
+
+def iob2(labels: Iterable[str]) -> list[str]:
+    """The tags there are for these labels: O, then B- and I- of each."""
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
 
 
 def to_bioes(tags: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import InputError, RefusedError
 from core.tasks.counts import check_train, unmeasured
-from core.tasks.spans import OUTSIDE, Span, checked_spans, common_pieces, from_tags, joined, to_tags
+from core.tasks.spans import OUTSIDE, Span, checked_spans, common_pieces, from_tags, joined, to_tags, words
 
 
 class Tagging:
@@ -31,12 +31,13 @@ class Tagging:
         ("tokens", "tags"), ("tokens", "ner_tags"), ("words", "tags"), ("words", "labels"), ("text", "spans"),
         ("text", "entities"), ("text", "label"),
     )  # fmt: skip
-    beside: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ("spaces",)
 
     def join(self, text: str, text_b: str | None, cell: str | None, *beside: str | None) -> tuple[str, str | None]:
         """The text of a row, and its spans as JSON: from tokens and tags, or from a text and its spans.
 
-        Raises InputError for tags that do not match the tokens and spans that do not fit the text.
+        ``beside`` is a list of what stands after each token, and perhaps before the first: a text, or whether there is
+        a space. Raises InputError for tags that do not match the tokens and spans that do not fit the text.
         """
         tokens = _list(text)
         if tokens is None:
@@ -45,10 +46,10 @@ class Tagging:
                 _check_empty(cell)
                 return text, None
             return text, json.dumps(checked_spans(given, text), ensure_ascii=False)
-        words = [" ".join(str(token).split()) for token in tokens]
-        if not all(words):
-            raise InputError(f"token {words.index('') + 1} is empty")
-        text, places = joined(words)
+        shown = [" ".join(str(token).split()) for token in tokens]
+        if not all(shown):
+            raise InputError(f"token {shown.index('') + 1} is empty")
+        text, places = joined(shown, _spaces(next(iter(beside), None), len(shown)))
         tags = _list(cell)
         if tags is None:
             _check_empty(cell)
@@ -158,6 +159,19 @@ def _list(cell: str | None) -> list[Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, list) else None
+
+
+def _spaces(cell: str | None, tokens: int) -> list[str] | None:
+    """What stands before and after each of so many tokens; None where the file does not say."""
+    given = _list(cell)
+    if given is None:
+        return None
+    found = [one if isinstance(one, str) else " " if one else "" for one in given]
+    if len(found) == tokens:  # nothing is said of the beginning
+        found = ["", *found]
+    if len(found) != tokens + 1 or any(words(one) for one in found):
+        raise InputError(f"{tokens} tokens do not go with the spaces {cell[:40] if cell else ''}")
+    return found
 
 
 def _check_empty(cell: str | None) -> None:

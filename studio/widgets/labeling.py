@@ -14,6 +14,7 @@ import streamlit as st
 from core.project import Project
 from core.records import Item
 from core.tasks.generation import LONGEST_RESPONSE
+from core.tasks.pair import Pair
 from core.tasks.question_answering import QuestionAnswering
 from core.tasks.tagging import Tagging
 from studio import session
@@ -24,6 +25,7 @@ from studio.keys import ACTIONS, assign_keys
 from studio.text import escape, line
 from studio.values import value_text
 from studio.widgets.answer_desk import draw_answer
+from studio.widgets.grade_desk import draw_grades, draw_kind, graded
 from studio.widgets.labeling_actions import (
     Answer,
     asks,
@@ -77,10 +79,14 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
         draw_suggestion(project.id, item.id, missing, accepts=project.task.needs_labels)
     if asks(project):
         draw_nothing(project, item, _("No answer"), _("The text does not answer the question. It is saved at once."))
+    elif graded(project):
+        draw_grades(project, item, give)
     elif project.task.needs_labels:
         draw_labels(project, item)
     else:
         draw_response(project.id, item)
+    if isinstance(project.task, Pair):
+        draw_kind(project, item)
     draw_actions(project, item)
 
 

@@ -24,6 +24,7 @@ from studio.i18n import _
 from studio.services import get_workspace
 from studio.text import escape
 from studio.values import value_text
+from studio.widgets.grade_desk import as_grade, graded
 from studio.widgets.span_desk import mark
 
 
@@ -51,7 +52,10 @@ def settle_suggestion(project: Project, item_id: int, patient: bool) -> bool:
     best = project.suggest([item_id]).get(item_id) or []
     if not best and patient and project.thinking(item_id):
         return True
-    st.session_state[session.SUGGESTED] = (item_id, best[0] if best else None)
+    first = best[0] if best else None
+    if first is not None and graded(project):
+        first = as_grade(first)
+    st.session_state[session.SUGGESTED] = (item_id, first)
     return False
 
 

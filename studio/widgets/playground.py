@@ -11,6 +11,7 @@ import streamlit as st
 from core.model import Model
 from core.records import Prediction, Writing
 from core.tasks import get_task
+from core.tasks.base import Forming
 from core.tasks.pair import Pair
 from core.tasks.question_answering import ANSWER, QuestionAnswering
 from studio import session
@@ -41,13 +42,17 @@ def playground(model: Model) -> None:
         if url_choice(_("How to try it"), ways, session.TRY_HOW) == "many":
             search_form(model)
             return
-    paired = get_task(model.info.task).paired
+    task = get_task(model.info.task)
+    paired = task.paired
     with st.form(f"try_{model.id}", border=False):
         text = st.text_area(
             _("A sentence, or one a line"),
             key=f"try_text_{model.id}",
             height=110,
-            placeholder=_("Type a text like those that were labelled"),
+            placeholder=task.example if isinstance(task, Forming) else _("Type a text like those that were labelled"),
+            help=_("Each text in this form: {example}").format(example=escape(task.example))
+            if isinstance(task, Forming)
+            else None,
         )
         second = (
             st.text_area(_("The text to compare it with, or one a line"), key=f"try_text_b_{model.id}", height=110)

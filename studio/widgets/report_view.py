@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import plots
 from core.errors import RefusedError
-from core.evaluation import Comparison, Evaluation, Message
+from core.evaluation import ClassScore, Comparison, Evaluation, Message
 from core.evaluation.report import figure_titles
 from core.project import Project
 from core.records import ItemFilter
@@ -146,40 +146,44 @@ def _difference(found: Comparison | RefusedError | None) -> str:
 
 
 def show_classes(result: Evaluation) -> None:
-    """Scores by label; a click on a column head sorts."""
+    """Scores by label, of single words too where spans are asked for; a click on a column head sorts."""
     show_figure(plots.per_class_f1(result, palette(), _), "class_scores")
+    if not result.per_word:
+        _class_table(result.per_class, _("Label"), _("Texts"), _("Scores by label"))
+        return
+    st.caption(_("Whole spans: one counts as found when both edges and the label are right."))
+    _class_table(result.per_class, _("Label"), _("Spans"), _("Scores by label"))
+    st.caption(_("Single words by their label; O is outside of every span."))
+    _class_table(result.per_word, _("Label"), _("Words"), _("Single words by label"))
+    st.caption(_("Single words by tag: B- begins a span, I- goes on with it. Where only one is weak, it is the edges."))
+    _class_table(result.per_tag, _("Tag"), _("Words"), _("Single words by tag"))
+
+
+def _class_table(scores: Mapping[str, ClassScore], head: str, counted: str, title: str) -> None:
+    """One row a label with its precision, recall, F1 and how often it occurs; ``counted`` names what was counted."""
     bar = st.column_config.ProgressColumn
     share: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100}
+    rows = [
+        {
+            "label": name,
+            "precision": 100 * s.precision,
+            "recall": 100 * s.recall,
+            "f1": 100 * s.f1,
+            "support": s.support,
+        }
+        for name, s in scores.items()
+    ]
     st.dataframe(
-        pd.DataFrame(
-            [
-                {
-                    "label": label,
-                    "precision": 100 * score.precision,
-                    "recall": 100 * score.recall,
-                    "f1": 100 * score.f1,
-                    "support": score.support,
-                }
-                for label, score in result.per_class.items()
-            ]
-        ),
+        pd.DataFrame(rows),
         hide_index=True,
         column_config={
-            "label": st.column_config.TextColumn(_("Label"), width="medium"),
-            "precision": bar(
-                _("Precision"),
-                help=_("Of those predicted so, how many are."),
-                **share,
-            ),
-            "recall": bar(
-                _("Recall"),
-                help=_("Of those that are, how many were found."),
-                **share,
-            ),
+            "label": st.column_config.TextColumn(head, width="medium"),
+            "precision": bar(_("Precision"), help=_("Of those predicted so, how many are."), **share),
+            "recall": bar(_("Recall"), help=_("Of those that are, how many were found."), **share),
             "f1": bar("F1", **share),
-            "support": st.column_config.NumberColumn(_("Texts"), format="localized"),
+            "support": st.column_config.NumberColumn(counted, format="localized"),
         },
-        alt=_("Scores by label"),
+        alt=title,
     )
 
 

@@ -10,9 +10,11 @@ from fastapi.testclient import TestClient as Client
 from streamlit.testing.v1 import AppTest
 
 from core.project import Project
+from core.records import Suggestion
 from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
+from studio.widgets.grade_desk import as_grade
 from tests.ui.conftest import open_on, project_of
 
 Open = Callable[..., AppTest]
@@ -90,3 +92,44 @@ def test_api_calls(pairs: Project) -> None:
     answer = caller.put(f"/v1/projects/{pairs.id}/items/{item}/label", json={"label": 0.35, "user": "bot"})
     assert answer.status_code == 200 and answer.json()["label"] == 0.35
     assert caller.put(f"/v1/projects/{pairs.id}/items/{item}/label", json={"label": 1.5}).status_code == 422
+
+
+def test_graded_pairs_are_graded_at_the_desk(workspace: Workspace, open_page: Open) -> None:
+    project = workspace.create_project("Graded", task="pair")
+    project.add_items(
+        [{"text": "a", "text_b": "b", "label": 0.4}, {"text": "c", "text_b": "d"}, {"text": "e", "text_b": "f"}]
+    )
+    first, second, third = project.item_ids()
+    app = open_page("annotate")
+
+    def press(key: str) -> None:
+        next(button for button in app.button if button.key == key).click().run()
+
+    assert [b.key for b in app.button if (b.key or "").startswith(f"grade_{second}_")] == [
+        f"grade_{second}_{step}" for step in range(6)
+    ]
+    assert not [b for b in app.button if (b.key or "").startswith(f"label_{second}_")]
+    press(f"grade_{second}_4")
+    assert project.item(second).label == 0.8 and project.progress().labelled == 2
+    press(f"kind_{third}")
+    press(f"label_{third}_{project.label_named('no match').id}")
+    assert project.item(third).label == "no match" and project.item(first).label == 0.4 and not app.exception
+
+
+def test_pairs_are_matches_until_someone_grades(workspace: Workspace, open_page: Open) -> None:
+    project = workspace.create_project("Plain", task="pair")
+    project.add_items([{"text": "a", "text_b": "b"}])
+    (item,) = project.item_ids()
+    app = open_page("annotate")
+    assert any((b.key or "").startswith(f"label_{item}_") for b in app.button)
+    next(button for button in app.button if button.key == f"kind_{item}").click().run()
+    next(button for button in app.button if button.key == f"grade_{item}_0").click().run()
+    assert project.item(item).label == 0.0
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "grade"), [("match", 0.83, 0.8), ("no match", 0.93, 0.0), (0.35, 0.6, 0.35)]
+)
+def test_a_suggestion_is_a_step_where_grades_are_given(label: str | float, score: float, grade: float) -> None:
+    found = as_grade(Suggestion(label=label, score=score, model="m"))
+    assert (found.label, found.score, found.model) == (grade, score, "m")

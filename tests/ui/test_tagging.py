@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient as Client
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from core.project import Project
 from core.workspace import Workspace
+from studio import services
+from studio.api import create_api
 from tests.ui.conftest import open_on, project_of
 
 Open = Callable[..., AppTest]
@@ -115,6 +118,7 @@ def test_every_part_of_the_report_is_there(travel: Project, part: str) -> None:
     assert not app.exception and not app.error
     if part == "beside":
         assert app.subheader[0].value.startswith("Finds spans with an F1 of")
+        assert "Word accuracy" in [metric.label for metric in app.metric]
         assert [metric.label for metric in app.metric][:3] == ["Span F1", "Span precision", "Span recall"]
 
 
@@ -130,3 +134,39 @@ def test_the_list_reads_the_spans_out_and_offers_no_bulk_label(travel: Project) 
     app = open_on("data", lang="en")
     assert "who: Anna · where: Turin" in app.dataframe[0].value["label"].tolist()
     assert not [b for b in app.button if b.label.startswith("Label all")]
+
+
+def test_the_classes_of_the_report_count_words_too(travel: Project) -> None:
+    spans, names, tags = (frame.value for frame in open_on("evaluate", part="classes", lang="en").dataframe)
+    result = travel.models()[0].evaluate(beside=False)
+    assert spans["label"].tolist() == ["who", "where"]
+    assert names["label"].tolist() == ["O", "who", "where"] and names["support"].sum() == 4 * result.rows
+    assert tags["label"].tolist() == ["O", "B-who", "I-who", "B-where", "I-where"]
+    assert tags["f1"].tolist() == [100 * score.f1 for score in result.per_tag.values()]
+
+
+def test_a_column_file_is_offered_with_a_choice_of_tags(travel: Project) -> None:
+    app = open_on("data", lang="en")
+    format = next(box for box in app.selectbox if box.label == "Format")
+    assert "CoNLL-U Plus" in format.options
+    format.set_value("conll").run()
+    assert any(group.options == ["IOB2", "BIOES"] or "BIOES" in str(group.options) for group in app.button_group)
+
+
+def test_api_calls(travel: Project) -> None:
+    workspace = services.get_workspace()
+    caller = Client(create_api(lambda: workspace), headers={"Authorization": f"Bearer {workspace.create_token('t')}"})
+    model = f"/v1/models/{travel.models()[0].id}"
+    found = caller.post(f"{model}/predict", json={"texts": ["Carla goes to Oslo", "\u200b"]}).json()["predictions"]
+    assert [one["label"] for one in found] == [[[0, 5, "who"], [14, 18, "where"]], []]
+    report = caller.get(f"{model}/evaluation", params={"split": "test"}).json()
+    assert report["per_tag"]["B-who"]["support"] == report["per_class"]["who"]["support"] == report["rows"]
+    assert caller.get(f"{model}/evaluation", params={"split": "train"}).status_code == 422
+    address = f"/v1/projects/{travel.id}/export"
+    file = caller.get(address, params={"format": "conll", "scheme": "bioes", "text": "Anna goes to Turin"})
+    assert file.text.splitlines()[1:5] == ["Anna\t_\tS-who", "goes\t_\tO", "to\t_\tO", "Turin\tSpaceAfter=No\tS-where"]
+    assert caller.get(address, params={"format": "conll", "scheme": "x"}).status_code == 422
+    assert len(caller.get(address, params={"format": "jsonl"}).text.splitlines()) == travel.count()
+    other = workspace.create_project("Kinds", labels=["a", "b"])
+    refused = caller.get(f"/v1/projects/{other.id}/export", params={"format": "conll"})
+    assert refused.status_code == 409 and "no spans" in refused.json()["detail"]

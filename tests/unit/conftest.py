@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from core.evaluation import Evaluation, evaluate
 from core.methods.base import Rows, TrainingData
 from core.tasks import get_task
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 WORDS = {"refund": "money back please", "delivery": "parcel arrives late where", "greeting": "hello there good day"}
 FILLER = "the a my your this that now again today very so it is was will can"
@@ -39,26 +43,16 @@ def tiny_bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bases
 
 
-def save_tiny_bert(folder: Path) -> None:
-    """Write the base model; its tokenizer knows the words of ``toy_texts``."""
+def save_tiny_bert(folder: Path, tokenizer: Tokenizer | None = None) -> None:
+    """Write the base model; its tokenizer knows the words of ``toy_texts``, or is the given one."""
     import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import BertConfig, BertModel
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FILLER.split(), *" ".join(WORDS.values()).split()]
-    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(words))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, model_input_names=inputs, **special)
+    fast = fast_tokenizer(tokenizer or whole_words())
     fast.save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(fast),
         max_position_embeddings=64,
         hidden_size=32,
         num_hidden_layers=2,
@@ -67,6 +61,59 @@ def save_tiny_bert(folder: Path) -> None:
         initializer_range=0.2,
     )
     BertModel(config).save_pretrained(folder)
+
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def fast_tokenizer(tokenizer: Tokenizer) -> Any:
+    """The tokenizer as transformers has it, with the special tokens of BERT around a text."""
+    from tokenizers import processors
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, model_input_names=inputs, **special)
+
+
+def whole_words() -> Tokenizer:
+    """One token a word of ``toy_texts``."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = [*SPECIAL, *FILLER.split(), *" ".join(WORDS.values()).split()]
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(words))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
+
+
+def word_pieces(texts: Sequence[str], size: int = 120) -> Tokenizer:
+    """Pieces of words as BERT has them, learned from texts; Chinese characters stand alone, unknown signs are one."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.WordPiece({}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def byte_pairs(texts: Sequence[str], size: int = 420) -> Tokenizer:
+    """Pairs of bytes as GPT-2 has them, learned from texts: a token may be part of a character, or several words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
 
 def toy_texts(rows: int, seed: int = 0) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from core.methods.base import Answers, Rows, Work
 from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting, window_tokens
 from core.methods.heads.labels import class_weights, cross_entropy
 from core.methods.tokens import CHUNK, Encoded
-from core.tasks.spans import OUTSIDE, Span, from_tags, to_tags, words
+from core.tasks.spans import Span, from_tags, iob2, to_tags, words
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,20 @@ class Words(Reading):
         """(windows,) int64: the text that each window belongs to."""
         return self.owners
 
+    def units(self, row: int) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """(start, end) of what is tagged in a text, and the flat token of each, (units,) int64.
+
+        A unit is a word, or several that share a token: a token has one tag, and two words would overwrite each
+        other's. So are Chinese characters in a vocabulary of whole words, or the end of "don't".
+        """
+        seen = np.flatnonzero(self.places[row] >= 0)
+        places = self.places[row][seen]
+        begins = np.flatnonzero(np.diff(places, prepend=-1))
+        ends = [*(begins[1:] - 1), len(places) - 1]
+        pieces = self.pieces[row]
+        units = [(pieces[seen[b]][0], pieces[seen[e]][1]) for b, e in zip(begins, ends, strict=len(places) > 0)]
+        return units, places[begins]
+
 
 class TagHead(Head):
     """A tag for each word, IOB2 (Ramshaw and Marcus 1995)."""
@@ -49,7 +63,7 @@ class TagHead(Head):
     @property
     def outputs(self) -> list[str]:
         """O, then B- and I- of every label."""
-        return [OUTSIDE, *(f"{prefix}-{label}" for label in self.labels for prefix in "BI")]
+        return iob2(self.labels)
 
     def tokens_read(self, work: Work, limit: int) -> np.ndarray:
         """(windows,) tokens of the windows."""
@@ -94,15 +108,15 @@ class TagHead(Head):
         return Words(encoded, pieces, places, np.array(owners, np.int64))
 
     def targets(self, rows: Rows, reading: Reading) -> Targets:
-        """The tag of each word on its token, nothing on the others: (tokens in all,) int64."""
+        """The tag of each unit on its token, nothing on the others: (tokens in all,) int64."""
         import torch
 
         read = _words(reading)
         index = {tag: i for i, tag in enumerate(self.outputs)}
         flat = np.full(int(read.encoded.offsets[-1]), IGNORED, np.int64)
-        for spans, pieces, places in zip(rows.values, read.pieces, read.places, strict=True):
-            tags = np.array([index.get(tag, 0) for tag in to_tags(pieces, spans)], np.int64)
-            flat[places[places >= 0]] = tags[places >= 0]
+        for row, spans in enumerate(rows.values):
+            units, places = read.units(row)
+            flat[places] = [index.get(tag, 0) for tag in to_tags(units, spans)]
         return Targets(torch.from_numpy(flat), read.encoded.offsets, IGNORED)
 
     def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
@@ -118,13 +132,11 @@ class TagHead(Head):
         scores = logits.log_softmax(-1).numpy()  # (tokens in all, tags)
         values: list[list[Span]] = []
         sure = np.ones(len(read.pieces), np.float32)
-        for row, (pieces, places) in enumerate(zip(read.pieces, read.places, strict=True)):
-            seen = places >= 0
-            shown = [piece for piece, there in zip(pieces, seen, strict=True) if there]
-            if not shown:
-                values.append([])
-                continue
-            spans, sure[row] = read_off(scores[places[seen]], shown, self.outputs)
+        for row in range(len(read.pieces)):
+            units, places = read.units(row)
+            spans: list[Span] = []
+            if units:
+                spans, sure[row] = read_off(scores[places], units, self.outputs)
             values.append(spans)
         return Answers(values, sure, np.zeros((len(values), 0), np.float32))
 

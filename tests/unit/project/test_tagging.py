@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from core.errors import InputError, RefusedError
 from core.project import Project
 from core.settings import Settings
 from core.workspace import Workspace
-from tests.unit.conftest import save_tiny_bert
+from tests.unit.conftest import save_tiny_bert, word_pieces
 
 FIRST = ["Anna", "Ben", "Carla", "David", "Eva", "Felix"]
 PLACES = ["Turin", "Lyon", "Oslo", "Kiel", "Bern"]
@@ -84,6 +86,76 @@ def test_an_export_comes_back_to_the_same_spans(project: Project, tmp_path: Path
     other.import_file(tmp_path / f"out.{format}", text="text", label="label")
     assert [item.label for item in other.items()] == [[(0, 4, "person"), (13, 18, "where")], [], None]
     assert [item.label for item in project.items()] == [item.label for item in other.items()]
+
+
+@pytest.mark.parametrize("scheme", ["iob2", "bioes"])
+def test_a_column_file_comes_back_to_the_same_texts_and_spans(project: Project, tmp_path: Path, scheme: str) -> None:
+    rows = [
+        {"text": "Anna goes to Turin 😀, now", "label": [[0, 4, "who"], [13, 18, "where"]]},
+        {"text": "安娜去都灵了", "label": [[0, 2, "who"], [3, 5, "where"]]},
+        {"text": "nothing here", "label": []},
+    ]
+    project.add_items([*rows, {"text": "still to label"}])
+    assert "conll" in project.export_formats and project.export(tmp_path / "out.conll", "conll", scheme=scheme) == 3
+    other = project.workspace.create_project("Back", task="tagging")
+    other.import_file(tmp_path / "out.conll", text="tokens", label="tags")
+    assert [(item.text, item.label) for item in other.items()] == [
+        (row["text"], [tuple(span) for span in row["label"]]) for row in rows
+    ]  # fmt: skip
+    again = project.import_file(tmp_path / "out.conll", text="tokens", label="tags")
+    assert (again.added, again.duplicates) == (0, 3), "the texts are the same to the letter"
+
+
+def test_a_column_file_is_for_spans(project: Project, tmp_path: Path) -> None:
+    other = project.workspace.create_project("Kinds", labels=["a", "b"])
+    assert "conll" not in other.export_formats
+    with pytest.raises(RefusedError, match="no spans"):
+        other.export(tmp_path / "out.conll", "conll")
+    with pytest.raises(InputError, match="no scheme"):
+        project.export(tmp_path / "out.conll", "conll", scheme="x")
+    assert list(tmp_path.glob("*.conll*")) == []
+
+
+def chinese(names: list[str], places: list[str]) -> str:
+    """Texts in columns, one character a line: somebody goes somewhere."""
+    texts = []
+    for name in names:
+        for place in places:
+            tags = [
+                *("BI"[i > 0] + "-who" for i in range(len(name))),
+                "O",
+                *("BI"[i > 0] + "-where" for i in range(len(place))),
+                "O",
+            ]
+            texts.append("\n".join(f"{c} {tag}" for c, tag in zip(f"{name}去{place}了", tags, strict=True)))
+    return "\n\n".join(texts) + "\n"
+
+
+def test_a_chinese_column_file_from_import_to_answers_in_a_file(project: Project, tmp_path: Path) -> None:
+    text = chinese(["安娜", "小明", "王芳芳", "李雷"], ["北京", "上海", "都灵市", "罗马", "东京", "南京"])
+    project.import_file(imported(project, tmp_path, text), text="tokens", label="tags")
+    assert project.items(limit=1)[0].label == [(0, 2, "who"), (3, 5, "where")]
+    texts = [item.text for item in project.items()]
+    save_tiny_bert(project.workspace.path / "bases" / "pieces", word_pieces(texts))
+    version = project.freeze(test=0.2, dev=0.2, seed=0)
+    options: dict[str, Any] = {"epochs": 25, "batch_size": 8, "learning_rate": 5e-3, "patience": 0, "dropout": 0.0}
+    run = project.train(version, method="full", base="local:pieces", train_word_embeddings=True, **options).wait(240)
+    assert run.model is not None, (run.error, run.log_tail())
+    result = run.model.evaluate(beside=False)
+    assert result.entity_f1 > 0.8 and result.per_tag["I-who"].f1 > 0.8
+    asked = "王芳芳去南京了"
+    (said,) = run.model.predict([asked])
+    assert [(asked[a:b], name) for a, b, name in said.label] == [("王芳芳", "who"), ("南京", "where")]
+    # A file is answered as it was imported: by tokens, or by texts; its spans are JSON in a table.
+    column_file = imported(project, tmp_path, "\n".join(f"{c} O" for c in asked), "ask.conll")
+    run.model.predict_file(column_file, tmp_path / "out.jsonl", text="tokens")
+    row = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert row["text"] == asked and row["predicted_label"] == [[0, 3, "who"], [4, 6, "where"]]
+    plain = imported(project, tmp_path, f"text,note\n{asked},x\n", "ask.csv")
+    assert run.model.predict_file(plain, tmp_path / "out.csv").rows == 1
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert json.loads(line["predicted_label"]) == row["predicted_label"] and line["note"] == "x"
 
 
 def test_rows_that_do_not_fit_are_named_and_the_rest_comes_in(project: Project, tmp_path: Path) -> None:
