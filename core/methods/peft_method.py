@@ -36,6 +36,10 @@ class PeftMethod(TunedEncoder, ABC):
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """peft's config without task type and modules to save."""
 
+    def idle(self, task: str) -> frozenset[str]:
+        """Answers are read off the encoder itself: behind the matrices nothing is left that drops signals."""
+        return super().idle(task) | (frozenset({"dropout"}) if task == "question_answering" else frozenset())
+
     def unsuited(self, task: str, kind: str) -> str | None:
         """Why it does not work with a base model of this type."""
         if self.only is None or not kind or kind in self.only:

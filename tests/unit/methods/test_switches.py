@@ -82,7 +82,12 @@ def cases() -> list[tuple[str, str, tuple[str, ...]]]:
     tasks = [task.name for task in all_tasks() if task.name != "relation"]  # it has the head of classification
     heads = [(task, "cross_encoder" if task == "pair" else "full", tuple(SWITCHES)) for task in tasks]
     ways = ("top_layers", "lora", "adapter", "prefix_tuning")
-    return [*heads, *(("classification", way, OF_WEIGHTS) for way in ways), ("generation", "prefix_tuning", OF_WEIGHTS)]
+    return [
+        *heads,
+        *(("classification", way, OF_WEIGHTS) for way in ways),
+        ("generation", "prefix_tuning", OF_WEIGHTS),
+        ("question_answering", "lora", OF_WEIGHTS),
+    ]
 
 
 @pytest.mark.parametrize(("task", "name", "switches"), cases(), ids=str)
