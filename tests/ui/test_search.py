@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient as Client
@@ -132,8 +133,9 @@ def test_a_program_searches(pairs: Project) -> None:
     assert [one["text"] in model.second_texts() for one in answer["found"][0]] == [True] * 3
     scores = [one["score"] for one in answer["found"][0]]
     assert scores == sorted(scores, reverse=True) and answer["found"][0][0]["rank_before"] >= 1
-    wrong: dict[str, object]
-    for wrong in ({"candidates": []}, {"top": 0}, {"top": 101}, {"queries": []}, {"candidates": ["a"] * 10_001}):
+    none: list[str] = []
+    wrongs: list[dict[str, Any]] = [{"candidates": none}, {"top": 0}, {"top": 101}, {"queries": none}]
+    for wrong in [*wrongs, {"candidates": ["a"] * 10_001}]:
         assert caller.post(address, json={**body, **wrong}).status_code == 422, wrong
     assert caller.post(address, json={**body, "rerank_with": "nobody"}).status_code == 404
 

@@ -90,7 +90,7 @@ def test_an_export_comes_back_to_the_same_spans(project: Project, tmp_path: Path
 
 @pytest.mark.parametrize("scheme", ["iob2", "bioes"])
 def test_a_column_file_comes_back_to_the_same_texts_and_spans(project: Project, tmp_path: Path, scheme: str) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": "Anna goes to Turin 😀, now", "label": [[0, 4, "who"], [13, 18, "where"]]},
         {"text": "安娜去都灵了", "label": [[0, 2, "who"], [3, 5, "where"]]},
         {"text": "nothing here", "label": []},
