@@ -51,7 +51,9 @@ class Stopping:
 def tune(tiny_writers: Path, toy_dialogue: Callable[..., TrainingData], tmp_path: Path) -> Callable[..., Any]:
     def run(name: str, base: str = "llama", context: Any = None, **options: Any) -> Any:
         method = get_method(name)
-        checked = options_for(method, "generation").model_validate({**QUICK, **options})
+        record = options_for(method, "generation")
+        quick = {name: value for name, value in QUICK.items() if name in record.model_fields}
+        checked = record.model_validate({**quick, **options})
         return method.fit(toy_dialogue(), checked, tiny_writers / base, context or Stopping(tmp_path))
 
     return run
