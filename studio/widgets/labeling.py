@@ -8,6 +8,7 @@ already is dropped and said so, instead of changing that answer.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import streamlit as st
 
@@ -36,6 +37,7 @@ from studio.widgets.labeling_actions import (
     give_again,
     give_found,
     give_response,
+    hear_words,
     named,
     shown_suggestion,
     skip,
@@ -45,9 +47,12 @@ from studio.widgets.labeling_actions import (
     unflag,
 )
 from studio.widgets.span_desk import draw_words
+from studio.widgets.word_marker import begin
 
 CALM_LENGTH = 600
 """Texts up to this many characters are set large; longer ones in the normal size."""
+LARGE_FRAME, LONG_FRAME = 230, 420
+"""Pixels: the frame of a text that is set large, and of a longer one."""
 TEXT_WIDTH = 760
 """Pixels: about 70 characters of the large size."""
 SEARCH_FROM = 20
@@ -66,12 +71,16 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
         st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
+        begin(item.id)
     draw_state(item, habit(project))
-    draw_text(item, asks(project))
+    large = not is_long(item)
+    hear, height = partial(hear_words, project.id, item.id), LARGE_FRAME if large else LONG_FRAME
     if isinstance(project.task, Tagging):
-        draw_words(item, chosen(item.id), TEXT_WIDTH)
+        draw_words(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
     elif asks(project):
-        draw_answer(item, chosen(item.id), TEXT_WIDTH)
+        draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    else:
+        draw_text(item)
     missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
     if built(project):
         draw_confirm(project, item, missing)
@@ -120,19 +129,18 @@ def draw_state(item: Item, usual: str) -> None:
         st.caption(_("No. {n}").format(n=number(item.position + 1)), width="content")
 
 
-def draw_text(item: Item, asked: bool = False) -> None:
-    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump.
+def is_long(item: Item) -> bool:
+    """True for a text that is not set large."""
+    return len(item.text) + len(item.text_b or "") > CALM_LENGTH
 
-    ``asked``: the second text is a question about it, which stands above.
-    """
-    long = len(item.text) + len(item.text_b or "") > CALM_LENGTH
-    height = 420 if long or item.text_b else 230
+
+def draw_text(item: Item) -> None:
+    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump."""
+    long = is_long(item)
+    height = LONG_FRAME if long or item.text_b else LARGE_FRAME
     # The key of the item lets each text begin at its top, wherever the one before was left.
     with st.container(height=height, width=TEXT_WIDTH, border=True, key=f"text_{item.id}"):
-        if asked:
-            st.markdown(f"##### {escape(item.text_b or '')}", anchors=False)
-            st.divider()
-        for place, part in enumerate((item.text, None if asked else item.text_b)):
+        for place, part in enumerate((item.text, item.text_b)):
             if part is None:
                 continue
             if place:

@@ -24,8 +24,9 @@ from studio.i18n import _
 from studio.services import get_workspace
 from studio.text import escape
 from studio.values import value_text
+from studio.widgets.answer_desk import answered
 from studio.widgets.grade_desk import as_grade, graded
-from studio.widgets.span_desk import mark
+from studio.widgets.span_desk import mark, marked
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,19 @@ def switch(project_id: int, item_id: int, label: str) -> None:
     else:
         names = [name for name in names if name != label] if label in names else [*names, label]
     st.session_state[session.CHOSEN] = (item_id, names)
+
+
+@guarded
+def hear_words(project_id: int, item_id: int) -> None:
+    """Words were marked, or a mark was taken back; nothing is saved yet."""
+    shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+    if shown_id != item_id:
+        say_late()
+        return
+    project, marks = get_workspace().project(project_id), chosen(item_id)
+    item = project.item(item_id)
+    after = answered(item, marks) if asks(project) else marked(project, item, marks)
+    st.session_state[session.CHOSEN] = (item_id, after)
 
 
 def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
