@@ -153,7 +153,7 @@ class Model:
         found = []
         for row, text in enumerate(texts, start=1):
             try:
-                found.append(task.form(text))
+                found.append(task.form(text))  # which a text without its form is not
             except InputError as error:
                 hint = "Mark the first entity with [E1] and [/E1], the second with [E2] and [/E2]."
                 raise InputError(f"Text {row}: {error.message}.", hint) from error

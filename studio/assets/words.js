@@ -184,10 +184,16 @@ class Desk {
     }
     if (key === 'Enter') this.settle(); // and goes on to the button that saves
     if (key === 'Backspace' || key === 'Delete') return this.back();
-    const label = this.data.lone ? null : this.data.labels.find((one) => one.key === named(key, shift));
+    const label = this.data.lone ? null : this.kind(named(key, shift));
     if (!label || this.head === null) return false;
     if (!event.repeat) this.mark(label);
     return true;
+  }
+
+  // Of several kinds with one key the first that nothing is marked as, else the last.
+  kind(key) {
+    const kinds = this.data.labels.filter((one) => one.key === key);
+    return kinds.find((one) => !this.spans.some((span) => span.name === one.name)) || kinds.at(-1);
   }
 
   back() {

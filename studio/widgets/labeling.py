@@ -46,6 +46,7 @@ from studio.widgets.labeling_actions import (
     undo,
     unflag,
 )
+from studio.widgets.relation_desk import ask_relation, draw_pair, finish, waits
 from studio.widgets.span_desk import draw_words
 from studio.widgets.word_marker import begin
 
@@ -70,19 +71,26 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
-        st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
+        st.session_state[session.CHOSEN] = (
+            item.id,
+            list(item.label or ()) if built(project) else [],
+        )  # nothing is marked in a plain text
         begin(item.id)
-    draw_state(item, habit(project))
+    draw_state(item, _("A relation's key saves it, Enter goes on.") if waits(project, item) else habit(project))
     large = not is_long(item)
     hear, height = partial(hear_words, project.id, item.id), LARGE_FRAME if large else LONG_FRAME
     if isinstance(project.task, Tagging):
         draw_words(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
     elif asks(project):
         draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    elif waits(project, item):
+        draw_pair(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
     else:
         draw_text(item)
     missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
-    if built(project):
+    if waits(project, item):
+        draw_finish(project.id, item.id)
+    elif built(project):
         draw_confirm(project, item, missing)
     else:
         draw_suggestion(project.id, item.id, missing, accepts=project.task.needs_labels)
@@ -220,11 +228,24 @@ def draw_confirm(project: Project, item: Item, missing: str) -> None:
     )
 
 
+def draw_finish(project_id: int, item_id: int) -> None:
+    """The Enter key of a plain text whose relations are marked one by one."""
+    st.button(
+        _("No more relations here: next text"),
+        key=f"accept_{item_id}",
+        shortcut=ACTIONS["accept"],
+        on_click=finish,
+        args=(project_id, item_id),
+        type="tertiary",
+        icon=":material/check:",
+    )
+
+
 def draw_labels(project: Project, item: Item) -> None:
     """One button a label with its key; a search box where there are many."""
     labels, project_id, many_each = project.labels, project.id, built(project)
     keys = assign_keys(labels)
-    press = switch if many_each else give
+    press = ask_relation if waits(project, item) else switch if many_each else give
     lit = named(chosen(item.id)) if many_each else [item.label]
     if len(labels) >= SEARCH_FROM:
         names = [label.name for label in labels]
@@ -236,7 +257,7 @@ def draw_labels(project: Project, item: Item) -> None:
             placeholder=_("Type to find one of {n} labels").format(n=len(names)),
             key=f"find_{item.id}",
             on_change=give_found,
-            args=(project_id, item.id, many_each),
+            args=(project_id, item.id, press),
             label_visibility="collapsed",
             width=TEXT_WIDTH,
         )

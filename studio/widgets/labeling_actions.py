@@ -7,6 +7,7 @@ said so, instead of changing that answer.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from studio.text import escape
 from studio.values import value_text
 from studio.widgets.answer_desk import answered
 from studio.widgets.grade_desk import as_grade, graded
+from studio.widgets.relation_desk import paired, save_relation, waits
 from studio.widgets.span_desk import mark, marked
 
 
@@ -120,7 +122,10 @@ def hear_words(project_id: int, item_id: int) -> None:
         return
     project, marks = get_workspace().project(project_id), chosen(item_id)
     item = project.item(item_id)
-    after = answered(item, marks) if asks(project) else marked(project, item, marks)
+    if asks(project):
+        after: list[Any] = answered(item, marks)
+    else:
+        after = paired(item, marks) if waits(project, item) else marked(project, item, marks)
     st.session_state[session.CHOSEN] = (item_id, after)
 
 
@@ -135,6 +140,7 @@ def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
 
 def save_confirmed() -> None:
     """Save what was confirmed: the labels chosen, else the suggestion on screen. Called before anything is drawn."""
+    save_relation()
     asked: tuple[int, int, bool] | None = st.session_state.pop(session.CONFIRMED, None)
     if asked is None:
         return
@@ -191,14 +197,13 @@ def give_response(project_id: int, item_id: int) -> None:
     give(project_id, item_id, text)
 
 
-def give_found(project_id: int, item_id: int, several: bool) -> None:
-    """The label chosen in the search box; one of ``several`` is added, and the box is free for the next."""
+def give_found(project_id: int, item_id: int, press: Callable[[int, int, str], None]) -> None:
+    """The label chosen in the search box is pressed; where the text stays the box is free for the next."""
     found = st.session_state.get(f"find_{item_id}")
-    if found and several:
-        switch(project_id, item_id, found)
+    if found:
+        press(project_id, item_id, found)
+    if found and press is not give:
         st.session_state[f"find_{item_id}"] = None
-    elif found:
-        give(project_id, item_id, found)
 
 
 def give_again() -> None:
