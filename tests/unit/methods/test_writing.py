@@ -280,3 +280,23 @@ def test_the_baseline_gives_the_response_of_the_nearest_prompt(toy_dialogue, tmp
     loaded = method.load(tmp_path, [], "cpu", "generation")
     assert loaded.answers(data.dev.texts).values == predictor.answers(data.dev.texts).values
     assert loaded.answers([]).values == []
+
+
+# ------------------------------------------------------------ told while it is written
+
+
+@pytest.mark.parametrize("base", ["llama", "t5"])
+def test_a_response_is_told_token_by_token_and_ends_when_nobody_listens(untuned, base):
+    predictor, how, heard = untuned(base), Writing(max_tokens=8), []
+
+    def wrote(text: str) -> bool:
+        heard.append(text)
+        return len(heard) < 3
+
+    silent = predictor.answers(PROMPTS[:1], writing=how)
+    told = predictor.answers(PROMPTS[:1], writing=how, wrote=lambda text: not heard.append(text))
+    assert told.values == silent.values and told.confidence == pytest.approx(silent.confidence)
+    assert 1 <= len(heard) <= 8 and len(heard[0]) <= len(heard[-1]) and told.values[0].startswith(heard[-1])
+    heard.clear()
+    cut = predictor.answers(PROMPTS[:1], writing=how, wrote=wrote)
+    assert len(heard) == 3 and len(cut.values[0]) < len(silent.values[0]) and cut.confidence[0] > 0
