@@ -123,7 +123,7 @@ def test_a_plain_text_waits_and_becomes_an_item_for_each_pair(workspace: Workspa
     with pytest.raises(RefusedError):
         project.mark_relation(project.find_text(MARKED).id, (0, 1), (2, 3), "job", user="ann")
     exported = tmp_path / "all.jsonl"
-    project.export(exported)
+    project.export(exported, format="jsonl")
     again = workspace.create_project("Again", task="relation")
     assert again.import_file(exported, label="label").added == 4 and again.count(ItemFilter(labelled=True)) == 2
 
