@@ -20,7 +20,7 @@ KINDS = (Kind(0, ""),)
 def draw_answer(
     item: Item, answers: list[Answer], on_stroke: Callable[[], None], width: int, height: int, large: bool
 ) -> None:
-    """The question, the text with the answer marked in it, and a way to take that back."""
+    """The question, and the text with the answer marked in it."""
     st.markdown(f"##### {escape(item.text_b or '')}", anchors=False, width=width)
     word_marker(
         item.id,
@@ -34,6 +34,10 @@ def draw_answer(
         large=large,
         lone=True,
     )
+
+
+def draw_given(item: Item, answers: list[Answer]) -> None:
+    """The answer with a way to take it back."""
     for answer in answers:
         st.button(
             escape(answer["text"], 120),

@@ -25,7 +25,7 @@ from studio.i18n import _, number
 from studio.keys import ACTIONS, assign_keys
 from studio.text import escape, line
 from studio.values import value_text
-from studio.widgets.answer_desk import draw_answer
+from studio.widgets.answer_desk import draw_answer, draw_given
 from studio.widgets.grade_desk import draw_grades, draw_kind, graded
 from studio.widgets.labeling_actions import (
     Answer,
@@ -47,7 +47,7 @@ from studio.widgets.labeling_actions import (
     unflag,
 )
 from studio.widgets.relation_desk import ask_relation, draw_pair, finish, waits
-from studio.widgets.span_desk import draw_words
+from studio.widgets.span_desk import draw_marks, draw_words
 from studio.widgets.word_marker import begin
 
 CALM_LENGTH = 600
@@ -104,6 +104,10 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
         draw_response(project.id, item)
     if isinstance(project.task, Pair):
         draw_kind(project, item)
+    elif isinstance(project.task, Tagging):
+        draw_marks(item, chosen(item.id), TEXT_WIDTH)
+    elif asks(project):
+        draw_given(item, chosen(item.id))
     draw_actions(project, item)
 
 

@@ -19,7 +19,7 @@ from studio.widgets.word_marker import Kind, chosen_words, heard, remember, with
 def draw_words(
     project: Project, item: Item, spans: list[Span], on_stroke: Callable[[], None], width: int, height: int, large: bool
 ) -> None:
-    """The text with what is marked in it so far, each mark with a way to take it back."""
+    """The text with what is marked in it so far."""
     word_marker(
         item.id,
         item.text,
@@ -34,6 +34,10 @@ def draw_words(
         height=height,
         large=large,
     )
+
+
+def draw_marks(item: Item, spans: list[Span], width: int) -> None:
+    """Each mark with a way to take it back; below the labels, which stand still."""
     if spans:
         with st.container(horizontal=True, gap="xsmall", width=width):
             for start, end, name in spans:
