@@ -61,7 +61,10 @@ class Desk {
   }
 
   build(data) {
+    clearTimeout(this.timer);
+    this.timer = null;
     this.item = data.item;
+    this.strokes = [];
     this.anchor = this.head = null;
     this.words = [];
     this.gaps = [];

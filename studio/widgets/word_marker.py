@@ -20,6 +20,8 @@ from pydantic import BaseModel, Field, ValidationError
 from core.tasks.spans import Span, words
 from studio import session
 
+KEY = "words"
+"""One for all texts, so that the next one takes the place of the one before at once; what is said names its text."""
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
@@ -93,7 +95,7 @@ def word_marker(
     colours = {kind.name: kind.colour for kind in kinds}
     held = marking(item_id)
     _component()(
-        key=_key(item_id),
+        key=KEY,
         data={
             "item": item_id,
             "parts": [[text[edges[i] : start], text[start:end]] for i, (start, end) in enumerate(pieces)],
@@ -198,16 +200,12 @@ def marking(item_id: int) -> Marking:
 
 def _said(item_id: int) -> Said | None:
     """What the browser said about this text; None for nothing, or for what is no such thing."""
-    state = st.session_state.get(_key(item_id)) or {}
+    state = st.session_state.get(KEY) or {}
     try:
         said = Said.model_validate(state.get("said"))
     except ValidationError:
         return None
     return said if said.item == item_id else None
-
-
-def _key(item_id: int) -> str:
-    return f"words_{item_id}"
 
 
 def _places(pieces: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
