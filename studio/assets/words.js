@@ -250,6 +250,7 @@ class Desk {
     if (!label || this.head === null || this.data.lone || !event.target.closest('button')) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    this.frame.focus({ preventScroll: true }); // on the button, Enter would press it once more
     this.mark(label);
   }
 

@@ -183,8 +183,9 @@ def write(answer: Answer) -> None:
     kept: Answer | None = st.session_state.get(session.UNSAVED)
     if kept is not None and (kept.project_id, kept.item_id) == (answer.project_id, answer.item_id):
         st.session_state[session.UNSAVED] = None
+    text = project.item(answer.item_id).text if isinstance(project.task, Tagging) else ""
     st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(
-        label=escape(value_text(answer.label, text_b="" if asks(project) else None), 60)
+        label=escape(value_text(answer.label, text, text_b="" if asks(project) else None), 60)
     )
 
 
