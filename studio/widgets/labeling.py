@@ -71,10 +71,7 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
-        st.session_state[session.CHOSEN] = (
-            item.id,
-            list(item.label or ()) if built(project) else [],
-        )  # nothing is marked in a plain text
+        st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
         begin(item.id)
     draw_state(item, _("A relation's key saves it, Enter goes on.") if waits(project, item) else habit(project))
     large = not is_long(item)

@@ -217,6 +217,7 @@ class _Writer:
 
     def _told(self, skipped: int) -> Any:
         """What transformers asks after each token whether to end there; None where nobody listens."""
+        import torch
         from transformers import StoppingCriteriaList
 
         wrote = self.wrote
@@ -226,7 +227,7 @@ class _Writer:
         def ends(ids: torch.Tensor, scores: Any, **_how: Any) -> torch.Tensor:
             text = self.template.read(self._whole(ids[0, skipped:].cpu().numpy()))
             goes_on = wrote(text.rstrip("\ufffd"))  # a letter of which the last token held only a part
-            return ids.new_full((len(ids),), not goes_on, dtype=bool)
+            return ids.new_full((len(ids),), not goes_on, dtype=torch.bool)
 
         return StoppingCriteriaList([ends])
 

@@ -82,7 +82,12 @@ def test_the_base_of_a_model_that_writes_is_asked_as_that_one_is(tiny_writers, t
     write_json(folder / "generation_config.json", {"max_new_tokens": 5})
     seal(folder, {"method": "lora", "task": "generation", "labels": []})
     predictors, heard = Predictors(), []
-    found = predictors.untuned(folder, tiny_writers / "llama", ["find the cup"], wrote=lambda t: not heard.append(t))
+
+    def wrote(text: str) -> bool:
+        heard.append(text)
+        return True
+
+    found = predictors.untuned(folder, tiny_writers / "llama", ["find the cup"], wrote=wrote)
     assert 1 <= len(heard) <= 5 and isinstance(found.values[0], str)
 
 
