@@ -137,8 +137,8 @@ def _place_in_queue(run: Run, place: int) -> None:
             width=240,
         )
         for name, icon, to, words in (
-            ("up", ":material/arrow_upward:", place - 1, _("Up")),
-            ("down", ":material/arrow_downward:", place + 1, _("Down")),
+            ("up", ":material/arrow_upward:", place - 1, _("Sooner")),
+            ("down", ":material/arrow_downward:", place + 1, _("Later")),
         ):
             held = not 1 <= to <= waiting
             if st.button(words, icon=icon, type="tertiary", disabled=held, key=f"{name}_{run.id}"):
