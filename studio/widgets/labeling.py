@@ -74,16 +74,7 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
         st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
         begin(item.id)
     draw_state(item, _("A relation's key saves it, Enter goes on.") if waits(project, item) else habit(project))
-    large = not is_long(item)
-    hear, height = partial(hear_words, project.id, item.id), LARGE_FRAME if large else LONG_FRAME
-    if isinstance(project.task, Tagging):
-        draw_words(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
-    elif asks(project):
-        draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
-    elif waits(project, item):
-        draw_pair(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
-    else:
-        draw_text(item)
+    draw_reading(project, item)
     missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
     if waits(project, item):
         draw_finish(project.id, item.id)
@@ -106,6 +97,20 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     elif asks(project):
         draw_given(item, chosen(item.id))
     draw_actions(project, item)
+
+
+def draw_reading(project: Project, item: Item) -> None:
+    """The text, with words to be marked where the task is about them."""
+    large = not is_long(item)
+    hear, height = partial(hear_words, project.id, item.id), LARGE_FRAME if large else LONG_FRAME
+    if isinstance(project.task, Tagging):
+        draw_words(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    elif asks(project):
+        draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    elif waits(project, item):
+        draw_pair(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    else:
+        draw_text(item)
 
 
 def habit(project: Project) -> str:
