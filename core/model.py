@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base_models import is_available, resolve
 from core.data.text import check_text
 from core.durable import clear_disk_errors, read_json, verify
 from core.errors import InputError, ModelError, NotFoundError, RefusedError
 from core.evaluation import Evaluation, evaluate
 from core.evaluation.retrieval import DEPTHS, Ranking, measure
 from core.inference.card import card
-from core.methods import FROZEN
+from core.methods import FROZEN, get_method
 from core.methods.base import Rows
 from core.methods.pairs import rank_scores
+from core.methods.tuned import TunedEncoder
 from core.records import Found, ModelInfo, Prediction, Progressing, Writing
 from core.tasks import get_task
 from core.tasks.base import Forming
@@ -105,6 +107,44 @@ class Model:
             for value, score, row in zip(found.values, found.confidence, found.scores, strict=True)
         ]
 
+    def write(
+        self,
+        prompt: str,
+        wrote: Callable[[str], bool],
+        writing: Writing | None = None,
+        untuned: bool = False,
+    ) -> Prediction:
+        """The response to one prompt, told while it is written: ``wrote`` hears what there is so far.
+
+        It ends where ``wrote`` returns False, or raises, and other requests can go on. ``untuned`` asks the base model
+        as it was before tuning. Raises InputError, ModelError, RefusedError for a model that does not write.
+        """
+        _check_texts([prompt])
+        if get_task(self.info.task).needs_labels:
+            raise RefusedError(f"Model {self.id} does not write.", "Ask it with predict.")
+        how = {"writing": writing or Writing(), "wrote": wrote}
+        if untuned:
+            found = self.workspace.predictors.untuned(self.path, self._base(), [prompt], **how)
+        else:
+            found = self.workspace.predictors.answers(self.path, self.info.task, [prompt], None, **how)
+        return Prediction(label=found.values[0], score=float(found.confidence[0]), scores={})
+
+    @property
+    def has_untuned(self) -> bool:
+        """True for a model that writes, was tuned, and whose base is on this machine."""
+        if get_task(self.info.task).needs_labels or not self.info.base:
+            return False
+        runner = self.workspace.runner
+        tuned = isinstance(get_method(self.info.method), TunedEncoder)
+        return tuned and is_available(self.info.base, bases=runner.bases, runs=self.path.parent.parent)
+
+    def _base(self) -> Path:
+        """Folder of the model that this one was tuned from. Raises RefusedError."""
+        if not self.has_untuned:
+            raise RefusedError(f"The base of model {self.id} is not there.", "Ask the tuned model only.")
+        bases, runs = self.workspace.runner.bases, self.path.parent.parent
+        return resolve(str(self.info.base), offline=True, bases=bases, runs=runs)
+
     def _read(self, texts: Sequence[str]) -> Sequence[str]:
         """The texts as the task wants them. Raises InputError that names the text."""
         task = get_task(self.info.task)
@@ -113,7 +153,7 @@ class Model:
         found = []
         for row, text in enumerate(texts, start=1):
             try:
-                found.append(task.form(text))
+                found.append(task.form(text))  # which a text without its form is not
             except InputError as error:
                 hint = "Mark the first entity with [E1] and [/E1], the second with [E2] and [/E2]."
                 raise InputError(f"Text {row}: {error.message}.", hint) from error

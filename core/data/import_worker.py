@@ -102,7 +102,7 @@ def _stage(table: Table, job: dict[str, Any], folder: Path) -> dict[str, Any]:
             last = time.monotonic()
             _write(folder / "progress.json", {"done": done, "total": total, "message": message})
 
-    staging = Staging(table, ColumnMapping(**job["mapping"]), get_task(job["task"]), folder)
+    staging = Staging(table, ColumnMapping(**job["mapping"]), get_task(job["task"]), folder, job["strict"])
     counts = staging.run(progress)
     known = {"format": table.format, "encoding": table.encoding_name, "columns": table.columns}
     return counts | known | {"warnings": table.warnings}

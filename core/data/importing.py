@@ -124,15 +124,16 @@ def stage(
     cancelled: Callable[[], bool] | None = None,
     parent: Path | None = None,
     header: bool = True,
+    strict: bool = False,
 ) -> StagedImport:
     """Read a whole file into a new folder below ``parent`` (default: the system's temporary folder).
 
-    ``filename``, ``format`` and ``header`` as in ``preview``.
+    ``filename``, ``format`` and ``header`` as in ``preview``; ``strict`` as in ``Staging``.
     ``progress`` is called about five times a second with bytes done and in all; ``cancelled`` is asked as often.
     Raises InputError (unusable file, limits of ``settings`` reached), ImportCancelled, StorageError; then nothing
     stays behind.
     """
-    job = _file_job(Path(path), filename, format, header)
+    job = _file_job(Path(path), filename, format, header) | {"strict": strict}
     return _stage(job, mapping, task_name, settings or Settings(), progress, cancelled, parent)
 
 
@@ -234,7 +235,8 @@ def _file_job(path: Path, filename: str | None, format: str | None, header: bool
 
 
 def _dataset_job(name: str, config: str | None, split: str | None, settings: Settings) -> dict[str, Any]:
-    return {"dataset": name, "shown": name, "config": config, "split": split, "offline": settings.offline}
+    return {"dataset": name, "shown": name, "config": config, "split": split, "offline": settings.offline,
+            "strict": False}  # fmt: skip
 
 
 def _new_folder(parent: Path | None) -> Path:

@@ -67,7 +67,9 @@ the order of the rows where it is not the one of the file."""
 class Staging:
     """Turns batches of a table into staged rows and keeps the counts of the report."""
 
-    def __init__(self, table: Table, mapping: ColumnMapping, task: Task, folder: Path) -> None:
+    def __init__(self, table: Table, mapping: ColumnMapping, task: Task, folder: Path, strict: bool = False) -> None:
+        """``strict`` refuses texts that wait for the form that the task gives them."""
+        self.strict = strict
         self.table, self.mapping, self.task, self.folder = table, mapping, task, folder
         self.used = self._mapped_columns()
         self.own = is_own_export(table.columns)
@@ -154,7 +156,7 @@ class Staging:
             _check_cells(name, cells, refused)
         named = columns.get(self.mapping.label or "", empty)
         if isinstance(self.task, Forming):
-            texts = self._formed(self.task, texts, columns, refused)
+            texts = self._formed(self.task, texts, named, columns, refused)
         if isinstance(self.task, Joining):
             second = columns.get(self.mapping.text_b or "", empty)
             beside = [columns.get(name, empty) for name in self.task.beside]
@@ -218,15 +220,20 @@ class Staging:
         self,
         task: Forming,
         texts: Sequence[str | None],
+        labels: Sequence[str | None],
         columns: Mapping[str, Sequence[str | None]],
         refused: dict[int, str],
     ) -> list[str | None]:
-        """The texts in the form that the task wants; what it cannot read refuses its row."""
+        """The texts in the form that the task wants; what it cannot read refuses its row.
+
+        A text that waits for its form is stored as it is, unless it has a label already.
+        """
         empty: Sequence[str | None] = (None,) * len(texts)
         beside = [columns.get(name, empty) for name in task.beside]
         found: list[str | None] = list(texts)
-        for index, (text, *others) in enumerate(zip(texts, *beside, strict=True)):
-            if text and index not in refused:
+        for index, (text, label, *others) in enumerate(zip(texts, labels, *beside, strict=True)):
+            later = not (self.strict or (label or "").strip() or any(others))
+            if text and index not in refused and not (later and task.waits(text)):
                 try:
                     found[index] = task.form(text, *others)
                 except InputError as error:

@@ -63,7 +63,9 @@ def predict_file(
     if writer is None:
         raise InputError(f"Predictions cannot be written as '{out.suffix}'.", "Choose .csv or .jsonl.")
     mapping = ColumnMapping(text=text, text_b=text_b)
-    with stage(path, mapping, task, filename, settings=settings, progress=progress, cancelled=cancelled) as staged:
+    with stage(
+        path, mapping, task, filename, settings=settings, progress=progress, cancelled=cancelled, strict=True
+    ) as staged:
         others = [column for column in staged.columns if column != text]
         answered = _answer(_rows(staged.parquet, text_b), predict, staged.rows, progress, cancelled)
         with storage_errors("predictions were written"), whole_file(out) as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,15 @@ class Predictors:
             predictor = self._get(directory, None)
             return answers_of(predictor, get_task(task), texts, texts_b, decision_of(directory), **how)
 
+    def untuned(self, directory: Path, base: Path, texts: Sequence[str], **how: Any) -> Answers:
+        """What the base of the writing model in ``directory`` says, as ``answers``. Raises ModelError, RefusedError."""
+        from core.inference.predictor import load_untuned
+
+        with self._lock:
+            predictor: Any = self._kept(base, lambda: load_untuned(directory, base))
+            found: Answers = predictor.answers(texts, **how)
+            return found
+
     def embed(self, directory: Path, texts: Sequence[str], embeddings: Path | None = None) -> np.ndarray:
         """Unit vectors (len(texts), d) float32 by the model in ``directory``. Raises RefusedError, ModelError."""
         with self._lock:
@@ -114,15 +123,18 @@ class Predictors:
     def _get(self, directory: Path, embeddings: Path | None) -> Predictor:
         from core.inference.predictor import load_predictor
 
-        if directory not in self._loaded:
-            self._loaded[directory] = load_predictor(directory)
-            while len(self._loaded) > self._most:
-                self._loaded.popitem(last=False)
-        self._loaded.move_to_end(directory)
-        predictor = self._loaded[directory]
+        predictor = self._kept(directory, lambda: load_predictor(directory))
         if hasattr(predictor, "use_cache"):
             predictor.use_cache(embeddings)
         return predictor
+
+    def _kept(self, directory: Path, load: Callable[[], Predictor]) -> Predictor:
+        if directory not in self._loaded:
+            self._loaded[directory] = load()
+            while len(self._loaded) > self._most:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(directory)
+        return self._loaded[directory]
 
     def forget(self, run_id: str) -> None:
         """Drop the model of a run that is being deleted."""

@@ -18,7 +18,7 @@ import numpy as np
 from core.data.text import join_pair
 from core.errors import StudioError
 from core.records import ItemFilter, Suggestion
-from core.tasks.base import Deciding
+from core.tasks.base import Deciding, Forming
 
 if TYPE_CHECKING:
     from core.project import Project
@@ -316,9 +316,14 @@ class ProjectSource:
         self._project = project
 
     def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
-        """Texts by item id, both of a pair as one."""
+        """Texts by item id, both of a pair as one; without those that no model can read yet."""
         found = self._project.items(ItemFilter(ids=tuple(item_ids), excluded=None), limit=len(item_ids))
-        return {item.id: join_pair(item.text, item.text_b) for item in found}
+        task = self._project.task
+        return {
+            item.id: join_pair(item.text, item.text_b)
+            for item in found
+            if not (isinstance(task, Forming) and task.waits(item.text))
+        }
 
     def label_names(self) -> list[str]:
         """Labels of the schema."""

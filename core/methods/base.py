@@ -131,8 +131,9 @@ class Answering(Predictor, Protocol):
     def answers(self, texts: Sequence[str], texts_b: Sequence[str] | None = None, **how: Any) -> Answers:
         """What it says about each text, or pair of texts; for a ``Declining`` task what it would say if it had to.
 
-        ``how`` may hold ``writing`` (core.records.Writing), ``seconds`` after which no further prompt is begun, and
-        ``should_stop``; models that write read it.
+        ``how`` may hold ``writing`` (core.records.Writing), ``seconds`` after which no further prompt is begun,
+        ``should_stop``, and ``wrote``, which hears a response as it is written and ends it by False; models that write
+        read it.
         """
 
 

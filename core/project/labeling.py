@@ -15,7 +15,7 @@ from core.records import BulkStep, Item, ItemFilter, LabelSource, Progress, Sugg
 from core.storage import cleaning, label_events
 from core.storage import items as item_store
 from core.storage.label_events import LabelEvent
-from core.tasks.base import Joining
+from core.tasks.base import Forming, Joining
 from core.tasks.multilabel import as_cell
 
 RECENT = 10
@@ -127,6 +127,14 @@ class ProjectLabeling(ProjectPart):
 
     def _fitting(self, value: Any, item_ids: Sequence[int]) -> Any:
         """The value as it is stored, where a task's values must fit the text. Raises InputError."""
+        if isinstance(self.task, Forming):
+            rows = item_store.load_items(self._database, self.id, item_ids)
+            waiting = [row.id for row in rows if self.task.waits(row.text)]
+            if waiting:
+                raise InputError(
+                    f"Item {waiting[0]} is a plain text: nothing says between which things the relation is.",
+                    "Mark the two things at the labeling desk, or with project.mark_relation.",
+                )
         if isinstance(self.task, Joining):
             for row in item_store.load_items(self._database, self.id, item_ids):
                 value = self.task.fit(value, row.text, row.text_b)

@@ -14,7 +14,7 @@ import numpy as np
 from core.data import splitting, versions
 from core.data.links import fold, joined
 from core.errors import InputError, NotFoundError, RefusedError, StudioError
-from core.project.data import ProjectData
+from core.project.marking import ProjectMarking
 from core.records import ItemFilter, Label, LabelHelp, VersionInfo
 from core.storage import catalogue, items
 from core.tasks.base import Forming
@@ -87,7 +87,7 @@ class Version:
         return f"Version({self.number}, {self.rows('train')}/{self.rows('dev')}/{self.rows('test')} rows)"
 
 
-class ProjectVersions(ProjectData):
+class ProjectVersions(ProjectMarking):
     """Freezing and finding versions."""
 
     def freeze(

@@ -132,7 +132,9 @@ class Declining(Protocol):
 
 @runtime_checkable
 class Forming(Protocol):
-    """A task whose texts have a form of their own, e.g. two marked entities."""
+    """A task whose texts have a form of their own, e.g. two marked entities. A text may come without and wait for it:
+    a person then makes texts in the form out of it, each an item of its own.
+    """
 
     example: str
     """A text in this form, for people to see how it is written."""
@@ -141,6 +143,9 @@ class Forming(Protocol):
 
     def form(self, text: str, *beside: str | None) -> str:
         """The text as it is stored; ``beside`` are the cells of those columns. Raises InputError."""
+
+    def waits(self, text: str) -> bool:
+        """True for a text that has nothing of the form yet."""
 
     def plain(self, text: str) -> str:
         """The text without its form: rows that share it are never in two splits."""

@@ -1,7 +1,8 @@
 """Relations: what does one thing in a text have to do with another? Entity-marked classification.
 
-The text carries its two entities between markers, ``[E1] Ann [/E1] works for [E2] Acme [/E2].``; the value is the name
-of the relation. The same sentence with other entities marked is another row.
+An item's text carries its two entities between markers, ``[E1] Ann [/E1] works for [E2] Acme [/E2].``; the value is
+the name of the relation. The same sentence with other entities marked is another row. A sentence without markers waits
+until a person marks it; it never has a label.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Relation(Classification):
     title = "Relation between two entities"
     help = (
         "Choose it when every text has two marked things and the label says how they belong together: "
-        "[E1] Ann [/E1] works for [E2] Acme [/E2]."
+        "[E1] Ann [/E1] works for [E2] Acme [/E2]. In plain texts the two are marked at the labeling desk."
     )
     example = "[E1] Ann [/E1] works for [E2] Acme [/E2]."
     beside: tuple[str, ...] = ("head", "tail")
@@ -45,6 +46,10 @@ class Relation(Classification):
         if not (first[1] <= second[0] or second[1] <= first[0]):
             raise InputError("the two marked entities overlap")
         return text
+
+    def waits(self, text: str) -> bool:
+        """True for a text without any marker."""
+        return not _MARKER.search(text)
 
     def plain(self, text: str) -> str:
         """The text without markers: rows of one sentence must not straddle splits."""

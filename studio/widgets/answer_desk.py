@@ -1,81 +1,68 @@
-"""Marking the answer to a question at the labeling desk: its first and last word, then Enter; or that there is none."""
+"""Marking the answer to a question at the labeling desk: its words, then Enter; or that there is none."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import streamlit as st
 
 from core.records import Item
 from core.tasks.answers import Answer, answer_at
-from core.tasks.spans import words
+from core.tasks.spans import Span
 from studio import session
 from studio.i18n import _
 from studio.text import escape
+from studio.widgets.word_marker import Kind, heard, remember, word_marker
 
-MOST_WORDS = 400
-"""Buttons on one card; answers further down in a longer text are copied into a field."""
+KINDS = (Kind(0, ""),)
 
 
-def draw_answer(item: Item, answers: list[Answer], width: int) -> None:
-    """The words of the text as things to choose, and the answer so far with a way to take it back."""
-    pieces = words(item.text)
-    with st.container(width=width, gap="small"):
-        st.pills(
-            _("Choose the first and the last word of the answer"),
-            list(range(min(MOST_WORDS, len(pieces)))),
-            selection_mode="multi",
-            format_func=lambda place: escape(item.text[slice(*pieces[place])], 60),
-            key=_key(item.id),
-            on_change=pick,
-            args=(item.id, item.text),
+def draw_answer(
+    item: Item, answers: list[Answer], on_stroke: Callable[[], None], width: int, height: int, large: bool
+) -> None:
+    """The question, and the text with the answer marked in it."""
+    st.markdown(f"##### {escape(item.text_b or '')}", anchors=False, width=width)
+    word_marker(
+        item.id,
+        item.text,
+        _spans(answers),
+        KINDS,
+        hint=_("← → go from word to word, with Shift they take more: that is the answer. Backspace takes it back."),
+        on_stroke=on_stroke,
+        width=width,
+        height=height,
+        large=large,
+        lone=True,
+    )
+
+
+def draw_given(item: Item, answers: list[Answer]) -> None:
+    """The answer with a way to take it back."""
+    for answer in answers:
+        st.button(
+            escape(answer["text"], 120),
+            key=f"answer_{item.id}_{answer['start']}_{answer['end']}",
+            icon=":material/close:",
+            help=_("Take it back"),
+            on_click=take_back,
+            args=(item.id,),
         )
-        if len(pieces) > MOST_WORDS:
-            st.text_input(
-                _("Or copy the answer out of the text"),
-                key=f"copied_{_key(item.id)}",
-                on_change=copy,
-                args=(item.id, item.text),
-            )
-        for answer in answers:
-            st.button(
-                escape(answer["text"], 120),
-                key=f"answer_{item.id}_{answer['start']}_{answer['end']}",
-                icon=":material/close:",
-                help=_("Take it back"),
-                on_click=take_back,
-                args=(item.id,),
-            )
 
 
-def _key(item_id: int) -> str:
-    rounds: dict[int, int] = st.session_state.get(session.MARKED) or {}
-    return f"words_{item_id}_{rounds.get(item_id, 0)}"
-
-
-def pick(item_id: int, text: str) -> None:
-    """Before the script runs: the answer reaches from the first to the last chosen word."""
-    places = st.session_state.get(_key(item_id)) or []
-    pieces = words(text)
-    _choose(item_id, [answer_at(text, pieces[min(places)][0], pieces[max(places)][1])] if places else [])
-
-
-def copy(item_id: int, text: str) -> None:
-    """Before the script runs: the answer is where the copied words first stand."""
-    wanted = str(st.session_state.get(f"copied_{_key(item_id)}") or "").strip()
-    start = text.find(wanted)
-    if start < 0:
-        st.session_state[session.SAVED] = _("These words are not in the text like this.")
-    elif wanted:
-        _choose(item_id, [answer_at(text, start, start + len(wanted))])
+def answered(item: Item, answers: list[Answer]) -> list[Answer]:
+    """The answers after what was done in the browser; those that were there stay until something else is chosen."""
+    spans = _spans(answers)
+    after = heard(item.id, item.text, spans, KINDS, lone=True)
+    return answers if after == spans else [answer_at(item.text, start, end) for start, end, _name in after]
 
 
 def take_back(item_id: int) -> None:
     """Before the script runs: nothing is chosen any more."""
-    rounds: dict[int, int] = st.session_state.get(session.MARKED) or {}
-    st.session_state[session.MARKED] = {item_id: rounds.get(item_id, 0) + 1}
-    _choose(item_id, [])
-
-
-def _choose(item_id: int, answers: list[Answer]) -> None:
-    held_id, _answers = st.session_state.get(session.CHOSEN) or (None, [])
+    held_id, answers = st.session_state.get(session.CHOSEN) or (None, [])
     if held_id == item_id:
-        st.session_state[session.CHOSEN] = (item_id, answers)
+        remember(item_id, _spans(answers))
+        st.session_state[session.CHOSEN] = (item_id, [])
+
+
+def _spans(answers: list[Answer]) -> list[Span]:
+    return [(answer["start"], answer["end"], "") for answer in answers]

@@ -9,35 +9,20 @@ import streamlit as st
 from core.inference.batch import PredictedFile
 from core.model import Model
 from core.project import Project
-from studio.guard import guard
 from studio.i18n import _, ngettext, number
 from studio.jobs import Report
-from studio.services import get_jobs, get_model
+from studio.services import get_model
 from studio.text import escape, line
 from studio.uploads import keep_upload, preview_once, scratch, upload_label
-from studio.widgets.import_result import rejected_rows
-from studio.widgets.job_line import show_job
+from studio.widgets.import_result import form_key, import_job, rejected_rows, start_import
 
 
 def batch_form(project: Project, model: Model) -> None:
     """Choose a file and its text column, run, download."""
     key = f"batch_{model.id}"
-    job = show_job(key)
-    if job is not None:
-        if job.state == "running":
-            return
-        place = st.container()
-        if st.button(_("Another file"), key=f"{key}_again"):
-            get_jobs().dismiss(key)
-            st.rerun()
-        with place, guard():  # after the way on, which nothing may take away
-            if job.state == "stopped":
-                st.info(_("Stopped. Nothing was written."))
-            else:
-                _result(job.result(), key)
-        return
+    busy = import_job(key, _result, _("Stopped. Nothing was written."))
     upload = st.file_uploader(
-        upload_label(_("A file with texts: CSV, JSONL, Parquet, Excel or plain lines")), key=f"{key}_upload"
+        upload_label(_("A file with texts: CSV, JSONL, Parquet, Excel or plain lines")), key=f"{form_key(key)}_upload"
     )
     if upload is None:
         return
@@ -66,7 +51,7 @@ def batch_form(project: Project, model: Model) -> None:
             else None
         )
         kind = st.segmented_control(_("Write as"), ["csv", "jsonl"], default="csv", required=True, key=f"{key}_kind")
-        ready = not project.task.paired or column_b is not None
+        ready = not busy and (not project.task.paired or column_b is not None)
         if st.button(_("Predict"), icon=":material/bolt:", key=f"{key}_go", disabled=not ready):
             out = scratch(f".{kind}")
             name = upload.name
@@ -77,8 +62,7 @@ def batch_form(project: Project, model: Model) -> None:
                 )
                 return done, out, name
 
-            get_jobs().start(key, _("Predicting {name}").format(name=name), work)
-            st.rerun()
+            start_import(key, _("Predicting {name}").format(name=name), work)
 
 
 def _result(result: tuple[PredictedFile, Path, str], key: str) -> None:

@@ -22,6 +22,7 @@ SHOWN = 100
 
 # kind -> (title, what it means)
 KINDS = {
+    "marked": (N_("Relations marked"), N_("Plain texts whose relations are marked in texts of their own.")),
     "exact_duplicate": (N_("Exact duplicates"), N_("The same text more than once. The first one of each stays.")),
     "near_duplicate": (N_("Near duplicates"), N_("Almost the same text. The first one of each group stays.")),
     "empty": (N_("Empty texts"), N_("Nothing but white space.")),

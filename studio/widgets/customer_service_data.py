@@ -15,12 +15,12 @@ from studio import session
 from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import N_, _, ngettext, number
-from studio.services import get_jobs, get_workspace
+from studio.services import get_workspace
 from studio.text import line
 from studio.uploads import keep_upload
 from studio.widgets.basics import inline_error
 from studio.widgets.customer_service_words import KINDS
-from studio.widgets.job_line import show_job
+from studio.widgets.import_result import form_key, import_job, start_import
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
 
 OWN_FORMS = ("templates", "generator")
@@ -180,19 +180,16 @@ def _generator(scenario: CustomerService) -> None:
 
 def _conversations(scenario: CustomerService) -> None:
     key = f"service_past_{scenario.setup.id}"
-    job = show_job(key)
-    if job is not None and job.state == "running":
-        return
-    if job is not None and job.state in ("done", "failed"):
-        with guard():
-            count = job.result()
-            st.success(ngettext("{n} conversation came.", "{n} conversations came.", count).format(n=number(count)))
+    busy = import_job(key, _came)
     st.caption(
         _("One a row: id, turns (a list of role and text), resolution, and intent if known. Only the resolution is "
           "ever shown to another customer, without order numbers and addresses.")
     )  # fmt: skip
-    upload = st.file_uploader(_("JSONL, CSV or Excel"), key=f"{key}_file")
-    if upload is not None and st.button(_("Import"), key=f"{key}_go"):
+    upload = st.file_uploader(_("JSONL, CSV or Excel"), key=f"{form_key(key)}_file")
+    if upload is not None and st.button(_("Import"), disabled=busy, key=f"{key}_go"):
         path, name, user = keep_upload(upload), upload.name, annotator()
-        get_jobs().start(key, line(name, 60), lambda report: scenario.import_conversations(path, name, user, report))
-        st.rerun()
+        start_import(key, line(name, 60), lambda report: scenario.import_conversations(path, name, user, report))
+
+
+def _came(count: int, key: str) -> None:
+    st.success(ngettext("{n} conversation came.", "{n} conversations came.", count).format(n=number(count)))

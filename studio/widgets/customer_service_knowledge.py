@@ -22,11 +22,10 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, date_time, ngettext, number
 from studio.phrases import phrase
-from studio.services import get_jobs
 from studio.text import escape, line
 from studio.uploads import keep_upload
 from studio.widgets.basics import inline_error
-from studio.widgets.job_line import show_job
+from studio.widgets.import_result import form_key, import_job, start_import
 
 SHOWN = 500
 """Entries listed at once; more are found by searching."""
@@ -136,35 +135,22 @@ def _store(knowledge: Knowledge, base: Entry | None, draft: Draft, removed: bool
 
 def _import(knowledge: Knowledge, key: str) -> None:
     job_key = f"{key}_import"
-    job = show_job(job_key)
-    if job is not None:
-        if job.state == "running":
-            return
-        if job.state == "stopped":
-            st.info(_("The import was stopped. Nothing of it was stored."))
-        else:
-            with guard():
-                _result(job.result())
-        if st.button(_("Import something else"), icon=":material/add:", key=f"{job_key}_again"):
-            get_jobs().dismiss(job_key)
-            st.rerun()
-        return
+    busy = import_job(job_key, _result)
     upload = st.file_uploader(
         _("A table (CSV, JSONL, Excel), or a document (Markdown, HTML) whose headings become entries"),
-        key=f"{job_key}_file",
+        key=f"{form_key(job_key)}_file",
     )
     if upload is None:
         return
     path, name = keep_upload(upload), upload.name
     mapping = None if name.lower().endswith(DOCUMENTS) else _mapping(knowledge, path, name, job_key)
-    if st.button(_("Import"), type="primary", key=f"{job_key}_go"):
+    if st.button(_("Import"), type="primary", disabled=busy, key=f"{job_key}_go"):
         user = annotator()
-        get_jobs().start(
+        start_import(
             job_key,
             line(name, 60),
             lambda report: knowledge.import_file(path, name, mapping, user=user, progress=report),
         )
-        st.rerun()
 
 
 def _mapping(knowledge: Knowledge, path: Path, name: str, key: str) -> KnowledgeMapping:
@@ -190,7 +176,7 @@ def _mapping(knowledge: Knowledge, path: Path, name: str, key: str) -> Knowledge
     return KnowledgeMapping.model_validate(chosen)
 
 
-def _result(report: KnowledgeReport) -> None:
+def _result(report: KnowledgeReport, key: str) -> None:
     with st.grid(3, min_column_width=120):
         st.metric(_("Added"), number(report.added))
         st.metric(_("Replaced"), number(report.changed))

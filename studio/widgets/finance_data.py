@@ -17,7 +17,7 @@ from studio.i18n import _, translator
 from studio.services import get_jobs, get_workspace
 from studio.text import escape, line
 from studio.uploads import keep_upload
-from studio.widgets.import_result import import_counts, import_job
+from studio.widgets.import_result import form_key, import_counts, import_job, start_import
 from studio.widgets.job_line import show_job
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
 
@@ -54,9 +54,8 @@ def data_panel(scenario: FinanceSentiment) -> None:
 def import_panel(scenario: FinanceSentiment) -> None:
     """Upload, map, add; the items are scored right after."""
     key = f"finance_import_{scenario.setup.id}"
-    if import_job(key, import_counts):
-        return
-    upload = st.file_uploader(_("CSV, JSONL, Parquet, Excel, RSS or Atom"), key=f"{key}_upload")
+    busy = import_job(key, import_counts)
+    upload = st.file_uploader(_("CSV, JSONL, Parquet, Excel, RSS or Atom"), key=f"{form_key(key)}_upload")
     if upload is None:
         return
     path = keep_upload(upload)
@@ -72,14 +71,13 @@ def import_panel(scenario: FinanceSentiment) -> None:
             _("Without dates there are no curves, no alerts and no weekly report. Everything else works."),
             icon=":material/event_busy:",
         )
-    if st.button(_("Add to the feed"), type="primary", icon=":material/add:", key=f"{key}_go"):
+    if st.button(_("Add to the feed"), type="primary", icon=":material/add:", disabled=busy, key=f"{key}_go"):
         name = upload.name
-        get_jobs().start(
+        start_import(
             key,
             _("Adding {name}").format(name=name),
             lambda report: scenario.import_file(path, mapping, name, progress=report),
         )
-        st.rerun()
 
 
 def _mapping(columns: list[str], guess: FeedMapping, key: str) -> FeedMapping:

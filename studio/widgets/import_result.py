@@ -11,8 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from core.records import ImportReport, RejectedRow
+from studio import session
 from studio.guard import guard
 from studio.i18n import _, duration, ngettext, number
+from studio.jobs import Work
 from studio.navigation import open_page
 from studio.phrases import phrase
 from studio.services import get_jobs
@@ -95,19 +97,40 @@ def _inert(cell: str) -> str:
     return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
-def import_job(key: str, draw: Callable[[Any, str], None]) -> bool:
-    """The import of this key, running or over, with ``draw`` for what it brought; False when a file may be chosen."""
+def import_job(key: str, draw: Callable[[Any, str], None], stopped: str = "") -> bool:
+    """The import of this key, running or over, with ``draw`` for what it brought; True while it runs.
+
+    The form of the next one is drawn below in any case, with the keys of ``form_key``: Streamlit forgets a file that is
+    given to an uploader in the very moment in which a run of the script leaves it out.
+    """
     job = show_job(key)
     if job is None:
         return False
     if job.state == "running":
+        st.caption(_("What you give below meanwhile is kept for when this is done."))
         return True
-    if job.state == "stopped":
-        st.info(_("The import was stopped. Nothing of it was stored."))
-    else:
-        with guard():
-            draw(job.result(), key)
-    if st.button(_("Another file"), key=f"{key}_again"):
-        get_jobs().dismiss(key)
-        st.rerun()
-    return True
+    with st.container(border=True):
+        place = st.container()
+        if st.button(_("Put this away"), icon=":material/close:", key=f"{key}_again", type="tertiary"):
+            get_jobs().dismiss(key)
+            st.rerun()
+        with place, guard():  # after the way on, which nothing may take away
+            if job.state == "stopped":
+                st.info(stopped or _("The import was stopped. Nothing of it was stored."))
+            else:
+                draw(job.result(), key)
+    return False
+
+
+def form_key(key: str) -> str:
+    """What the widget keys of an import's form begin with: new ones after each start, so that the form is empty."""
+    started: dict[str, int] = st.session_state.get(session.IMPORTS) or {}
+    return f"{key}_{started[key]}" if key in started else key
+
+
+def start_import(key: str, title: str, work: Work) -> None:
+    """Begin the job of this key and draw the page anew. Raises RefusedError while another one runs."""
+    get_jobs().start(key, title, work)
+    started: dict[str, int] = st.session_state.get(session.IMPORTS) or {}
+    st.session_state[session.IMPORTS] = {**started, key: started.get(key, 0) + 1}
+    st.rerun()

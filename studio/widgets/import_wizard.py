@@ -16,15 +16,12 @@ from core.records import ColumnMapping, ImportPreview, ImportReport
 from core.tasks.base import Task
 from core.tasks.question_answering import QuestionAnswering
 from studio import session
-from studio.guard import guard
 from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.phrases import phrase
-from studio.services import get_jobs
 from studio.text import escape, line
 from studio.uploads import keep_upload, preview_once, upload_label
-from studio.widgets.import_result import import_result
-from studio.widgets.job_line import show_job
+from studio.widgets.import_result import form_key, import_job, import_result, start_import
 
 Store = Callable[[ColumnMapping, OnDuplicate | None, Report], ImportReport]
 
@@ -32,20 +29,7 @@ Store = Callable[[ColumnMapping, OnDuplicate | None, Report], ImportReport]
 def import_wizard(project: Project, user: str) -> None:
     """Show the step at which the import of this project is."""
     key = f"import_{project.id}"
-    job = show_job(key)
-    if job is not None:
-        if job.state == "running":
-            return
-        place = st.container()
-        if st.button(_("Import something else"), icon=":material/add:", key=f"{key}_again"):
-            get_jobs().dismiss(key)
-            st.rerun()
-        with place, guard():  # after the way on, which nothing may take away
-            if job.state == "stopped":
-                st.info(_("The import was stopped. Nothing of it was stored."))
-            else:
-                import_result(job.result(), key)
-        return
+    busy = import_job(key, import_result)
     sources = {"file": _("A file"), "paste": _("Pasted text"), "hub": _("A Hugging Face dataset")}
     if project.task.paired:  # a line is one text
         del sources["paste"]
@@ -58,13 +42,13 @@ def import_wizard(project: Project, user: str) -> None:
         key=f"{key}_from",
         label_visibility="collapsed",
     )
-    {"file": _from_file, "paste": _from_paste, "hub": _from_hub}[source or "file"](project, user, key)
+    {"file": _from_file, "paste": _from_paste, "hub": _from_hub}[source or "file"](project, user, key, busy)
 
 
-def _from_file(project: Project, user: str, key: str) -> None:
+def _from_file(project: Project, user: str, key: str, busy: bool) -> None:
     upload = st.file_uploader(
         upload_label(_("Drop a file here: CSV, TSV, JSON, JSONL, Parquet, Excel, plain lines, or a zipped dataset")),
-        key=f"{key}_upload",
+        key=f"{form_key(key)}_upload",
     )
     if upload is None:
         st.caption(_("You see the first rows and say which column means what before anything is stored."))
@@ -89,14 +73,14 @@ def _from_file(project: Project, user: str, key: str) -> None:
             header=header,
         )
 
-    _map_and_store(preview, line(upload.name, 60), key, project.task, store)
+    _map_and_store(preview, line(upload.name, 60), key, project.task, store, busy)
 
 
-def _from_paste(project: Project, user: str, key: str) -> None:
+def _from_paste(project: Project, user: str, key: str, busy: bool) -> None:
     text = st.text_area(
         _("One text a line"),
         height=220,
-        key=f"{key}_text",
+        key=f"{form_key(key)}_text",
         placeholder=_("Paste from a spreadsheet, a mail, a document"),
     )
     lines = [row for row in (text or "").splitlines() if row.strip()]
@@ -106,7 +90,7 @@ def _from_paste(project: Project, user: str, key: str) -> None:
         if lines
         else _("Import")
     )
-    if st.button(label, type="primary", disabled=not lines, key=f"{key}_go"):
+    if st.button(label, type="primary", disabled=busy or not lines, key=f"{key}_go"):
         _start(
             key,
             _("Pasted text"),
@@ -114,10 +98,12 @@ def _from_paste(project: Project, user: str, key: str) -> None:
         )
 
 
-def _from_hub(project: Project, user: str, key: str) -> None:
+def _from_hub(project: Project, user: str, key: str, busy: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = (st.text_input(_("Name on the Hub"), key=f"{key}_hub", placeholder="mteb/banking77") or "").strip()
-        part = st.text_input(_("Configuration, if it has several"), key=f"{key}_config")
+        name = (
+            st.text_input(_("Name on the Hub"), key=f"{form_key(key)}_hub", placeholder="mteb/banking77") or ""
+        ).strip()
+        part = st.text_input(_("Configuration, if it has several"), key=f"{form_key(key)}_config")
         asked = st.button(_("Show the first rows"), disabled=not name, key=f"{key}_look")
     st.caption(_("All its splits are fetched; this needs the internet once."))
     config = (part or "").strip() or None
@@ -132,10 +118,10 @@ def _from_hub(project: Project, user: str, key: str) -> None:
             name, config=config, **columns.model_dump(), on_duplicate=duplicates, user=user, progress=report
         )
 
-    _map_and_store(preview, line(name, 60), key, project.task, store)
+    _map_and_store(preview, line(name, 60), key, project.task, store, busy)
 
 
-def _map_and_store(preview: ImportPreview, name: str, key: str, task: Task, store: Store) -> None:
+def _map_and_store(preview: ImportPreview, name: str, key: str, task: Task, store: Store, busy: bool) -> None:
     """The first rows, the meaning of the columns, and the button that stores."""
     how = preview.format.upper() + (f" · {preview.encoding}" if preview.encoding else "")
     st.caption(
@@ -153,8 +139,8 @@ def _map_and_store(preview: ImportPreview, name: str, key: str, task: Task, stor
         st.caption(f":material/info: {escape(phrase(warning))}")
     columns = _columns(preview, key, task)
     duplicates = _duplicates(key, is_own_export(preview.columns))
-    incomplete = task.paired and columns.text_b is None
-    if st.button(_("Import"), type="primary", icon=":material/download:", disabled=incomplete, key=f"{key}_go"):
+    held = busy or (task.paired and columns.text_b is None)
+    if st.button(_("Import"), type="primary", icon=":material/download:", disabled=held, key=f"{key}_go"):
         _start(key, name, lambda report: store(columns, duplicates, report))
 
 
@@ -199,5 +185,4 @@ def _duplicates(key: str, own: bool = False) -> OnDuplicate | None:
 
 
 def _start(key: str, name: str, work: Callable[[Report], ImportReport]) -> None:
-    get_jobs().start(key, _("Importing {name}").format(name=name), work)
-    st.rerun()
+    start_import(key, _("Importing {name}").format(name=name), work)

@@ -8,6 +8,7 @@ already is dropped and said so, instead of changing that answer.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import streamlit as st
 
@@ -24,7 +25,7 @@ from studio.i18n import _, number
 from studio.keys import ACTIONS, assign_keys
 from studio.text import escape, line
 from studio.values import value_text
-from studio.widgets.answer_desk import draw_answer
+from studio.widgets.answer_desk import draw_answer, draw_given
 from studio.widgets.grade_desk import draw_grades, draw_kind, graded
 from studio.widgets.labeling_actions import (
     Answer,
@@ -36,6 +37,7 @@ from studio.widgets.labeling_actions import (
     give_again,
     give_found,
     give_response,
+    hear_words,
     named,
     shown_suggestion,
     skip,
@@ -44,10 +46,14 @@ from studio.widgets.labeling_actions import (
     undo,
     unflag,
 )
-from studio.widgets.span_desk import draw_words
+from studio.widgets.relation_desk import ask_relation, draw_pair, finish, waits
+from studio.widgets.span_desk import draw_marks, draw_words
+from studio.widgets.word_marker import begin
 
 CALM_LENGTH = 600
 """Texts up to this many characters are set large; longer ones in the normal size."""
+LARGE_FRAME, LONG_FRAME = 230, 420
+"""Pixels: the frame of a text that is set large, and of a longer one."""
 TEXT_WIDTH = 760
 """Pixels: about 70 characters of the large size."""
 SEARCH_FROM = 20
@@ -66,14 +72,13 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
     if shown_id != item.id:
         st.session_state[session.SHOWN] = (item.id, time.monotonic())
         st.session_state[session.CHOSEN] = (item.id, list(item.label or ()) if built(project) else [])
-    draw_state(item, habit(project))
-    draw_text(item, asks(project))
-    if isinstance(project.task, Tagging):
-        draw_words(item, chosen(item.id), TEXT_WIDTH)
-    elif asks(project):
-        draw_answer(item, chosen(item.id), TEXT_WIDTH)
+        begin(item.id)
+    draw_state(item, _("A relation's key saves it, Enter goes on.") if waits(project, item) else habit(project))
+    draw_reading(project, item)
     missing = _("Thinking of a suggestion …") if awaited else _("No suggestion")
-    if built(project):
+    if waits(project, item):
+        draw_finish(project.id, item.id)
+    elif built(project):
         draw_confirm(project, item, missing)
     else:
         draw_suggestion(project.id, item.id, missing, accepts=project.task.needs_labels)
@@ -87,7 +92,25 @@ def draw_card(project: Project, item: Item, awaited: bool) -> None:
         draw_response(project.id, item)
     if isinstance(project.task, Pair):
         draw_kind(project, item)
+    elif isinstance(project.task, Tagging):
+        draw_marks(item, chosen(item.id), TEXT_WIDTH)
+    elif asks(project):
+        draw_given(item, chosen(item.id))
     draw_actions(project, item)
+
+
+def draw_reading(project: Project, item: Item) -> None:
+    """The text, with words to be marked where the task is about them."""
+    large = not is_long(item)
+    hear, height = partial(hear_words, project.id, item.id), LARGE_FRAME if large else LONG_FRAME
+    if isinstance(project.task, Tagging):
+        draw_words(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    elif asks(project):
+        draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    elif waits(project, item):
+        draw_pair(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+    else:
+        draw_text(item)
 
 
 def habit(project: Project) -> str:
@@ -120,19 +143,18 @@ def draw_state(item: Item, usual: str) -> None:
         st.caption(_("No. {n}").format(n=number(item.position + 1)), width="content")
 
 
-def draw_text(item: Item, asked: bool = False) -> None:
-    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump.
+def is_long(item: Item) -> bool:
+    """True for a text that is not set large."""
+    return len(item.text) + len(item.text_b or "") > CALM_LENGTH
 
-    ``asked``: the second text is a question about it, which stands above.
-    """
-    long = len(item.text) + len(item.text_b or "") > CALM_LENGTH
-    height = 420 if long or item.text_b else 230
+
+def draw_text(item: Item) -> None:
+    """The text as it is: large and calm, never interpreted, in a frame whose height does not jump."""
+    long = is_long(item)
+    height = LONG_FRAME if long or item.text_b else LARGE_FRAME
     # The key of the item lets each text begin at its top, wherever the one before was left.
     with st.container(height=height, width=TEXT_WIDTH, border=True, key=f"text_{item.id}"):
-        if asked:
-            st.markdown(f"##### {escape(item.text_b or '')}", anchors=False)
-            st.divider()
-        for place, part in enumerate((item.text, None if asked else item.text_b)):
+        for place, part in enumerate((item.text, item.text_b)):
             if part is None:
                 continue
             if place:
@@ -212,11 +234,24 @@ def draw_confirm(project: Project, item: Item, missing: str) -> None:
     )
 
 
+def draw_finish(project_id: int, item_id: int) -> None:
+    """The Enter key of a plain text whose relations are marked one by one."""
+    st.button(
+        _("No more relations here: next text"),
+        key=f"accept_{item_id}",
+        shortcut=ACTIONS["accept"],
+        on_click=finish,
+        args=(project_id, item_id),
+        type="tertiary",
+        icon=":material/check:",
+    )
+
+
 def draw_labels(project: Project, item: Item) -> None:
     """One button a label with its key; a search box where there are many."""
     labels, project_id, many_each = project.labels, project.id, built(project)
     keys = assign_keys(labels)
-    press = switch if many_each else give
+    press = ask_relation if waits(project, item) else switch if many_each else give
     lit = named(chosen(item.id)) if many_each else [item.label]
     if len(labels) >= SEARCH_FROM:
         names = [label.name for label in labels]
@@ -228,7 +263,7 @@ def draw_labels(project: Project, item: Item) -> None:
             placeholder=_("Type to find one of {n} labels").format(n=len(names)),
             key=f"find_{item.id}",
             on_change=give_found,
-            args=(project_id, item.id, many_each),
+            args=(project_id, item.id, press),
             label_visibility="collapsed",
             width=TEXT_WIDTH,
         )

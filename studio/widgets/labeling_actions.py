@@ -7,6 +7,7 @@ said so, instead of changing that answer.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,10 @@ from studio.i18n import _
 from studio.services import get_workspace
 from studio.text import escape
 from studio.values import value_text
+from studio.widgets.answer_desk import answered
 from studio.widgets.grade_desk import as_grade, graded
-from studio.widgets.span_desk import mark
+from studio.widgets.relation_desk import paired, save_relation, waits
+from studio.widgets.span_desk import mark, marked
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,22 @@ def switch(project_id: int, item_id: int, label: str) -> None:
     st.session_state[session.CHOSEN] = (item_id, names)
 
 
+@guarded
+def hear_words(project_id: int, item_id: int) -> None:
+    """Words were marked, or a mark was taken back; nothing is saved yet."""
+    shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+    if shown_id != item_id:
+        say_late()
+        return
+    project, marks = get_workspace().project(project_id), chosen(item_id)
+    item = project.item(item_id)
+    if asks(project):
+        after: list[Any] = answered(item, marks)
+    else:
+        after = paired(item, marks) if waits(project, item) else marked(project, item, marks)
+    st.session_state[session.CHOSEN] = (item_id, after)
+
+
 def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
     """Ask for the chosen labels to be saved, or that there are none.
 
@@ -121,6 +140,7 @@ def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
 
 def save_confirmed() -> None:
     """Save what was confirmed: the labels chosen, else the suggestion on screen. Called before anything is drawn."""
+    save_relation()
     asked: tuple[int, int, bool] | None = st.session_state.pop(session.CONFIRMED, None)
     if asked is None:
         return
@@ -163,8 +183,9 @@ def write(answer: Answer) -> None:
     kept: Answer | None = st.session_state.get(session.UNSAVED)
     if kept is not None and (kept.project_id, kept.item_id) == (answer.project_id, answer.item_id):
         st.session_state[session.UNSAVED] = None
+    text = project.item(answer.item_id).text if isinstance(project.task, Tagging) else ""
     st.session_state[session.SAVED] = ":material/check: " + _("Saved: {label}").format(
-        label=escape(value_text(answer.label, text_b="" if asks(project) else None), 60)
+        label=escape(value_text(answer.label, text, text_b="" if asks(project) else None), 60)
     )
 
 
@@ -177,14 +198,13 @@ def give_response(project_id: int, item_id: int) -> None:
     give(project_id, item_id, text)
 
 
-def give_found(project_id: int, item_id: int, several: bool) -> None:
-    """The label chosen in the search box; one of ``several`` is added, and the box is free for the next."""
+def give_found(project_id: int, item_id: int, press: Callable[[int, int, str], None]) -> None:
+    """The label chosen in the search box is pressed; where the text stays the box is free for the next."""
     found = st.session_state.get(f"find_{item_id}")
-    if found and several:
-        switch(project_id, item_id, found)
+    if found:
+        press(project_id, item_id, found)
+    if found and press is not give:
         st.session_state[f"find_{item_id}"] = None
-    elif found:
-        give(project_id, item_id, found)
 
 
 def give_again() -> None:

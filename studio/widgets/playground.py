@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.model import Model
-from core.records import Prediction, Writing
+from core.records import Prediction
 from core.tasks import get_task
 from core.tasks.base import Forming
 from core.tasks.pair import Pair
@@ -22,6 +22,7 @@ from studio.values import value_text
 from studio.widgets.answers_view import show_in_text
 from studio.widgets.choice import url_choice
 from studio.widgets.search_form import search_form
+from studio.widgets.writing_desk import writing_desk
 
 SHOWN_SCORES = 8
 MOST_TEXTS = 200
@@ -32,7 +33,7 @@ PERCENT: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100
 def playground(model: Model) -> None:
     """A form that stays filled in, and the answers to it."""
     if not get_task(model.info.task).needs_labels:
-        _write(model)
+        writing_desk(model)
         return
     if model.info.task == QuestionAnswering.name:
         _ask(model)
@@ -82,52 +83,6 @@ def playground(model: Model) -> None:
                     n=number(len(last[1])), total=number(last[4])
                 )
             )
-
-
-def _write(model: Model) -> None:
-    """One prompt, how to answer it, and the response."""
-    with st.form(f"write_{model.id}", border=False):
-        prompt = st.text_area(
-            _("A prompt"), key=f"write_prompt_{model.id}", height=130, placeholder=_("What should be written?")
-        )
-        with st.container(horizontal=True):
-            longest = st.number_input(
-                _("Longest response, in tokens"),
-                1,
-                4096,
-                value=None,
-                placeholder=_("as learned"),
-                key=f"write_longest_{model.id}",
-                width=220,
-                help=_(Writing.model_fields["max_tokens"].description or ""),
-            )
-            temperature = st.slider(
-                _("Temperature"),
-                0.0,
-                2.0,
-                0.0,
-                step=0.1,
-                key=f"write_temperature_{model.id}",
-                width=260,
-                help=_(Writing.model_fields["temperature"].description or ""),
-            )
-        asked = st.form_submit_button(_("Write"), type="primary", icon=":material/edit:")
-    if asked and (prompt or "").strip():
-        with st.spinner(_("Writing")):
-            loaded = get_model(model.id)
-            started = time.perf_counter()
-            how = Writing(max_tokens=longest, temperature=temperature, seed=time.time_ns() % 2**32)
-            answers = loaded.predict([prompt.strip()], writing=how)
-        st.session_state[session.ANSWERS] = (model.id, [prompt], answers, (time.perf_counter() - started) * 1000, 1)
-    last = st.session_state.get(session.ANSWERS)
-    if last is not None and last[0] == model.id:
-        with st.container(border=True):
-            st.text(str(last[2][0].label) or _("(nothing)"))
-        st.caption(
-            _("{ms} ms · on average {share} sure of a token").format(
-                ms=number(last[3]), share=percent(last[2][0].score)
-            )
-        )
 
 
 def _ask(model: Model) -> None:

@@ -19,10 +19,10 @@ from studio.guard import guard
 from studio.i18n import N_, _, ngettext, number
 from studio.jobs import Report
 from studio.phrases import phrase
-from studio.services import get_jobs, get_workspace
+from studio.services import get_workspace
 from studio.text import escape, line
 from studio.uploads import keep_upload
-from studio.widgets.import_result import import_job, rejected_rows
+from studio.widgets.import_result import form_key, import_job, rejected_rows, start_import
 from studio.widgets.options_form import field_title
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
 
@@ -123,9 +123,8 @@ def standing(scenario: Recommendation) -> None:
 def importing(scenario: Recommendation, kind: str, record: type[Any], store: Store) -> None:
     """Upload, map, add, in the background."""
     key = f"shop_{kind}_{scenario.setup.id}"
-    if import_job(key, _counts):
-        return
-    upload = st.file_uploader(_("CSV, JSONL, Parquet or Excel"), key=f"{key}_upload")
+    busy = import_job(key, _counts)
+    upload = st.file_uploader(_("CSV, JSONL, Parquet or Excel"), key=f"{form_key(key)}_upload")
     if upload is None:
         return
     path, name = keep_upload(upload), upload.name
@@ -134,11 +133,10 @@ def importing(scenario: Recommendation, kind: str, record: type[Any], store: Sto
         pd.DataFrame(preview.rows[:5], columns=preview.columns), hide_index=True, alt=_("First rows of the file")
     )
     mapping = _mapping(preview.columns, record, key)
-    if st.button(_("Import"), type="primary", icon=":material/download:", key=f"{key}_go"):
-        get_jobs().start(
+    if st.button(_("Import"), type="primary", icon=":material/download:", disabled=busy, key=f"{key}_go"):
+        start_import(
             key, _("Importing {name}").format(name=line(name, 60)), lambda report: store(path, mapping, name, report)
         )
-        st.rerun()
 
 
 def _preview(upload: str, path: Path, name: str) -> ImportPreview:

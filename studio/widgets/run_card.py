@@ -11,6 +11,7 @@ from core.methods import get_method
 from core.methods.base import options_for
 from core.run import Run
 from core.training.run_folder import RunStatus
+from studio.guard import guarded
 from studio.headline import headline
 from studio.i18n import N_, _, date_time
 from studio.navigation import open_page
@@ -55,7 +56,7 @@ def run_card(run: Run, version: str) -> None:
         if status.state in ("running", "stalled"):
             progress_line(status.done, status.total or None, phrase(status.message), status.eta_seconds)
         elif status.queue_position is not None:
-            st.caption(_("Number {n} in the queue").format(n=status.queue_position))
+            _place_in_queue(run, status.queue_position)
         if status.error:
             hint = f"\n\n**{escape(phrase(status.hint))}**" if status.hint else ""
             st.error(escape(phrase(status.error)) + hint, icon=":material/error:")
@@ -114,6 +115,41 @@ def _waiting_buttons(run: Run, status: RunStatus) -> None:
     if st.button(_("Take out of the queue"), key=f"stop_{run.id}", icon=":material/stop:"):
         run.stop()
         st.rerun()
+
+
+def _place_in_queue(run: Run, place: int) -> None:
+    """Where it stands among the waiting runs of all projects, and ways to another place."""
+    waiting = len(run.workspace.queue())
+    if waiting < 2:
+        st.caption(_("Number {n} in the queue").format(n=place))
+        return
+    key = f"place_{run.id}_{place}_{waiting}"  # a choice for a queue that is another by now is not heard
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.selectbox(
+            _("Place in the queue"),
+            range(1, max(waiting, place) + 1),
+            index=place - 1,
+            format_func=lambda n: _("Number {n} in the queue").format(n=n),
+            key=key,
+            on_change=_move,
+            args=(run, key),
+            label_visibility="collapsed",
+            width=240,
+        )
+        for name, icon, to, words in (
+            ("up", ":material/arrow_upward:", place - 1, _("Sooner")),
+            ("down", ":material/arrow_downward:", place + 1, _("Later")),
+        ):
+            held = not 1 <= to <= waiting
+            if st.button(words, icon=icon, type="tertiary", disabled=held, key=f"{name}_{run.id}"):
+                run.move(to)
+                st.rerun()
+
+
+@guarded
+def _move(run: Run, key: str) -> None:
+    """Before the script runs: to the place that was chosen."""
+    run.move(st.session_state[key])
 
 
 def _pause_button(run: Run, status: RunStatus) -> None:

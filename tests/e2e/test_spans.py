@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.settings import Settings
+from core.workspace import Workspace
 from tests.e2e.server import Server, settled
 
 NAMES = ["Anna", "Ben", "Carla", "David", "Eva", "Felix", "Greta", "Hugo"]
@@ -55,3 +58,64 @@ def test_from_a_column_file_to_a_report(server: Server, page: Page, tmp_path: Pa
     settled(page)
     assert page.get_by_test_id("stAlertContentError").count() == 0
     assert "Traceback" not in server.log()
+
+
+@pytest.fixture
+def marking(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+    """The app on a project of spans and one of relations, and its workspace."""
+    home = tmp_path / "workspace"
+    with Workspace.open(home, Settings(home=home, offline=True)) as workspace:
+        project = workspace.create_project("地点", task="tagging", labels=["人物", "地点"])
+        project.import_text("小林从😀吉林到北京。\n第二句话，没有地点。")
+        project = workspace.create_project("Who works where", task="relation", labels=["job", "boss"])
+        project.import_text("Ann works for Acme.")
+    made = Server(home.parent, demo="false", offline="true")
+    made.start()
+    yield made, home
+    made.stop()
+
+
+@pytest.mark.timeout(300)
+def test_words_are_marked_without_a_mouse(marking: tuple[Server, Path], page: Page) -> None:
+    server, home = marking
+    page.goto(f"{server.url}/annotate?project=1&as=ann&lang=en")
+    frame, keys = page.locator(".frame"), page.keyboard
+    expect(frame).to_contain_text("小林从")
+    settled(page)
+    person = ["ArrowRight", "Shift+ArrowRight", "1"]
+    places = [*["ArrowRight"] * 3, "Shift+ArrowRight", "2", "End", "ArrowLeft", "Shift+ArrowLeft", "2"]
+    for key in (*person, *places):  # faster than the server answers
+        keys.press(key)
+    expect(frame.locator(".word[data-tag]")).to_have_count(3)
+    save = page.locator("[class*=st-key-accept_]")
+    expect(save).to_contain_text(re.compile("人物.*小林.*地点.*吉林.*地点.*北京"))
+    keys.press("Backspace")
+    expect(save).not_to_contain_text("北京")
+    keys.press("Control+z")
+    expect(save).to_contain_text("北京")
+    keys.press("Enter")
+    expect(frame).to_contain_text("第二句话")
+    settled(page)
+    frame.locator(".word").nth(7).click()
+    frame.locator(".word").nth(8).click(modifiers=["Shift"])
+    page.get_by_role("button", name=re.compile("^地点")).click()
+    expect(save).to_contain_text(re.compile("地点.*地点"))
+    keys.press("Enter")
+    expect(page.get_by_text("Every text has an answer")).to_be_visible()
+    page.goto(f"{server.url}/annotate?project=2&as=ann&lang=en")
+    expect(frame).to_contain_text("Ann works")
+    settled(page)
+    for key in ("ArrowRight", "Space", "End", "ArrowLeft", "Space", "1"):
+        keys.press(key)
+    expect(page.get_by_text(re.compile("Saved: .*Ann → Acme"))).to_be_visible()
+    keys.press("Enter")
+    expect(page.get_by_text("Every text has an answer")).to_be_visible()
+    server.stop()
+    with Workspace.open(home, Settings(home=home, offline=True)) as workspace:
+        spans, relations = sorted(workspace.projects(), key=lambda project: project.id)
+        first, second = spans.items()
+        assert first.label == [(0, 2, "人物"), (4, 6, "地点"), (7, 9, "地点")]
+        assert second.label == [(7, 9, "地点")]
+        assert [(item.text, item.label) for item in relations.items() if item.label] == [
+            ("[E1] Ann [/E1] works for [E2] Acme [/E2].", "job")
+        ]

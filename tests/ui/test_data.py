@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from core.project import Project
 from core.records import ColumnMapping, ImportPreview, ImportReport, RejectedRow
 from core.workspace import Workspace
 from studio import session
+from studio.jobs import Report
+from studio.services import get_jobs
 from studio.widgets.import_result import rejected_csv
 
 Open = Callable[..., AppTest]
@@ -94,8 +97,29 @@ def test_import_previews_maps_stores_and_says_what_it_left_out(open_page: Open, 
     }
     assert app.dataframe[0].value["row"].tolist() == [25]
     assert project.split_counts() == {"train": 18, "test": 6}
+    assert not app.file_uploader[0].value, "what was imported has left the form"
     app.button(key=f"{key}_again").click().run()
-    assert app.file_uploader
+    assert app.file_uploader and not app.metric
+
+
+def test_a_file_given_while_an_import_runs_or_ends_is_kept(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("Import")
+    key, going = f"import_{project.id}", threading.Event()
+    app = open_page("data", view="import")
+
+    def work(report: Report) -> ImportReport:  # from another window, so this one has not seen it begin
+        going.wait(10)
+        return project.import_text("from elsewhere")
+
+    get_jobs().start(key, "Elsewhere", work)
+    app.file_uploader[0].upload("tickets.csv", CSV.encode()).run()
+    assert app.button(key=f"{key}_go").disabled and not app.exception
+    going.set()
+    settle(app, project)
+    assert [m.value for m in app.metric if m.label == "Added"] == ["1"] and app.file_uploader[0].value
+    app.button(key=f"{key}_go").click().run()
+    settle(app, project)
+    assert project.count() == 25
 
 
 def test_a_file_that_is_none_says_so_and_stores_nothing(open_page: Open, workspace: Workspace) -> None:

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient as Client
+from streamlit.runtime.scriptrunner import StopException
+from streamlit.testing.v1 import AppTest
 
 from core.evaluation import Evaluation
 from core.evaluation.records import Exchange
+from core.methods.heads.writing import Wrote
+from core.model import Model
 from core.project import Project
+from core.records import Prediction, Writing
 from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
@@ -83,6 +88,40 @@ def test_a_prompt_is_tried(turns: Project) -> None:
     next(button for button in app.button if button.label == "Write").click().run()
     assert not app.exception
     assert any("Sure, one *cup*." in text.value for text in app.text)
+
+
+def ask_to_write(app: AppTest, prompt: str) -> AppTest:
+    next(area for area in app.text_area if area.label == "A prompt").input(prompt)
+    return next(button for button in app.button if button.label == "Write").click().run()
+
+
+def test_a_response_stands_beside_the_one_before_tuning(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(self: Model, prompt: str, wrote: Wrote, writing: Writing, untuned: bool) -> Prediction:
+        assert wrote("Su") and wrote("Sure")
+        return Prediction(label=f"{'untuned' if untuned else 'tuned'}: *{prompt}*", score=0.5, scores={})
+
+    monkeypatch.setattr(Model, "has_untuned", property(lambda model: True))
+    monkeypatch.setattr(Model, "write", write)
+    app = open_on("models")
+    next(box for box in app.checkbox if "before tuning" in box.label).check()
+    ask_to_write(app, "a cup")
+    for _ in range(2):  # as written, and as kept
+        assert [text.value for text in app.text] == ["tuned: *a cup*", "untuned: *a cup*"] and not app.exception
+        assert not any(button.label == "Stop" for button in app.button)
+        app.run()
+
+
+def test_what_was_written_stays_when_it_is_stopped(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(self: Model, prompt: str, wrote: Wrote, writing: Writing, untuned: bool) -> Prediction:
+        wrote("half a sent")
+        raise StopException  # as Streamlit does where the run draws something that nobody waits for
+
+    monkeypatch.setattr(Model, "write", write)
+    app = ask_to_write(open_on("models"), "a cup")
+    assert any(button.label == "Stop" for button in app.button)
+    app.run()
+    assert [text.value for text in app.text] == ["half a sent"] and not app.exception
+    assert not any(button.label == "Stop" for button in app.button)
 
 
 def test_a_program_asks_for_a_text(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from core.project import Project
 from core.tasks.answers import answer_at
 from core.workspace import Workspace
 from tests.ui.conftest import open_on, project_of
+from tests.ui.marking import drawn, say, words_of
 
 Open = Callable[..., AppTest]
 QUESTIONS = [("When was {} born?", "year"), ("Who was born?", "name"), ("Which prize did {} win in chemistry?", "")]
@@ -64,17 +65,18 @@ def plain(words: str) -> str:
     return words.replace("\\", "").replace("\u2060", "")
 
 
-def choose(app: AppTest, places: list[int]) -> AppTest:
-    return app.button_group[0].set_value(places).run()
+def choose(app: AppTest, first: int, last: int) -> AppTest:
+    return say(app, ("mark", first, last, 0))
 
 
 def test_first_and_last_word_make_the_answer_and_enter_saves_it(open_page: Open, waiting: Project) -> None:
     first, second, third = waiting.item_ids()
     app = open_page("annotate")
-    shown = [plain(one.value) for one in app.markdown]
-    assert shown.index("##### When was Ada born?") < next(i for i, s in enumerate(shown) if "born in London" in s)
+    assert "##### When was Ada born?" in [plain(one.value) for one in app.markdown]
+    assert words_of(app)[:5] == ["Ada", "Lovelace", "was", "born", "in"] and drawn(app)["lone"]
     assert not [b for b in app.button if (b.key or "").startswith("label_")], "there is no label to press"
-    choose(app, [8, 10])
+    choose(app, 1, 2)
+    choose(app, 8, 10)
     assert waiting.item(first).label is None, "nothing is saved before Enter"
     assert plain(button(app, f"accept_{first}").label) == "Save: 10 December 1815"
     button(app, f"nothing_{first}").click().run()
@@ -88,24 +90,24 @@ def test_first_and_last_word_make_the_answer_and_enter_saves_it(open_page: Open,
     button(app, f"nothing_{second}").click().run()
     assert waiting.item(second).label == []
     assert any("Saved: no answer" in one.value for one in app.caption)
-    choose(app, [0])
+    choose(app, 0, 0)
     button(app, f"answer_{third}_0_3").click().run()
-    choose(app, [5])
+    choose(app, 5, 5)
     button(app, f"accept_{third}").click().run()
     assert waiting.item(third).label == [{"start": 25, "end": 31, "text": "London"}]
     assert waiting.progress().per_label == {"answer": 2, "no answer": 1}
 
 
-def test_an_answer_far_down_is_copied_out_of_the_text(open_page: Open, workspace: Workspace) -> None:
+def test_an_answer_far_down_is_marked_like_any_other(open_page: Open, workspace: Workspace) -> None:
     project = workspace.create_project("Long", task="question_answering")
     text = "so it goes " * 200 + "until Turin"
     project.add_items([{"text": text, "text_b": "Where does it end?"}])
     (item,) = project.item_ids()
     app = open_page("annotate")
-    field = next(one for one in app.text_input if one.label.startswith("Or copy"))
-    field.set_value("until Oslo").run()
-    assert any("not in the text like this" in one.value for one in app.caption)
-    field.set_value("Turin").run()
+    choose(app, 601, 601)
+    say(app, ("back", 601, 601, 0))
+    assert not drawn(app)["spans"]
+    say(app, ("undo", 0, 0, 0))
     button(app, f"accept_{item}").click().run()
     assert project.item(item).label == [{"start": len(text) - 5, "end": len(text), "text": "Turin"}]
 

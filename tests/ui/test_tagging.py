@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
 from tests.ui.conftest import open_on, project_of
+from tests.ui.marking import drawn, say, words_of
 
 Open = Callable[..., AppTest]
 NAMES = ["Anna", "Ben", "Carla", "David", "Eva", "Felix"]
@@ -62,24 +64,22 @@ def plain(words: str) -> str:
     return words.replace("\\", "").replace("\u2060", "")
 
 
-def choose(app: AppTest, places: list[int]) -> AppTest:
-    """Choose words by their place."""
-    return app.button_group[0].set_value(places).run()
-
-
-def press(app: AppTest, project: Project, item_id: int, name: str) -> AppTest:
-    return button(app, f"label_{item_id}_{project.label_named(name).id}").click().run()
+def mark(app: AppTest, project: Project, first: int, last: int, name: str) -> AppTest:
+    """Mark words by their place, as a label's key does it."""
+    return say(app, ("mark", first, last, project.label_named(name).id))
 
 
 def test_words_side_by_side_become_one_span_and_enter_saves(open_page: Open, waiting: Project) -> None:
     first, second = waiting.item_ids()
     app = open_page("annotate")
-    choose(app, [0, 1])
-    press(app, waiting, first, "who")
-    choose(app, [3, 6])
-    press(app, waiting, first, "where")
+    assert words_of(app) == ["Ada", "Lovelace", "left", "London", ",", "then", "Paris"]
+    mark(app, waiting, 0, 1, "who")
+    where = waiting.label_named("where").id
+    say(app, ("mark", 3, 3, where), ("mark", 6, 6, where))
     assert waiting.item(first).label is None, "nothing is saved before Enter"
     assert plain(button(app, f"accept_{first}").label) == "Save: who: Ada Lovelace · where: London · where: Paris"
+    assert [(span["from"], span["to"], span["name"]) for span in drawn(app)["spans"]] == [
+        (0, 1, "who"), (3, 3, "where"), (6, 6, "where")]  # fmt: skip
     button(app, f"span_{first}_31_36").click().run()
     button(app, f"accept_{first}").click().run()
     assert waiting.item(first).label == [(0, 12, "who"), (18, 24, "where")]
@@ -91,20 +91,66 @@ def test_words_side_by_side_become_one_span_and_enter_saves(open_page: Open, wai
 def test_a_new_span_takes_the_place_of_one_it_overlaps(open_page: Open, waiting: Project) -> None:
     first, _ = waiting.item_ids()
     app = open_page("annotate")
-    choose(app, [0])
-    press(app, waiting, first, "where")
-    choose(app, [0, 1])
-    press(app, waiting, first, "who")
+    mark(app, waiting, 0, 0, "where")
+    mark(app, waiting, 0, 1, "who")
     button(app, f"accept_{first}").click().run()
     assert waiting.item(first).label == [(0, 12, "who")]
 
 
-def test_a_label_without_words_marks_nothing(open_page: Open, waiting: Project) -> None:
+def test_marks_are_taken_back_and_changes_undone(open_page: Open, waiting: Project) -> None:
     first, _ = waiting.item_ids()
     app = open_page("annotate")
-    press(app, waiting, first, "who")
+    mark(app, waiting, 0, 1, "who")
+    say(app, ("back", 1, 1, 0))
+    assert not drawn(app)["spans"]
+    say(app, ("undo", 0, 0, 0))
+    assert [span["name"] for span in drawn(app)["spans"]] == ["who"] and drawn(app)["undo"]
+    button(app, f"span_{first}_0_12").click().run()
+    say(app, ("undo", 0, 0, 0))
     button(app, f"accept_{first}").click().run()
-    assert waiting.item(first).label is None and not app.exception
+    assert waiting.item(first).label == [(0, 12, "who")]
+
+
+def test_strokes_that_come_twice_late_or_broken_mark_nothing(open_page: Open, waiting: Project) -> None:
+    first, second = waiting.item_ids()
+    who = waiting.label_named("who").id
+    app = open_page("annotate")
+    say(app, ("mark", 0, 40, who), ("mark", 2, 1, who), ("mark", 0, 0, 999), ("mark", 1, 1, who))
+    assert [(span["from"], span["to"]) for span in drawn(app)["spans"]] == [(1, 1)]
+    marker, said = app.get("bidi_component")[0].proto.id, {"item": first, "strokes": [], "chosen": None}
+    again = {"n": 4, "do": "mark", "from": 5, "to": 5, "label": who}
+    for strokes in ([again], [{"n": "x"}], "nonsense"):
+        states = app._tree.get_widget_states()
+        state = states.widgets.add()
+        state.id, state.json_value = marker, json.dumps({"said": {**said, "strokes": strokes}})
+        app._run(states)
+        assert not app.exception and len(drawn(app)["spans"]) == 1
+    waiting.label(first, [], user="ann")
+    app.run()
+    assert drawn(app)["item"] == second and not drawn(app)["spans"]
+
+
+def test_a_label_by_mouse_search_or_late_key_takes_the_chosen_words(open_page: Open, waiting: Project) -> None:
+    first, _ = waiting.item_ids()
+    app = open_page("annotate")
+    key = f"label_{first}_{waiting.label_named('who').id}"
+    button(app, key).click().run()
+    assert any("Choose words of the text first, then who" in one.value for one in app.caption)
+    say(app, chosen=(0, 1))
+    button(app, key).click().run()
+    button(app, f"accept_{first}").click().run()
+    assert waiting.item(first).label == [(0, 12, "who")] and not app.exception
+
+
+def test_a_chinese_text_is_marked_by_its_characters(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("中文", task="tagging", labels=["地点"])
+    project.add_items([{"text": "他从𠮷林到😀北京。"}])
+    (item,) = project.item_ids()
+    app = open_page("annotate", lang="zh_CN")
+    assert words_of(app) == ["他", "从", "𠮷", "林", "到", "😀", "北", "京", "。"]
+    mark(app, project, 6, 7, "地点")
+    button(app, f"accept_{item}").click().run()
+    assert project.item(item).label == [(6, 8, "地点")]
 
 
 def ask(app: AppTest, texts: str) -> None:

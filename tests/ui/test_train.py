@@ -133,6 +133,13 @@ def test_the_queue_is_paused_reordered_and_goes_on(open_trained: Open, trained: 
         assert f"next_{second.id}" in keys and not keys & {f"next_{first.id}", f"now_{first.id}", "queue_pause"}
         app.button(key=f"next_{second.id}").click().run()
         assert [run.id for run in workspace.queue()] == [second.id, first.id]
+        assert app.button(key=f"up_{second.id}").disabled and app.button(key=f"down_{first.id}").disabled
+        app.button(key=f"up_{first.id}").click().run()
+        assert [run.id for run in workspace.queue()] == [first.id, second.id]
+        app.button(key=f"down_{first.id}").click().run()
+        assert [run.id for run in workspace.queue()] == [second.id, first.id]
+        app.selectbox(key=f"place_{second.id}_1_2").set_value(2).run()
+        assert [run.id for run in workspace.queue()] == [first.id, second.id] and not app.exception
         for run in (first, second):
             app.button(key=f"stop_{run.id}").click().run()
             assert run.state == "stopped"

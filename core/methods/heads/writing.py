@@ -7,7 +7,7 @@ sequence (GPT, Llama, Qwen) and one with an encoder and a decoder (T5, BART) are
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -40,6 +40,8 @@ LOSS_TOKENS = 1_024
 """Padded tokens whose logits are in memory at a time: one of them is as long as the vocabulary."""
 FEWEST_NEW, MOST_NEW = 16, 512
 """Bounds of the length of a response, in tokens, that a model gets from what it was trained on."""
+Wrote = Callable[[str], bool]
+"""Hears what is written so far, after each token; False ends it there."""
 TOP_P = 0.95
 """When sampling, only the most probable tokens that make up this share (Holtzman et al. 2020, "nucleus sampling")."""
 
@@ -136,12 +138,14 @@ class WritingHead(Head):
         writing: Writing | None = None,
         seconds: float | None = None,
         should_stop: ShouldStop | None = None,
+        wrote: Wrote | None = None,
     ) -> Answers:
         """The response to each prompt; how sure is the geometric mean of the probabilities of its tokens.
 
-        After ``seconds`` no further batch is begun; prompts not reached, the last ones, get None and 0. Raises Stopped.
+        After ``seconds`` no further batch is begun; prompts not reached, the last ones, get None and 0. ``wrote`` hears
+        the first response of a batch as it is written. Raises Stopped.
         """
-        writer = _Writer(model, tokenizer, device, writing or Writing())
+        writer = _Writer(model, tokenizer, device, writing or Writing(), wrote)
         prompts = writer.template.prompts(texts, writer.room(_limit(model, tokenizer)))
         written: list[Any] = [None] * len(texts)
         begun = time.monotonic()
@@ -170,10 +174,11 @@ class WritingHead(Head):
 class _Writer:
     """One request to write."""
 
-    def __init__(self, model: Any, tokenizer: Any, device: str, how: Writing) -> None:
+    def __init__(self, model: Any, tokenizer: Any, device: str, how: Writing, wrote: Wrote | None = None) -> None:
         self.model = model
         self.device = device
         self.how = how
+        self.wrote = wrote
         self.template = template_of(model, tokenizer)
         self.pad = int(tokenizer.pad_token_id or 0)
         self.longest = int(how.max_tokens or model.generation_config.max_new_tokens or MOST_NEW // 2)
@@ -189,6 +194,7 @@ class _Writer:
         import torch
 
         ids, mask = padded_left(prompts, self.pad)
+        skipped = 1 if self.template.decoder_start is not None else ids.shape[1]
         sampled: dict[str, Any] = {}
         if self.how.temperature:
             sampled = {"do_sample": True, "temperature": self.how.temperature, "top_p": TOP_P}
@@ -199,14 +205,31 @@ class _Writer:
                 input_ids=torch.from_numpy(ids).to(self.device),
                 attention_mask=torch.from_numpy(mask).to(self.device),
                 max_new_tokens=self.longest,
+                stopping_criteria=self._told(skipped),
                 **sampled,
             )
-        skipped = 1 if self.template.decoder_start is not None else ids.shape[1]
-        found = []
-        for row in out[:, skipped:].cpu().numpy():
-            ends = np.flatnonzero(np.isin(row, self.template.stops))
-            found.append(row[: ends[0]] if len(ends) else row)
-        return found
+        return [self._whole(row) for row in out[:, skipped:].cpu().numpy()]
+
+    def _whole(self, row: np.ndarray) -> np.ndarray:
+        """The tokens (n,) in front of the first one that ends a response."""
+        ends = np.flatnonzero(np.isin(row, self.template.stops))
+        return row[: ends[0]] if len(ends) else row
+
+    def _told(self, skipped: int) -> Any:
+        """What transformers asks after each token whether to end there; None where nobody listens."""
+        import torch
+        from transformers import StoppingCriteriaList
+
+        wrote = self.wrote
+        if wrote is None:
+            return None
+
+        def ends(ids: torch.Tensor, scores: Any, **_how: Any) -> torch.Tensor:
+            text = self.template.read(self._whole(ids[0, skipped:].cpu().numpy()))
+            goes_on = wrote(text.rstrip("\ufffd"))  # a letter of which the last token held only a part
+            return ids.new_full((len(ids),), not goes_on, dtype=torch.bool)
+
+        return StoppingCriteriaList([ends])
 
     def sureness(self, prompts: list[np.ndarray], written: list[Any]) -> np.ndarray:
         """(n,) float32: the geometric mean of the probabilities of the written tokens, by one pass over them."""

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.durable import seal
-from core.errors import ModelError
-from core.inference.predictor import load_predictor
+from core.durable import seal, write_json
+from core.errors import ModelError, RefusedError
+from core.inference.cache import Predictors
+from core.inference.predictor import load_predictor, load_untuned
 from core.methods.encoders import load_tokenizer, new_model
 from core.methods.heads import head_for
 from core.methods.neural import EncoderPredictor
@@ -72,3 +74,44 @@ def test_a_manifest_that_points_outside_is_refused(model, tmp_path):
     manifest.write_text(manifest.read_text().replace('"config.json"', '"../secret"'))
     with pytest.raises(ModelError, match="secret is missing"):
         load_predictor(model)
+
+
+def test_the_base_of_a_model_that_writes_is_asked_as_that_one_is(tiny_writers, tmp_path):
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    write_json(folder / "generation_config.json", {"max_new_tokens": 5})
+    seal(folder, {"method": "lora", "task": "generation", "labels": []})
+    predictors, heard = Predictors(), []
+
+    def wrote(text: str) -> bool:
+        heard.append(text)
+        return True
+
+    found = predictors.untuned(folder, tiny_writers / "llama", ["find the cup"], wrote=wrote)
+    assert 1 <= len(heard) <= 5 and isinstance(found.values[0], str)
+
+
+def test_labels_have_no_answer_before_tuning(model, tiny_bases):
+    with pytest.raises(RefusedError, match="writes"):
+        load_untuned(model, tiny_bases / "tiny")
+
+
+def test_whoever_leaves_while_a_response_is_written_leaves_the_model_free(tiny_writers, tmp_path):
+    class Gone(BaseException):
+        """As a page's script run ends when its window is closed."""
+
+    def leave(text: str) -> bool:
+        raise Gone
+
+    folder, predictors = tmp_path / "tuned", Predictors()
+    folder.mkdir()
+    seal(folder, {"method": "lora", "task": "generation", "labels": []})
+    with pytest.raises(Gone):
+        predictors.untuned(folder, tiny_writers / "llama", ["find the cup"], wrote=leave)
+    others = []
+    other = threading.Thread(
+        target=lambda: others.append(predictors.untuned(folder, tiny_writers / "llama", ["x"], wrote=lambda t: False))
+    )
+    other.start()
+    other.join(20)
+    assert len(others) == 1

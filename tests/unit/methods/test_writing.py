@@ -282,3 +282,31 @@ def test_the_baseline_gives_the_response_of_the_nearest_prompt(toy_dialogue, tmp
     loaded = method.load(tmp_path, [], "cpu", "generation")
     assert loaded.answers(data.dev.texts).values == predictor.answers(data.dev.texts).values
     assert loaded.answers([]).values == []
+
+
+# ------------------------------------------------------------ told while it is written
+
+
+@pytest.mark.parametrize("base", ["llama", "t5"])
+def test_a_response_ends_where_nobody_listens(untuned, base):
+    predictor, heard = untuned(base), []
+
+    def wrote(text: str) -> bool:
+        heard.append(text)
+        return len(heard) < 3
+
+    found = predictor.answers(PROMPTS[:1], writing=Writing(max_tokens=8), wrote=wrote)
+    assert len(heard) == 3 and found.confidence[0] > 0
+
+
+def test_what_is_told_is_what_is_written(tune):
+    predictor, heard = tune("full"), []
+    silent = predictor.answers(PROMPTS[:1])
+
+    def wrote(text: str) -> bool:
+        heard.append(text)
+        return True
+
+    told = predictor.answers(PROMPTS[:1], wrote=wrote)
+    assert told.values == silent.values and told.confidence == pytest.approx(silent.confidence)
+    assert len(heard) > 3 and heard[-1] == told.values[0] and all(heard[-1].startswith(text) for text in heard)

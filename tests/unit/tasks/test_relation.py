@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from core.data.importing import stage
 from core.data.versions import read_split
-from core.errors import InputError
+from core.errors import InputError, RefusedError
 from core.methods import all_methods, get_method
 from core.methods.base import Rows, TrainingData
 from core.methods.encoders import load_tokenizer
 from core.methods.heads import head_for
+from core.records import ColumnMapping, ItemFilter
 from core.settings import Settings
 from core.tasks import get_task
 from core.tasks.relation import mark, punctuated
@@ -94,6 +96,44 @@ def test_a_file_of_offsets_and_a_file_of_markers_import_alike(workspace: Workspa
     assert report.added == 2 and [row.row for row in report.rejected] == [3, 4]
     assert "0 markers [E1]" in report.rejected[0].reason and "not inside" in report.rejected[1].reason
     assert MARKED in {item.text for item in project.items()}
+
+
+def test_a_plain_text_waits_and_becomes_an_item_for_each_pair(workspace: Workspace, tmp_path: Path) -> None:
+    project = workspace.create_project("Relations", task="relation", labels=["job", "boss"])
+    report = project.import_text("Ann works for Acme.\nBob sleeps.\nAnn works [E1] alone.")
+    assert report.added == 2 and "0 markers [/E1]" in report.rejected[0].reason
+    plain, other = project.item_ids()
+    with pytest.raises(InputError, match="plain text"):
+        project.label(plain, "job", user="ann")
+    with pytest.raises(InputError, match="plain text"):
+        project.bulk_label([other], "job", user="ann")
+    for head, tail, label in (((0, 3), (14, 18), "job"), ((14, 18), (0, 3), "boss"), ((14, 18), (0, 3), "job")):
+        project.mark_relation(plain, head, tail, label, user="ann")
+    made = {item.text: item.label for item in project.items(ItemFilter(labelled=True))}
+    assert made == {MARKED: "job", "[E2] Ann [/E2] works for [E1] Acme [/E1].": "job"}
+    for tail, label in (((2, 5), "job"), ((14, 99), "job"), ((14, 18), "cousin")):
+        with pytest.raises(InputError):
+            project.mark_relation(plain, (0, 3), tail, label, user="ann")
+    assert project.count(ItemFilter(labelled=True)) == 2, "what is refused leaves nothing behind"
+    project.finish_marking(plain, user="ann")
+    following = project.next_item(user="ann")
+    assert project.item(plain).excluded and following is not None and following.id == other
+    (step,) = project.cleaning_batches()
+    project.undo_cleaning(step.id)
+    assert not project.item(plain).excluded
+    with pytest.raises(RefusedError):
+        project.mark_relation(project.item_ids(ItemFilter(labelled=True))[0], (0, 1), (2, 3), "job", user="ann")
+    exported = tmp_path / "all.jsonl"
+    project.export(exported, format="jsonl")
+    again = workspace.create_project("Again", task="relation")
+    assert again.import_file(exported, label="label").added == 4 and again.count(ItemFilter(labelled=True)) == 2
+
+
+def test_a_file_to_be_predicted_needs_its_markers(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"text\nAnn works for Acme.\n{MARKED}\n")
+    with stage(file, ColumnMapping(), "relation", strict=True) as staged:
+        assert staged.rows == 1 and "0 markers" in staged.rejected()[0].reason
 
 
 def test_one_sentence_stays_in_one_split(workspace: Workspace) -> None:

@@ -1,0 +1,214 @@
+"""A text whose words are marked where they stand, by keyboard or mouse. Moving the cursor never leaves the browser.
+
+What a person does to the marks comes as numbered *strokes*: mark these words, take that back, undo. The browser sends
+all those that it has no answer to yet, because two quick presses may arrive as one, and of one value only the newest
+would be left. ``done`` tells it how far the strokes have been heard.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+from pydantic import BaseModel, Field, ValidationError
+
+from core.tasks.spans import Span, words
+from studio import session
+
+KEY = "words"
+"""One for all texts, so that the next one takes the place of the one before at once; what is said names its text."""
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+class Stroke(BaseModel):
+    """One thing that a person did to the marks of a text."""
+
+    n: int
+    do: Literal["mark", "back", "undo"]
+    first: int = Field(alias="from", ge=0)
+    """Place of its first word, from 0."""
+    last: int = Field(alias="to", ge=0)
+    label: int
+    """Id of the label; 0 where none is meant."""
+
+
+class Said(BaseModel):
+    """What the browser holds about a text: the strokes that were not answered yet, and the words chosen now."""
+
+    item: int
+    strokes: list[Stroke] = []
+    chosen: tuple[int, int] | None = None
+    """Places of the first and last chosen word."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What words can be marked as."""
+
+    id: int
+    name: str
+    colour: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Marking:
+    """How far the marks of one text have come in this session."""
+
+    done: int = 0
+    """Number of the last stroke that was heard."""
+    before: list[list[Span]] = field(default_factory=list)
+    """The marks before each change, the newest last."""
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    html, css, js = ((ASSETS / f"words.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+    return st.components.v2.component("whetstone_words", html=html, css=css, js=js)
+
+
+def word_marker(
+    item_id: int,
+    text: str,
+    spans: Sequence[Span],
+    kinds: Sequence[Kind],
+    *,
+    hint: str,
+    on_stroke: Callable[[], None],
+    width: int,
+    height: int,
+    large: bool,
+    lone: bool = False,
+    once: bool = False,
+) -> None:
+    """Draw the text with its marks; ``on_stroke`` is called before the next run when a stroke came.
+
+    ``lone``: there is one mark at most, it follows what is chosen, and no key is needed. ``once``: one mark a kind.
+    """
+    pieces = words(text)
+    edges = [0, *(end for _start, end in pieces)]
+    colours = {kind.name: kind.colour for kind in kinds}
+    held = marking(item_id)
+    _component()(
+        key=KEY,
+        data={
+            "item": item_id,
+            "parts": [[text[edges[i] : start], text[start:end]] for i, (start, end) in enumerate(pieces)],
+            "tail": text[edges[-1] :],
+            "spans": [
+                {"from": first, "to": last, "name": name, "colour": colours.get(name, "")}
+                for (first, last), name in ((_places(pieces, span), span[2]) for span in spans)
+                if first <= last
+            ],
+            "labels": [
+                {"id": kind.id, "name": kind.name, "colour": kind.colour, "key": kind.key or ""} for kind in kinds
+            ],
+            "done": held.done,
+            "undo": bool(held.before),
+            "hint": hint,
+            "height": height,
+            "large": large,
+            "lone": lone,
+            "once": once,
+        },
+        width=width,
+        on_said_change=on_stroke,
+    )
+
+
+def heard(
+    item_id: int, text: str, spans: list[Span], kinds: Sequence[Kind], *, lone: bool = False, once: bool = False
+) -> list[Span]:
+    """The marks after the strokes that came since the last time."""
+    said, held, pieces = _said(item_id), marking(item_id), words(text)
+    names = {kind.id: kind.name for kind in kinds}
+    done, before = held.done, list(held.before)
+    for stroke in sorted(said.strokes if said else [], key=lambda stroke: stroke.n):
+        if stroke.n <= done:
+            continue
+        done = stroke.n
+        if stroke.do == "undo":
+            spans = before.pop() if before else spans
+            continue
+        after = apply(stroke, spans, pieces, names, lone=lone, once=once)
+        if after != spans:
+            before.append(spans)
+            spans = after
+    st.session_state[session.MARKED] = {item_id: Marking(done, before)}
+    return spans
+
+
+def apply(
+    stroke: Stroke,
+    spans: list[Span],
+    pieces: Sequence[tuple[int, int]],
+    names: Mapping[int, str],
+    *,
+    lone: bool = False,
+    once: bool = False,
+) -> list[Span]:
+    """The marks after one stroke; as they are where it names words or labels that there are not."""
+    if not stroke.first <= stroke.last < len(pieces):
+        return spans
+    start, end = pieces[stroke.first][0], pieces[stroke.last][1]
+    if stroke.do == "back":
+        return [span for span in spans if not (span[0] < end and start < span[1])]
+    if stroke.label not in names:
+        return spans
+    return with_span(spans, (start, end, names[stroke.label]), lone=lone, once=once)
+
+
+def with_span(spans: Sequence[Span], new: Span, *, lone: bool = False, once: bool = False) -> list[Span]:
+    """The spans with a new one, which takes the place of those that it overlaps."""
+    stays = [
+        span
+        for span in spans
+        if not lone and not (span[0] < new[1] and new[0] < span[1]) and not (once and span[2] == new[2])
+    ]
+    return sorted([*stays, new])
+
+
+def chosen_words(item_id: int, text: str) -> tuple[int, int] | None:
+    """(start, end) of the words that are chosen now, as far as the browser has said."""
+    said, pieces = _said(item_id), words(text)
+    if said is None or said.chosen is None or not 0 <= said.chosen[0] <= said.chosen[1] < len(pieces):
+        return None
+    return pieces[said.chosen[0]][0], pieces[said.chosen[1]][1]
+
+
+def begin(item_id: int) -> None:
+    """A text comes on screen: there is nothing to undo yet."""
+    st.session_state[session.MARKED] = {item_id: Marking(marking(item_id).done)}
+
+
+def remember(item_id: int, spans: list[Span]) -> None:
+    """Keep the marks as they are, before a change that is no stroke."""
+    held = marking(item_id)
+    st.session_state[session.MARKED] = {item_id: Marking(held.done, [*held.before, spans])}
+
+
+def marking(item_id: int) -> Marking:
+    """What this session knows of the marks of one text."""
+    held: dict[int, Marking] = st.session_state.get(session.MARKED) or {}
+    return held.get(item_id, Marking())
+
+
+def _said(item_id: int) -> Said | None:
+    """What the browser said about this text; None for nothing, or for what is no such thing."""
+    state = st.session_state.get(KEY) or {}
+    try:
+        said = Said.model_validate(state.get("said"))
+    except ValidationError:
+        return None
+    return said if said.item == item_id else None
+
+
+def _places(pieces: Sequence[tuple[int, int]], span: Span) -> tuple[int, int]:
+    """Places of the first and last word that a span touches."""
+    first = bisect_right([end for _, end in pieces], span[0])
+    return first, bisect_left([start for start, _ in pieces], span[1]) - 1
