@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from core.methods import USUAL, all_methods
 from core.methods.base import options_for
 from core.project import Project
+from core.training.run_folder import REMOVED
 from core.run import Run
 from core.training.run_folder import WorkerStatus
 from core.workspace import Workspace
@@ -241,6 +242,12 @@ def test_the_finished_run_opens_its_report(open_trained: Open, trained: Project)
     app.session_state[f"run_details_{run.id}"] = True
     app.run()
     assert "TensorBoard" in app.selectbox(key=f"curves_as_{run.id}").options and not app.exception
+    mark = run.workspace.runner.folder(run.id).path / REMOVED
+    try:
+        mark.touch()
+        assert any("removed to save space" in one.value for one in app.run().caption)
+    finally:
+        mark.unlink()
 
 
 def test_methods_are_started_with_one_button_and_ranked_in_words(open_trained: Open, trained: Project) -> None:
