@@ -20,9 +20,8 @@ from streamlit.testing.v1 import AppTest
 from core.methods import USUAL, all_methods
 from core.methods.base import options_for
 from core.project import Project
-from core.training.run_folder import REMOVED
 from core.run import Run
-from core.training.run_folder import WorkerStatus
+from core.training.run_folder import REMOVED, WorkerStatus
 from core.workspace import Workspace
 from studio import session
 
