@@ -58,7 +58,8 @@ def test_everything_a_run_leaves_behind(folder):
     scores = load_predictor(folder.model).scores(folder.data().test.texts)
     assert table.column("scores").to_pylist()[3] == pytest.approx(scores[3].tolist(), abs=1e-6)
     reached = read_json(Path(folder.config().cache) / "pace.json")["runs"][0]
-    assert reached["method"] == "full" and reached["training"] > 0 and reached["scoring"] > 0 and reached["start"] > 0
+    assert reached["kind"]["method"] == "full" and reached["kind"]["task"] == "classification"
+    assert min(reached[part] for part in ("training", "scoring", "start", "memory")) > 0
 
 
 def test_the_adapter_names_its_base_as_others_know_it(tmp_path, tiny_bases, toy_version, make_config):
