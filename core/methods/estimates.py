@@ -15,7 +15,7 @@ from core.methods.base import Estimate, Work
 from core.methods.encoders import encoder_weights
 from core.methods.neural_options import LoopOptions, epochs_for
 
-START_SECONDS = 9.0
+START_SECONDS = 5.0
 """Loading libraries and model, saving, some single answers."""
 MEMBER_SECONDS = 6.0
 """What each further process adds to that."""

@@ -27,6 +27,7 @@ def estimate(
 ) -> Estimate:
     """Seconds, memory and the share of texts that are cut, for a run on this version."""
     task = version.project.task
+    options = method.Options.model_validate(options.model_dump())  # with those that would do nothing for this task
     work = on_devices(
         _work(version.path, version.hash, task.name, base, len(version.labels)), devices, cache, pace.REFERENCE
     )
