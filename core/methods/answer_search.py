@@ -23,8 +23,8 @@ from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Answers, Rows, RunContext, TrainingData
 from core.tasks.answers import Answer, answer_at
-from core.tasks.question_answering import ANSWER
-from core.tasks.spans import words
+from core.tasks.question_answering import chances
+from core.tasks.spans import sentences, words
 
 FILE = "search.json"
 SENTENCES = 3
@@ -53,7 +53,6 @@ _KINDS = (
     r"\bwhat|什么",
 )
 _KIND = [re.compile(kind, re.IGNORECASE) for kind in _KINDS]
-_END = re.compile(r"[.!?。！？；\n]")
 
 
 @dataclass
@@ -190,8 +189,7 @@ class AnswerSearch:
             if self.learned.there:
                 base, *weights = self.learned.there
                 there[row] = 1 / (1 + math.exp(-base - float(np.dot(weights, self.evidence(found)))))
-        columns = [there if label == ANSWER else 1 - there for label in self.labels]
-        return Answers(values, sure, np.stack(columns, axis=1).astype(np.float32))
+        return Answers(values, sure, chances(there, self.labels))
 
     def evidence(self, found: Candidates) -> tuple[float, float]:
         """What the probability of an answer follows from: (points of the best candidate, overlap)."""
@@ -211,11 +209,11 @@ class AnswerSearch:
         asked = {word for word in _lower(question) if word[0].isalnum()}
         weight = {word: self._rarity(word) for word in asked}
         whole = sum(weight.values()) or 1.0
-        sentences = []
-        for first, last in _sentences(text, pieces):
+        ranked = []
+        for first, last in sentences(text, pieces):
             common = asked.intersection(word.lower() for word in shown[first:last])
-            sentences.append((sum(weight[word] for word in common) / whole, first, last))
-        best = sorted(sentences, key=lambda one: -one[0])[:SENTENCES]
+            ranked.append((sum(weight[word] for word in common) / whole, first, last))
+        best = sorted(ranked, key=lambda one: -one[0])[:SENTENCES]
         look = _Look(shown, weight, self, question)
         parts = [look.runs(first, last, overlap, rank) for rank, (overlap, first, last) in enumerate(best)]
         parts = [part for part in parts if len(part[0])]
@@ -355,19 +353,6 @@ def _counted(labels: list[str], contexts: Sequence[str], values: Sequence[Any]) 
 
 def _lower(text: str) -> list[str]:
     return [text[start:end].lower() for start, end in words(text)]
-
-
-def _sentences(text: str, pieces: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """(first word, word after the last) of each sentence; a full stop inside a word or a number ends none."""
-    found, first = [], 0
-    for place, (start, end) in enumerate(pieces):
-        ahead = pieces[place + 1][0] if place + 1 < len(pieces) else len(text)
-        gap = text[end:ahead]
-        ends = bool(_END.search(text[start:end])) and (bool(gap) or ord(text[start]) > 127)
-        if ends or "\n" in gap or place + 1 == len(pieces):
-            found.append((first, place + 1))
-            first = place + 1
-    return found
 
 
 def _faded(values: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from core.errors import ModelError
 from core.records import LabelHelp
-from core.tasks.base import Deciding, Declining, Task
+from core.tasks.base import Answers, Deciding, Declining, Task
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,6 @@ class Stopped(Exception):
     """Raised by a method that saved its state because the run was asked to stop."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What a model says about n rows."""
-
-    values: list[Any]
-    """Predicted value of each row, in the task's own form."""
-    confidence: np.ndarray
-    """(n,) float32: how sure the model is of each value, 0 to 1."""
-    scores: np.ndarray
-    """(n, len(labels)) float32 probability of every label; (n, 0) where a task has no score a label and row."""
-
-
 class Predictor(Protocol):
     """A model in memory that scores texts."""
 
@@ -154,10 +142,7 @@ def answers_of(
         if not isinstance(predictor, Answering):
             raise ModelError("This model gives scores where answers are wanted.", "Train it again.")
         said = predictor.answers(texts, texts_b, **how)
-        if not isinstance(task, Declining):
-            return said
-        kept = task.decline(said.values, said.confidence, said.scores, predictor.labels, decision or {})
-        return Answers(*kept, said.scores)
+        return task.decline(said, predictor.labels, decision or {}) if isinstance(task, Declining) else said
     scores = predictor.scores(texts, texts_b)
     if not len(texts):
         return Answers([], np.zeros(0, np.float32), scores)

@@ -96,6 +96,8 @@ class FewShot(SentenceTuning):
         """Labels of whole texts are what it learns from."""
         return {
             "tagging": "This method learns which whole texts are alike; labels of single words do not say that.",
+            "question_answering": "This method learns which whole texts share a label; an answer is a place in a text, "
+            "and no two texts share it.",
             "generation": "This method learns which texts share a label; responses are no labels.",
             "pair": "This method draws pairs of texts by their labels; for pairs as they are take the bi-encoder.",
         }.get(task)

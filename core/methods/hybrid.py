@@ -11,7 +11,7 @@ from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunCont
 from core.methods.baseline import TfidfOptions, svc, tfidf_cost
 from core.methods.crf import CrfPredictor, crf_cost, dense_cost, train_crf
 from core.methods.embeddings import embedding_width
-from core.methods.features import CANNOT_WRITE, EncoderOptions, encoder_cost, encoder_features, max_length, word_reader
+from core.methods.features import UNSUITED, EncoderOptions, encoder_cost, encoder_features, max_length, word_reader
 from core.methods.linear import tfidf_vectorizers
 from core.methods.linear_kinds import load_linear, train_texts
 from core.methods.pair_linear import train_pairs
@@ -51,8 +51,8 @@ class Hybrid:
         return frozenset({"word_ngrams", "char_ngrams", "C", "class_weights"} if task == "tagging" else ())
 
     def unsuited(self, task: str, kind: str) -> str | None:
-        """Vectors are no texts."""
-        return CANNOT_WRITE if task == "generation" else None
+        """Vectors are no texts, and no places."""
+        return UNSUITED.get(task)
 
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
         """Encode and count, fit on data.train, calibrate on data.dev. Raises TrainingError, Stopped."""

@@ -7,6 +7,7 @@ prompts) is handed out as the base model and the adapter, which peft puts togeth
 from __future__ import annotations
 
 import shutil
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.methods.heads import Head, head_for
 from core.methods.neural import EncoderPredictor
 from core.methods.tuned import TunedEncoder
 
+ANSWERING = "QUESTION_ANS"
 ADAPTER = "adapter"
 BASE = "base"
 BEGUN_WITH = "begun_with"
@@ -53,7 +55,10 @@ class PeftMethod(TunedEncoder, ABC):
         if reason := self.unsuited(head.task.name, model.config.model_type):
             raise TrainingError(reason, "Choose another base model, or LoRA.")
         config = self.config(model, options, steps)
-        config.task_type = getattr(TaskType, head.peft_task_of(model))
+        # For answers in a text peft's own class loses the token types, which tell the question from the text. What
+        # needs nothing else of it is wrapped without a task; learned tokens do: see hide_learned_tokens.
+        lost = head.peft_task == ANSWERING and not config.is_prompt_learning
+        config.task_type = None if lost else getattr(TaskType, head.peft_task_of(model))
         config.modules_to_save = head_modules(model)
         adapted = get_peft_model(model, config)
         hide_learned_tokens(adapted)
@@ -118,9 +123,12 @@ def hide_learned_tokens(model: Any) -> None:
     import torch
 
     config = model.peft_config["default"]
+    if config.is_prompt_learning and config.task_type == ANSWERING:
+        _hand_on_token_types(model)
     if not config.is_prompt_learning or config.peft_type == "PREFIX_TUNING":
         return
-    if config.task_type not in ("CAUSAL_LM", "TOKEN_CLS"):
+    outputs = {"CAUSAL_LM": ("logits",), "TOKEN_CLS": ("logits",), ANSWERING: ("start_logits", "end_logits")}
+    if config.task_type not in outputs:
         return
     count = config.num_virtual_tokens
 
@@ -132,11 +140,32 @@ def hide_learned_tokens(model: Any) -> None:
 
     def cut(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
         if "logits_to_keep" not in kwargs:
-            output.logits = output.logits[:, count:]
+            for name in outputs[config.task_type]:
+                output[name] = output[name][:, count:]
         return output
 
     model.get_base_model().register_forward_pre_hook(shift, with_kwargs=True)
     model.register_forward_hook(cut, with_kwargs=True)
+
+
+def _hand_on_token_types(model: Any) -> None:
+    """Give the encoder the token types that peft's model of answers takes and forgets; learned tokens have type 0."""
+    import torch
+
+    held = threading.local()
+
+    def take(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        held.types = kwargs.get("token_type_ids")
+
+    def give(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        types, vectors = held.types, kwargs.get("inputs_embeds")
+        if types is not None:
+            before = 0 if vectors is None else vectors.shape[1] - types.shape[1]
+            kwargs = {**kwargs, "token_type_ids": torch.nn.functional.pad(types, (before, 0))}
+        return args, kwargs
+
+    model.register_forward_pre_hook(take, with_kwargs=True)
+    model.get_base_model().base_model.register_forward_pre_hook(give, with_kwargs=True)
 
 
 def copy_base(base: Path, target: Path, tuned: Any) -> None:

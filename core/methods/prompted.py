@@ -16,9 +16,9 @@ from core.errors import ModelError
 from core.methods.base import Answers, Rows, RunContext, TrainingData
 from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import head_for
+from core.methods.language_model import Nearest, fill
 from core.methods.linear import encoder_facts, encoder_folder
 from core.methods.neural import EncoderPredictor
-from core.methods.prompting import PLACE, Nearest
 
 FILE = "prompted.json"
 TEMPLATE = "{examples}Prompt: {text}\nResponse:"
@@ -38,7 +38,9 @@ class PromptedWriter(EncoderPredictor):
         self.facts = facts
         if facts.get("max_new_tokens"):
             model.generation_config.max_new_tokens = int(facts["max_new_tokens"])
-        self.nearest = Nearest([(text, response) for text, response in facts["pool"]], int(facts["examples"]))
+        self.pool: list[tuple[str, str]] = facts["pool"]
+        """(prompt, response)."""
+        self.nearest = Nearest([text for text, _ in self.pool], int(facts["examples"]))
 
     @classmethod
     def fit(
@@ -78,9 +80,9 @@ class PromptedWriter(EncoderPredictor):
     def _filled(self, text: str, rows: Sequence[int], room: int) -> str:
         """The least alike examples are left out first where there is no room."""
         for left in range(len(rows), -1, -1):
-            shown = (self.nearest.pool[i] for i in reversed(rows[:left]))
-            examples = "".join(PLACE.sub(_into({"{text}": own, "{label}": said}), EXAMPLE) for own, said in shown)
-            prompt = PLACE.sub(_into({"{text}": text, "{examples}": examples, "{labels}": ""}), self.facts["prompt"])
+            shown = (self.pool[i] for i in reversed(rows[:left]))
+            examples = "".join(fill(EXAMPLE, {"text": own, "label": said}) for own, said in shown)
+            prompt = fill(self.facts["prompt"], {"text": text, "examples": examples, "labels": ""})
             if len(self.tokenizer(prompt, verbose=False)["input_ids"]) <= room:
                 break
         return prompt
@@ -96,7 +98,3 @@ class PromptedWriter(EncoderPredictor):
         if not isinstance(facts, dict):
             raise ModelError(f"{FILE} of this model is missing or damaged.", "Train it again.")
         return cls(encoder_folder(facts), facts, device)
-
-
-def _into(said: dict[str, str]) -> Any:
-    return lambda place: said.get(place.group(), place.group())

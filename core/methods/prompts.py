@@ -18,9 +18,6 @@ BERT_LIKE = frozenset({"bert", "roberta", "xlm-roberta", "electra"})
 WRITERS = frozenset({"gpt2", "llama", "mistral", "qwen2", "qwen3", "t5", "mt5"})
 
 
-NO_ROOM = "This method puts learned tokens before the text, and places of answers are counted without them."
-
-
 class PromptOptions(NeuralOptions):
     """Options of learned tokens."""
 
@@ -42,7 +39,6 @@ class PromptOptions(NeuralOptions):
 
 
 class _LearnedTokens(PeftMethod):
-    tasks: ClassVar[frozenset[str]] = PeftMethod.tasks - {"question_answering"}
     merges: ClassVar[bool] = False
     only: ClassVar[frozenset[str] | None] = BERT_LIKE | WRITERS
     Options: ClassVar[type[NeuralOptions]] = PromptOptions
@@ -77,8 +73,8 @@ class PrefixTuning(_LearnedTokens):
     name: ClassVar[str] = "prefix_tuning"
     title: ClassVar[str] = "Prefix tuning"
     summary: ClassVar[str] = (
-        "Learns keys and values that every layer reads before the text, for labels, tags and writing; the base model "
-        "stays untouched. One base can serve many small prefixes."
+        "Learns keys and values that every layer reads before the text, for labels, tags, answers and writing; the "
+        "base model stays untouched. One base can serve many small prefixes."
     )
 
     Options: ClassVar[type[NeuralOptions]] = PrefixOptions
@@ -102,10 +98,6 @@ class PromptTuning(_LearnedTokens):
 
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 0.2}}
     """SmolLM2-135M after 9 steps on 12 prompts: perplexity on dev from 44 to 6, to 25 with 0.01; Lester took 0.3."""
-
-    def unsuited(self, task: str, kind: str) -> str | None:
-        """Tokens before the question, where an answer is a place among tokens."""
-        return NO_ROOM if task == "question_answering" else super().unsuited(task, kind)
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """Word vectors drawn at random."""
@@ -137,10 +129,6 @@ class PTuning(_LearnedTokens):
         "prompt tuning and LoRA."
     )
     Options: ClassVar[type[NeuralOptions]] = PTuningOptions
-
-    def unsuited(self, task: str, kind: str) -> str | None:
-        """As prompt tuning."""
-        return NO_ROOM if task == "question_answering" else super().unsuited(task, kind)
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
         """A network of three layers."""

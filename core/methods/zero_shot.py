@@ -7,7 +7,8 @@ rather write after a prompt (core.methods.prompting).
 What a label gets from every text alike is taken away first (Zhou et al. 2024, "Batch Calibration"; no labels needed
 for that). One temperature, fitted on the dev split where it has enough labels, makes the rest probabilities; for any
 number of labels a text it is one logistic curve. Pairs are compared by cosine (core.methods.zero_shot_pairs), and a
-language model that writes is shown examples (core.methods.prompted).
+language model that writes is shown examples (core.methods.prompted). Questions about a text are answered by the nearest
+sentence or by what a language model copies out of it (core.methods.zero_shot_answers).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData, Work
 from core.methods.encoders import encoder_weights
 from core.methods.features import encoder_cost
+from core.methods.language_model import is_language_model
 from core.methods.linear import (
     LEAST_CALIBRATION_ROWS,
     dev_targets,
@@ -37,7 +39,9 @@ from core.methods.linear import (
 from core.methods.multilabel_linear import logistic_curve, sigmoid
 from core.methods.prompted import TEMPLATE as WRITING_TEMPLATE
 from core.methods.prompted import PromptedWriter
-from core.methods.prompting import PLACES, TEMPLATE, PromptScorer, is_language_model, words
+from core.methods.prompting import PLACES, TEMPLATE, PromptScorer, words
+from core.methods.zero_shot_answers import EXAMPLE_SHARE, fit_answers, load_answers
+from core.methods.zero_shot_answers import TEMPLATE as READING_TEMPLATE
 from core.methods.zero_shot_pairs import FrozenMatching
 from core.tasks.multilabel import Multilabel
 from core.tasks.relation import as_read
@@ -75,7 +79,7 @@ class ZeroShotOptions(MethodOptions):
         default=TEMPLATE,
         max_length=10_000,
         description="What the language model reads; the label's name is what it should write next. Places: {labels}, "
-        "{examples}, {text}.",
+        "{examples}, {text}; for questions about texts {examples}, {context}, {question}.",
     )
     examples: int = Field(
         default=4,
@@ -103,7 +107,7 @@ class ZeroShotOptions(MethodOptions):
     @field_validator("prompt")
     @classmethod
     def _has_text(cls, value: str) -> str:
-        if "{text}" not in value:
+        if "{text}" not in value and "{context}" not in value:
             raise ValueError(f"the prompt must contain {{text}}; places: {', '.join(PLACES)}")
         return value
 
@@ -154,14 +158,18 @@ class ZeroShot:
     title: ClassVar[str] = "Zero-shot"
     summary: ClassVar[str] = (
         "Reads the names, descriptions and examples of the labels and trains nothing: a first model before there are "
-        "labels to learn from. Good descriptions make it better; a language model is shown examples and writes."
+        "labels to learn from. Good descriptions make it better; a language model is shown examples, writes, and "
+        "answers questions."
     )
-    tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation", "pair", "generation"})
+    tasks: ClassVar[frozenset[str]] = frozenset(
+        {"classification", "multilabel", "relation", "pair", "question_answering", "generation"}
+    )
     needs_base: ClassVar[bool] = True
     resumable: ClassVar[bool] = False
     Options: ClassVar[type[MethodOptions]] = ZeroShotOptions
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "generation": {"engine": "language_model", "prompt": WRITING_TEMPLATE}
+        "generation": {"engine": "language_model", "prompt": WRITING_TEMPLATE},
+        "question_answering": {"prompt": READING_TEMPLATE, "examples": 2, "max_length": 384},
     }
 
     def idle(self, task: str) -> frozenset[str]:
@@ -186,6 +194,10 @@ class ZeroShot:
         _check_engine(checked, base, data.task.name)
         if data.task.name == "generation":
             return PromptedWriter.fit(data, base, _shown(data, checked), checked.max_length, context)
+        if data.task.name == "question_answering":
+            rows = _sample(np.arange(len(data.train)), MOST_EXAMPLES if checked.examples else 0, checked.seed)
+            facts = checked.model_dump(include={"engine", "prompt", "examples", "max_length"})
+            return fit_answers(data, facts, rows.tolist(), base, context)
         if data.task.name == "pair":
             pairs = FrozenMatching(data.labels, base, checked.max_length, context.device)
             pairs.use_cache(context.cache)
@@ -197,6 +209,8 @@ class ZeroShot:
         """Load what the predictor's ``save`` wrote."""
         if task == "generation":
             return PromptedWriter.load(directory, device)
+        if task == "question_answering":
+            return load_answers(directory, labels, device)
         kind = FrozenMatching if task == "pair" else ZeroShotPredictor
         return kind.load(directory, labels, device)
 
@@ -207,8 +221,9 @@ class ZeroShot:
             return Estimate(*encoder_cost(replace(work, rows=min(work.rows, MOST_READ)), checked.max_length, base))
         every, working = encoder_weights(base)
         tokens = float(work.read(checked.max_length).mean() if len(work.lengths) else 0.0)
-        prompt = (checked.examples + 1) * (tokens + 8) + 8 * work.labels
-        prompts = work.dev + work.test + 2 * min(work.rows, MOST_PROMPTS)
+        answers = work.task == "question_answering"  # examples are short, dev is asked twice, nothing is calibrated
+        prompt = (checked.examples / (EXAMPLE_SHARE if answers else 1) + 1) * (tokens + 8) + 8 * work.labels
+        prompts = work.dev + work.test + (work.dev if answers else 2 * min(work.rows, MOST_PROMPTS))
         return Estimate(15.0 + 2.0 * prompts * prompt * working / (0.5 * work.speed), int(1.5e9 + every * 4))
 
 
@@ -254,7 +269,7 @@ def _check_engine(options: ZeroShotOptions, base: Path, task: str) -> None:
         if not prompts:
             raise TrainingError("Embeddings cannot write a text.", "Choose the engine 'language model'.")
         return  # what cannot write says so when it is loaded
-    if prompts and task not in ONE_LABEL:
+    if prompts and task not in ONE_LABEL | {"question_answering"}:
         raise TrainingError(
             "After a prompt a language model names one label, which is no answer to this task.",
             "Choose the engine 'embeddings'.",

@@ -24,6 +24,8 @@ NOTHING_WORDS = frozenset({"no answer", "no_answer", "unanswerable", "impossible
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 _SHOWN = 40
+_AROUND = " .。\"'“”"
+"""Signs around an answer that a model writes."""
 
 
 def answer_at(context: str, start: int, end: int) -> Answer:
@@ -164,6 +166,25 @@ def _json(text: str) -> Any:
 def _short(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= _SHOWN else flat[: _SHOWN - 1] + "…"
+
+
+def read_back(said: str, context: str, first: Sequence[tuple[int, int]] = ()) -> Answer | None:
+    """Where words that a model wrote stand in the context; None where they do not.
+
+    Word by word, as they are, else without case, punctuation and English articles. The parts ``first`` (start, end) are
+    looked through before the whole.
+    """
+    said, pieces = said.strip(_AROUND), words(context)
+    for form in (str, normalised):
+        wanted = [word for word in (form(said[start:end]) for start, end in words(said)) if word]
+        known = [(form(context[start:end]), start, end) for start, end in pieces]
+        for begin, stop in [*first, (0, len(context))] if wanted else []:
+            part = [one for one in known if one[0] and begin <= one[1] and one[2] <= stop]
+            for place in range(len(part) - len(wanted) + 1):
+                run = part[place : place + len(wanted)]
+                if [word for word, _, _ in run] == wanted:
+                    return answer_at(context, run[0][1], run[-1][2])
+    return None
 
 
 # ---------------------------------------------------------------------------------------------- how alike

@@ -8,9 +8,22 @@ rename touches no label.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says about n rows."""
+
+    values: list[Any]
+    """Predicted value of each row, in the task's own form."""
+    confidence: np.ndarray
+    """(n,) float32: how sure the model is of each value, 0 to 1."""
+    scores: np.ndarray
+    """(n, len(labels)) float32 probability of every label; (n, 0) where a task has no score a label and row."""
 
 
 class Task(Protocol):
@@ -114,20 +127,14 @@ class Deciding(Protocol):
 class Declining(Protocol):
     """A task whose models always find an answer and say how probable it is that there is one: a threshold decides."""
 
-    def threshold(
-        self, gold: Sequence[Any], found: Sequence[Any], scores: np.ndarray, labels: Sequence[str]
-    ) -> dict[str, Any]:
-        """From which probability on an answer is given, chosen on the dev split; kept with the model, so JSON."""
+    def threshold(self, gold: Sequence[Any], said: Answers, labels: Sequence[str]) -> dict[str, Any]:
+        """From which probability on an answer is given, chosen on the dev split; kept with the model, so JSON.
 
-    def decline(
-        self,
-        found: Sequence[Any],
-        confidence: np.ndarray,
-        scores: np.ndarray,
-        labels: Sequence[str],
-        decision: Mapping[str, Any],
-    ) -> tuple[list[Any], np.ndarray]:
-        """(values, confidence (n,)) from what was found with its probabilities (n, len(labels)); see ``Deciding``."""
+        ``said`` is what the model answers where it has to, with its probabilities of each label.
+        """
+
+    def decline(self, said: Answers, labels: Sequence[str], decision: Mapping[str, Any]) -> Answers:
+        """What is left of these answers; an empty ``decision``: nothing was chosen."""
 
 
 @runtime_checkable

@@ -14,10 +14,16 @@ import numpy as np
 
 from core.errors import InputError, RefusedError
 from core.tasks.answers import Answer, checked_answers, exact, f1_of, read_cell
+from core.tasks.base import Answers
 from core.tasks.counts import unmeasured
 
 ANSWER, NO_ANSWER = "answer", "no answer"
 HALF = 0.5
+
+
+def chances(there: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """(n, labels) float32 from the probability (n,) that there is an answer."""
+    return np.stack([there if label == ANSWER else 1 - there for label in labels], axis=1).astype(np.float32)
 
 
 class QuestionAnswering:
@@ -111,19 +117,16 @@ class QuestionAnswering:
         """Answers do not follow from scores of a text. Raises InputError."""
         raise InputError("An answer cannot be told from scores of whole texts.", "Ask the model for answers.")
 
-    def threshold(
-        self, gold: Sequence[Any], found: Sequence[Any], scores: np.ndarray, labels: Sequence[str]
-    ) -> dict[str, Any]:
+    def threshold(self, gold: Sequence[Any], said: Answers, labels: Sequence[str]) -> dict[str, Any]:
         """The lowest probability of an answer at which it is given: the one with the highest F1 on these rows.
 
-        ``found`` are the answers of the model where it has to give one, ``scores`` (n, labels) its probabilities that
-        there is one, and none. As the official script of SQuAD 2.0 does it; 0 where every question has an answer.
+        As the official script of SQuAD 2.0 does it; 0 where every question has an answer.
         """
         if all(gold):
             return {"threshold": 0.0 if gold else HALF}
-        sure = scores[:, list(labels).index(ANSWER)]
+        sure = said.scores[:, list(labels).index(ANSWER)]
         order = np.argsort(sure, kind="stable")
-        given = np.array([f1_of(g, p) for g, p in zip(gold, found, strict=True)])[order]
+        given = np.array([f1_of(g, p) for g, p in zip(gold, said.values, strict=True)])[order]
         declined = np.array([float(not g) for g in gold])[order]
         # Cut k: the k least sure rows are declined, the others answered.
         total = np.concatenate([[0.0], np.cumsum(declined)]) + given.sum() - np.concatenate([[0.0], np.cumsum(given)])
@@ -134,19 +137,13 @@ class QuestionAnswering:
         cut = best[np.abs(middle[best] - HALF).argmin()]  # of equals the one nearest to a half
         return {"threshold": round(float(middle[cut]), 6)}
 
-    def decline(
-        self,
-        found: Sequence[Any],
-        confidence: np.ndarray,
-        scores: np.ndarray,
-        labels: Sequence[str],
-        decision: Mapping[str, Any],
-    ) -> tuple[list[Any], np.ndarray]:
-        """(values, confidence (n,)): none where an answer is less probable than the threshold."""
-        sure = scores[:, list(labels).index(ANSWER)]
+    def decline(self, said: Answers, labels: Sequence[str], decision: Mapping[str, Any]) -> Answers:
+        """None where an answer is less probable than the threshold."""
+        sure = said.scores[:, list(labels).index(ANSWER)]
         kept = sure >= float(decision.get("threshold", HALF))
-        values = [list(value) if keep else [] for value, keep in zip(found, kept, strict=True)]
-        return values, np.where([bool(value) for value in values], confidence, 1 - sure).astype(np.float32)
+        values = [list(value) if keep else [] for value, keep in zip(said.values, kept, strict=True)]
+        confidence = np.where([bool(value) for value in values], said.confidence, 1 - sure).astype(np.float32)
+        return Answers(values, confidence, said.scores)
 
     def headline(self, values: Sequence[Any]) -> str:
         """F1 of the words of the answers."""

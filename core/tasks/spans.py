@@ -23,12 +23,26 @@ _HIDDEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _WORD = re.compile(rf"[{_SOLO}]|(?:(?![{_SOLO}])\w)+|[^\w\s{_UNSEEN}]")
 _TAG = re.compile(r"([BIESLUM])[-_](.+)")
 _BEGIN, _END = frozenset("BSU"), frozenset("ESLU")
+_STOP = re.compile(r"[.!?。！？；\n]")
 OUTSIDE = "O"
 
 
 def words(text: str) -> list[tuple[int, int]]:
     """(start, end) of every word, in order."""
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def sentences(text: str, pieces: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(first word, word after the last) of each sentence; a full stop inside a word or a number ends none."""
+    found, first = [], 0
+    for place, (start, end) in enumerate(pieces):
+        ahead = pieces[place + 1][0] if place + 1 < len(pieces) else len(text)
+        gap = text[end:ahead]
+        ends = bool(_STOP.search(text[start:end])) and (bool(gap) or ord(text[start]) > 127)
+        if ends or "\n" in gap or place + 1 == len(pieces):
+            found.append((first, place + 1))
+            first = place + 1
+    return found
 
 
 def checked_spans(spans: Iterable[Any], text: str) -> list[Span]:

@@ -295,7 +295,7 @@ def _decision(target: Path, config: RunConfig, context: WorkerContext, data: Tra
         predictor.use_cache(context.cache)
     if isinstance(data.task, Declining):
         said = predictor.answers(data.dev.texts, data.dev.texts_b)
-        return {"decision": data.task.threshold(data.dev.values, said.values, said.scores, config.labels)}
+        return {"decision": data.task.threshold(data.dev.values, said, config.labels)}
     return {"decision": data.task.decide(data.dev.values, predictor.scores(data.dev.texts), config.labels)}
 
 

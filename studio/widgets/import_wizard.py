@@ -10,6 +10,7 @@ import streamlit as st
 from core.data.exchange import is_own_export
 from core.data.mapping import guess_turns
 from core.data.readers import WITH_HEADER
+from core.data.samples import sample_file
 from core.project import Project
 from core.project.data import OnDuplicate
 from core.records import ColumnMapping, ImportPreview, ImportReport
@@ -52,6 +53,7 @@ def _from_file(project: Project, user: str, key: str, busy: bool) -> None:
     )
     if upload is None:
         st.caption(_("You see the first rows and say which column means what before anything is stored."))
+        _offer_sample(project, user, key, busy)
         return
     path = keep_upload(upload)
     place = st.container()
@@ -74,6 +76,18 @@ def _from_file(project: Project, user: str, key: str, busy: bool) -> None:
         )
 
     _map_and_store(preview, line(upload.name, 60), key, project.task, store, busy)
+
+
+def _offer_sample(project: Project, user: str, key: str, busy: bool) -> None:
+    """For a project without texts: a file that we wrote for its task."""
+    sample = sample_file(project.task.name)
+    if busy or sample is None or project.count():
+        return
+    path, columns = sample
+    about = _("Texts of an invented company, written for trying things out. Delete the project when you are done.")
+    if st.button(_("No file at hand? Take our sample"), icon=":material/science:", help=about, key=f"{key}_sample"):
+        mapping = ColumnMapping.model_validate(columns).model_dump()
+        _start(key, path.name, lambda report: project.import_file(path, **mapping, user=user, progress=report))
 
 
 def _from_paste(project: Project, user: str, key: str, busy: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from core.project import Project
 from core.workspace import Workspace
@@ -72,15 +74,30 @@ def hostile() -> str:
 @pytest.fixture(scope="session")
 def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace folder with one project, one version and its baseline, trained by a real worker."""
-    home = tmp_path_factory.mktemp("trained")
     words = {"refund": "money back", HOSTILE: "parcel late", "broken": "screen cracked"}
+    rows = [{"text": f"{word} please {i}", "label": label} for i in range(20) for label, word in words.items()]
+    rows.append({"text": "money back or cracked?", "label": "broken"})
+    return trained_on(tmp_path_factory.mktemp("trained"), "Trained", "classification", rows, test=0.3, dev=0.2)
+
+
+def trained_on(home: Path, name: str, task: str, rows: list[dict[str, Any]], **frozen: Any) -> Path:
+    """A workspace folder with one project of these rows, a version ``frozen`` so, and its baseline by a real worker."""
     with Workspace.open(home) as workspace:
-        project = workspace.create_project("Trained", labels=list(words))
-        rows = [{"text": f"{word} please {i}", "label": label} for i in range(20) for label, word in words.items()]
-        project.add_items([*rows, {"text": "money back or cracked?", "label": "broken"}], user="ann")
-        run = project.train(project.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
+        project = workspace.create_project(name, task=task)
+        project.add_items(rows, user="ann")
+        run = project.train(project.freeze(**frozen), method="baseline").wait(timeout=120)
         assert run.model is not None, run.error
     return home
+
+
+def button(app: AppTest, key: str) -> Button:
+    """The button with this key."""
+    return next(b for b in app.button if b.key == key)
+
+
+def plain(words: str) -> str:
+    """Words as one reads them, without what keeps them from being Markdown."""
+    return words.replace("\\", "").replace("\u2060", "")
 
 
 def project_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:

@@ -16,10 +16,9 @@ from core.methods.heads.writing import Wrote
 from core.model import Model
 from core.project import Project
 from core.records import Prediction, Writing
-from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
-from tests.ui.conftest import open_on, project_of
+from tests.ui.conftest import open_on, project_of, trained_on
 
 THINGS = ["cup", "lamp", "book", "chair", "bag"]
 
@@ -27,14 +26,9 @@ THINGS = ["cup", "lamp", "book", "chair", "bag"]
 @pytest.fixture(scope="module")
 def turns_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace folder with one project and its baseline; the last two prompts have no response."""
-    home = tmp_path_factory.mktemp("turns")
-    with Workspace.open(home) as workspace:
-        project = workspace.create_project("Replies", task="generation")
-        rows = [{"text": f"order the {t} {i}", "label": f"Sure, one *{t}*.\nBye"} for i in range(4) for t in THINGS]
-        project.add_items([*rows, {"text": "order the <b>cup</b> again"}, {"text": "order a lamp"}], user="ann")
-        run = project.train(project.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
-        assert run.model is not None, run.error
-    return home
+    rows = [{"text": f"order the {t} {i}", "label": f"Sure, one *{t}*.\nBye"} for i in range(4) for t in THINGS]
+    rows += [{"text": "order the <b>cup</b> again"}, {"text": "order a lamp"}]
+    return trained_on(tmp_path_factory.mktemp("turns"), "Replies", "generation", rows, test=0.3, dev=0.2)
 
 
 @pytest.fixture

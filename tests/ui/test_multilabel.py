@@ -16,7 +16,7 @@ from core.project import Project
 from core.records import Suggestion
 from core.workspace import Workspace
 from studio.api import create_api
-from tests.ui.conftest import open_on, project_of
+from tests.ui.conftest import button, open_on, project_of
 
 Open = Callable[..., AppTest]
 TOPICS = {"billing": "money", "*shipping*": "parcel", "quality": "broken"}
@@ -53,10 +53,6 @@ def waiting(workspace: Workspace) -> Project:
     project = workspace.create_project("Mails", task="multilabel", labels=list(TOPICS))
     project.add_items([{"text": "first"}, {"text": "second"}, {"text": "third"}])
     return project
-
-
-def button(app: AppTest, key: str) -> Button:
-    return next(b for b in app.button if b.key == key)
 
 
 def label_button(app: AppTest, project: Project, item_id: int, name: str) -> Button:

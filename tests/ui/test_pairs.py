@@ -15,7 +15,7 @@ from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
 from studio.widgets.grade_desk import as_grade
-from tests.ui.conftest import open_on, project_of
+from tests.ui.conftest import open_on, project_of, trained_on
 
 Open = Callable[..., AppTest]
 WORDS = ["money", "parcel", "screen", "password", "voucher", "invoice"]
@@ -24,19 +24,14 @@ WORDS = ["money", "parcel", "screen", "password", "voucher", "invoice"]
 @pytest.fixture(scope="module")
 def pairs_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace folder with one project of pairs and its baseline; the last item is not labelled."""
-    home = tmp_path_factory.mktemp("pairs")
-    with Workspace.open(home) as workspace:
-        project = workspace.create_project("Pairs", task="pair")
-        rows = [
-            {"text": f"my {word} {i}", "text_b": f"about the {other} {i}", "label": "match" if same else "no match"}
-            for i in range(8)
-            for word, next_word in zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)
-            for same, other in ((True, word), (False, next_word))
-        ]
-        project.add_items([*rows, {"text": "*left* side", "text_b": "<b>right</b> side"}], user="ann")
-        run = project.train(project.freeze(test=0.3, dev=0.2), method="baseline").wait(timeout=120)
-        assert run.model is not None, run.error
-    return home
+    rows = [
+        {"text": f"my {word} {i}", "text_b": f"about the {other} {i}", "label": "match" if same else "no match"}
+        for i in range(8)
+        for word, next_word in zip(WORDS, [*WORDS[1:], WORDS[0]], strict=True)
+        for same, other in ((True, word), (False, next_word))
+    ]
+    rows.append({"text": "*left* side", "text_b": "<b>right</b> side"})
+    return trained_on(tmp_path_factory.mktemp("pairs"), "Pairs", "pair", rows, test=0.3, dev=0.2)
 
 
 @pytest.fixture

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button
 
 from core.project import Project
 from core.tasks.answers import answer_at
 from core.workspace import Workspace
-from tests.ui.conftest import open_on, project_of
+from tests.ui.conftest import button, open_on, plain, project_of, trained_on
 from tests.ui.marking import drawn, say, words_of
 
 Open = Callable[..., AppTest]
@@ -24,22 +24,17 @@ QUESTIONS = [("When was {} born?", "year"), ("Who was born?", "name"), ("Which p
 @pytest.fixture(scope="module")
 def reading_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace folder with one project of questions and its baseline."""
+    rows: list[dict[str, Any]] = []
+    for place in range(18):
+        facts = {"name": f"Ada{place} <b>Lark</b>", "year": str(1800 + place)}
+        context = f"{facts['name']} was born in {facts['year']}. The family lived in Turin for years."
+        for words, fact in QUESTIONS:
+            start = context.find(facts.get(fact, "-"))
+            label = [answer_at(context, start, start + len(facts[fact]))] if fact else []
+            rows.append({"text": context, "text_b": words.format(f"Ada{place}"), "label": label,
+                         "split": "test" if place % 3 == 2 else "train"})  # fmt: skip
     home = tmp_path_factory.mktemp("reading")
-    with Workspace.open(home) as workspace:
-        project = workspace.create_project("Reading", task="question_answering")
-        rows: list[dict[str, Any]] = []
-        for place in range(18):
-            facts = {"name": f"Ada{place} <b>Lark</b>", "year": str(1800 + place)}
-            context = f"{facts['name']} was born in {facts['year']}. The family lived in Turin for years."
-            for words, fact in QUESTIONS:
-                start = context.find(facts.get(fact, "-"))
-                label = [answer_at(context, start, start + len(facts[fact]))] if fact else []
-                rows.append({"text": context, "text_b": words.format(f"Ada{place}"), "label": label,
-                             "split": "test" if place % 3 == 2 else "train"})  # fmt: skip
-        project.add_items(rows, user="ann")
-        run = project.train(project.freeze(split="imported", dev=0.2), method="baseline").wait(timeout=120)
-        assert run.model is not None, run.error
-    return home
+    return trained_on(home, "Reading", "question_answering", rows, split="imported", dev=0.2)
 
 
 @pytest.fixture
@@ -54,15 +49,6 @@ def waiting(workspace: Workspace) -> Project:
     for question in ("When was Ada born?", "Which *prize* did she win?", "Where was she born?"):
         project.add_items([{"text": context, "text_b": question}])
     return project
-
-
-def button(app: AppTest, key: str) -> Button:
-    return next(b for b in app.button if b.key == key)
-
-
-def plain(words: str) -> str:
-    """Words as one reads them, without what keeps them from being Markdown."""
-    return words.replace("\\", "").replace("\u2060", "")
 
 
 def choose(app: AppTest, first: int, last: int) -> AppTest:
@@ -124,6 +110,20 @@ def test_the_import_knows_context_question_and_answer(open_page: Open, workspace
     chosen = {box.label: box.value for box in app.selectbox}
     assert (chosen["Text"], chosen["Question"], chosen["Answer"]) == ("context", "question", "answers")
     assert not app.exception and not app.error and not project.count()
+
+
+def test_a_project_without_texts_is_offered_a_sample(open_page: Open, workspace: Workspace) -> None:
+    project = workspace.create_project("Try", task="question_answering")
+    app = open_page("data", view="import")
+    button(app, f"import_{project.id}_sample").click().run(timeout=60)
+    for _ in range(600):
+        if project.count():
+            break
+        time.sleep(0.1)
+    app.run()
+    assert not app.exception and project.count() == 110
+    other = open_page("data", view="import")
+    assert not [b for b in other.button if (b.key or "").endswith("_sample")], "there are texts now"
 
 
 def test_a_labelled_question_comes_back_with_its_answer(open_page: Open, waiting: Project) -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient as Client
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button
 
 from core.project import Project
 from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
-from tests.ui.conftest import open_on, project_of
+from tests.ui.conftest import button, open_on, plain, project_of, trained_on
 from tests.ui.marking import drawn, say, words_of
 
 Open = Callable[..., AppTest]
@@ -26,21 +25,14 @@ PLACES = ["Turin", "Lyon", "Oslo", "Kiel", "Bern"]
 @pytest.fixture(scope="module")
 def travel_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace folder with one project of spans and its baseline."""
-    home = tmp_path_factory.mktemp("travel")
-    with Workspace.open(home) as workspace:
-        project = workspace.create_project("Travel", task="tagging")
-        rows = [
-            {"tokens": [name, "goes", "to", place], "tags": ["B-who", "O", "O", "B-where"], "part": part}
-            for i, name in enumerate(NAMES)
-            for j, place in enumerate(PLACES)
-            for part in [("train", "train", "test")[(i + j) % 3]]
-        ]
-        texts = [{"text": row["tokens"], "label": row["tags"], "split": row["part"]} for row in rows]
-        project.add_items(texts, user="ann")
-        project.add_items([{"text": "Nobody stays"}])
-        run = project.train(project.freeze(split="imported", dev=0.2), method="baseline").wait(timeout=120)
-        assert run.model is not None, run.error
-    return home
+    rows = [
+        {"text": [name, "goes", "to", place], "label": ["B-who", "O", "O", "B-where"], "split": split}
+        for i, name in enumerate(NAMES)
+        for j, place in enumerate(PLACES)
+        for split in [("train", "train", "test")[(i + j) % 3]]
+    ]
+    rows.append({"text": "Nobody stays"})
+    return trained_on(tmp_path_factory.mktemp("travel"), "Travel", "tagging", rows, split="imported", dev=0.2)
 
 
 @pytest.fixture
@@ -53,15 +45,6 @@ def waiting(workspace: Workspace) -> Project:
     project = workspace.create_project("Mails", task="tagging", labels=["who", "where"])
     project.add_items([{"text": "Ada Lovelace left London, then Paris"}, {"text": "nothing here"}])
     return project
-
-
-def button(app: AppTest, key: str) -> Button:
-    return next(b for b in app.button if b.key == key)
-
-
-def plain(words: str) -> str:
-    """Words as one reads them, without what keeps them from being Markdown."""
-    return words.replace("\\", "").replace("\u2060", "")
 
 
 def mark(app: AppTest, project: Project, first: int, last: int, name: str) -> AppTest:

@@ -1,4 +1,5 @@
-"""The sample projects of a new workspace: texts written for this project, imported like anybody's file."""
+"""The sample projects of a new workspace, and files to try other tasks with: texts written for this project, imported
+like anybody's file."""
 
 from __future__ import annotations
 
@@ -14,6 +15,18 @@ PROJECT = "sample/{0}"
 """Preference under which the number of a sample project is kept: the scenarios look for it."""
 EMBEDDED_LANGUAGES = ("en",)
 """Languages that the embedded base model reads well enough for a features model to be worth training."""
+
+FILES = {
+    "question_answering": ("product_questions.json", {"text": "context", "text_b": "question", "label": "answers"}),
+    "generation": ("instructions.csv", {"text": "prompt", "label": "response"}),
+}
+"""By task a file for those who have none at hand, and what its columns mean; these tasks have no sample project."""
+
+
+def sample_file(task: str) -> tuple[Path, dict[str, str]] | None:
+    """(file, columns by their meaning) that an empty project of this task can be filled with; None without one."""
+    name, columns = FILES.get(task, ("", {}))
+    return (FOLDER / name, columns) if name else None
 
 
 def install_samples(workspace: Workspace) -> None:

@@ -18,7 +18,7 @@ from core.methods.heads.labels import class_weights
 from core.methods.tokens import CHUNK, Encoded
 from core.tasks.answers import Answer, answer_at
 from core.tasks.base import Declining
-from core.tasks.question_answering import ANSWER
+from core.tasks.question_answering import chances
 
 if TYPE_CHECKING:
     import torch
@@ -193,8 +193,8 @@ class AnswerHead(Head):
         said = self.answers(logits, reading)
         values = said.values
         if isinstance(self.task, Declining):
-            decision = self.task.threshold(rows.values, values, said.scores, self.labels)
-            values, _ = self.task.decline(values, said.confidence, said.scores, self.labels, decision)
+            decision = self.task.threshold(rows.values, said, self.labels)
+            values = self.task.decline(said, self.labels, decision).values
         return {**self.task.metrics(rows.values, values, self.labels), "loss": self._mean_loss(logits, targets)}
 
     def _mean_loss(self, logits: torch.Tensor, targets: Targets) -> float:
@@ -227,11 +227,10 @@ class AnswerHead(Head):
             start, stop, best[row] = found
             answer = answer_at(read.contexts[row], int(spots[start, 0]), int(spots[stop, 1]))
             values[row] = [answer] if answer["text"] else []
-            chances = _chances(own, (spots[:, 0] >= 0) | (np.arange(len(spots)) == first))
-            confidence[row] = chances[start, START] * chances[stop, END]
+            ends = _chances(own, (spots[:, 0] >= 0) | (np.arange(len(spots)) == first))
+            confidence[row] = ends[start, START] * ends[stop, END]
         there = np.where([bool(value) for value in values], 1 / (1 + np.exp(np.clip(nothing - best, -50, 50))), 0.0)
-        scores = np.stack([there if label == ANSWER else 1 - there for label in self.labels], axis=1)
-        return Answers(values, confidence, scores.astype(np.float32))
+        return Answers(values, confidence, chances(there, self.labels))
 
 
 def best_span(logits: np.ndarray, possible: np.ndarray) -> tuple[int, int, float] | None:

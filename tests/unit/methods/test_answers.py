@@ -1,4 +1,4 @@
-"""Questions about texts: windows, targets, the best span, the baseline, and every method on a tiny base."""
+"""Questions about texts: windows, targets, the best span, and the baseline."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from core.errors import ModelError
-from core.methods import all_methods, excuse, get_method
+from core.methods import get_method
 from core.methods.answer_search import FILE, AnswerSearch
-from core.methods.base import Answering, Rows, TrainingData, answers_of, options_for
+from core.methods.base import Rows, TrainingData, answers_of, options_for
 from core.methods.encoders import load_tokenizer
 from core.methods.full import FullOptions
 from core.methods.heads import head_for
@@ -148,52 +148,45 @@ def f1_on(predictor: Any, asked: Rows, decision: dict[str, Any] | None = None) -
     return TASK.metrics(asked.values, said.values, LABELS)["answer_f1"]
 
 
-def test_full_tuning_learns_to_answer_and_to_decline(
-    data: TrainingData, tiny: Path, context: Any, tmp_path: Path
-) -> None:
+def test_full_tuning_learns_to_answer_and_to_decline(data: TrainingData, tiny: Path, context: Any) -> None:
     options = FullOptions(
         epochs=12, learning_rate=5e-3, dropout=0.0, batch_size=32, max_length=48, patience=0, half_precision=False
     )
     predictor: Any = get_method("full").fit(data, options, tiny, context)
     said = predictor.answers(data.dev.texts, data.dev.texts_b)
-    decision = TASK.threshold(data.dev.values, said.values, said.scores, LABELS)  # type: ignore[attr-defined]
+    decision = TASK.threshold(data.dev.values, said, LABELS)  # type: ignore[attr-defined]
     assert f1_on(predictor, data.dev, decision) > 0.8
-    predictor.save(tmp_path / "model")
-    loaded = get_method("full").load(tmp_path / "model", LABELS, task="question_answering")
-    assert np.array_equal(loaded.scores(data.dev.texts, data.dev.texts_b), said.scores)
-
-    from transformers import AutoModelForQuestionAnswering
-
-    plain, info = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "model", output_loading_info=True)
-    assert not info["missing_keys"] and plain.config.architectures == ["BertForQuestionAnswering"]
 
 
-METHODS = [m.name for m in all_methods("question_answering") if m.needs_base and m.name != "full"]
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_comes_back_from_its_files_with_the_same_answers(
-    name: str, tiny: Path, context: Any, tmp_path: Path
-) -> None:
-    method = get_method(name)
+def test_windows_are_long_and_two_askings_may_be_compared(tiny: Path, context: Any) -> None:
+    method = get_method("lora")
+    Options = options_for(method, "question_answering")
+    assert Options().model_dump()["max_length"] == 384
+    options = Options.model_validate({"epochs": 1, "max_length": 48, "half_precision": False, "r_drop": 1.0})
     small = TrainingData(TASK, LABELS, rows(24, 0), rows(9, 1), rows(0, 2))
-    kind = options_for(method, "question_answering")
-    assert kind().model_dump()["max_length"] == 384
-    options = kind.model_validate(
-        {"epochs": 1, "max_length": 48, "half_precision": False, "r_drop": 1.0 if name == "lora" else 0.0}
-    )
-    predictor = method.fit(small, options, tiny, context)
-    assert isinstance(predictor, Answering)
-    said = predictor.answers(small.dev.texts, small.dev.texts_b)
+    said = method.fit(small, options, tiny, context).answers(small.dev.texts, small.dev.texts_b)  # type: ignore[attr-defined]
     assert said.scores.shape == (9, 2) and np.allclose(said.scores.sum(axis=1), 1) and all(said.values)
-    predictor.save(tmp_path / "model")
-    again: Any = method.load(tmp_path / "model", LABELS, task="question_answering")
-    assert np.allclose(again.answers(small.dev.texts, small.dev.texts_b).scores, said.scores, atol=1e-4)
 
 
-def test_learned_tokens_before_the_text_are_refused_with_a_reason() -> None:
-    for name in ("prompt_tuning", "p_tuning"):
-        assert "learned tokens" in (excuse(get_method(name), "question_answering") or "")
+@pytest.mark.parametrize("name", ["lora", "prefix_tuning", "prompt_tuning"])
+def test_token_types_reach_the_encoder_of_peft(name: str, tiny: Path, context: Any) -> None:
+    """They tell the question from the text; peft's own model of answers forgets them."""
+    method = get_method(name)
+    Options = options_for(method, "question_answering")
+    small = TrainingData(TASK, LABELS, rows(12, 0), rows(0, 1), rows(0, 2))
+    seen: list[Any] = []
+    options = Options.model_validate({"epochs": 1, "max_length": 40})
+    prepare = method.prepare  # type: ignore[attr-defined]
+
+    def listened(*given: Any) -> Any:
+        model = prepare(*given)
+        inner = model.get_base_model().base_model
+        inner.register_forward_pre_hook(lambda m, a, k: seen.append(k.get("token_type_ids")), with_kwargs=True)
+        return model
+
+    method.prepare = listened  # type: ignore[attr-defined]
+    method.fit(small, options, tiny, context)
+    assert seen and all(types is not None and int(types.max()) == 1 and not types[:, 0].any() for types in seen)
 
 
 # ---------------------------------------------------------------------------------------------- the baseline
@@ -224,12 +217,10 @@ def test_the_baseline_finds_answers_by_words_and_shape(context: Any, tmp_path: P
     method = get_method("baseline")
     model: Any = method.fit(data, method.Options(), None, context)
     said = model.answers(data.dev.texts, data.dev.texts_b)
-    decision = TASK.threshold(data.dev.values, said.values, said.scores, LABELS)  # type: ignore[attr-defined]
+    decision = TASK.threshold(data.dev.values, said, LABELS)  # type: ignore[attr-defined]
     assert f1_on(model, data.dev, decision) > 0.85
     assert said.confidence.max() <= 1 and all(len(value) == 1 for value in said.values)
     model.save(tmp_path / "model")
-    again: Any = method.load(tmp_path / "model", LABELS, task="question_answering")
-    assert again.answers(data.dev.texts, data.dev.texts_b).values == said.values
     assert model.answers(["?!"], ["Who?"]).values == [[]] and model.answers([], []).values == []
     (tmp_path / "model" / FILE).write_text("{}")
     with pytest.raises(ModelError):

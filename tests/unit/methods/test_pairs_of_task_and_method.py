@@ -18,9 +18,11 @@ from core.methods.heads import head_for
 from core.methods.neural import EncoderPredictor
 from core.methods.peft_method import ADAPTER, BASE, hide_learned_tokens
 from core.tasks import all_tasks, get_task
+from core.tasks.answers import answer_at
 from tests.unit.conftest import FILLER, WORDS, save_byte_tokenizer, toy_turns
 
-LABELS = {"tagging": ["greeting", "item"], "pair": ["match", "no match"], "generation": []}
+LABELS = {"tagging": ["greeting", "item"], "pair": ["match", "no match"], "generation": [],
+          "question_answering": ["answer", "no answer"]}  # fmt: skip
 """Where they are not the topics of ``WORDS``."""
 FEW: dict[str, Any] = {"epochs": 1, "batch_size": 16, "learning_rate": 5e-3, "max_length": 48, "pairs": 2, "tokens": 4,
                        "examples": 1}  # fmt: skip
@@ -41,6 +43,14 @@ def texts_of(task: str, row: int, pick: random.Random) -> tuple[str, Any, str | 
         return f"hello there {said} my parcel", [(0, 11, "greeting"), (len(said) + 13, len(said) + 22, "item")], None
     if task == "pair":
         return said, "match" if row % 2 else "no match", WORDS[topic if row % 2 else other]
+    if task == "question_answering":
+        word = pick.choice(WORDS[topic].split())
+        context = f"the {word} is here now . {said}"
+        return (
+            context,
+            [answer_at(context, 4, 4 + len(word))] if row % 3 else [],
+            f"what is {'here' if row % 3 else 'late'}",
+        )
     if task == "generation":
         return (*toy_turns(1, pick.randrange(1000))[0], None)
     return said, topic, None
@@ -80,7 +90,7 @@ def cases() -> list[tuple[str, str, str, dict[str, Any]]]:
     found: list[tuple[str, str, str, dict[str, Any]]] = [
         (task, "lora", kind, {"variant": variant}) for task, kind in heads for variant in variants
     ]
-    for task in [task.name for task in all_tasks() if task.name in KNOWN]:
+    for task in [task.name for task in all_tasks()]:
         for method in all_methods(task):
             if method.name in ELSEWHERE:
                 continue
@@ -97,7 +107,6 @@ PLAIN = MERGED | {"full", "top_layers", "bitfit", "cross_encoder"}
 """Handed out as a plain model."""
 ON_BASE = frozenset({"prefix_tuning", "prompt_tuning", "p_tuning"})
 """Handed out as the base and an adapter."""
-KNOWN = ("classification", "multilabel", "relation", "tagging", "pair", "generation")
 
 
 @pytest.mark.parametrize(("task", "name", "kind", "more"), cases())
@@ -164,5 +173,5 @@ def alike(one: Answers, other: Answers) -> None:
 def test_what_cannot_be_done_is_explained() -> None:
     for method in all_methods():
         for task in all_tasks():
-            if task.name in KNOWN and task.name not in method.tasks:
+            if task.name not in method.tasks:
                 assert len(excuse(method, task.name) or "") > 30, (method.name, task.name)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, Work, options_for
+from core.methods.language_model import LanguageModel
 from core.methods.prompting import PromptScorer
 from core.methods.zero_shot import CosineScorer, ZeroShotOptions, ZeroShotPredictor
 from core.records import LabelHelp
@@ -152,7 +153,7 @@ def test_a_long_prompt_drops_examples_before_it_gives_up(tiny_llama: Path) -> No
 
 
 def test_long_texts_are_cut_in_tokens(tiny_llama: Path) -> None:
-    assert scorer(tiny_llama, max_length=8)._cut("late " * 20) == " ".join(["late"] * 8)
+    assert LanguageModel(tiny_llama).cut("late " * 20, 8) == " ".join(["late"] * 8)
 
 
 def test_a_language_model_comes_back_the_same(helped: Any, tiny_llama: Path, context: Any, tmp_path: Path) -> None:

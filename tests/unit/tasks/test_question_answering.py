@@ -11,7 +11,7 @@ import pytest
 from core.errors import InputError, RefusedError
 from core.tasks import get_task
 from core.tasks.answers import exact, f1_of, normalised
-from core.tasks.base import Deciding, Declining, Joining
+from core.tasks.base import Answers, Deciding, Declining, Joining
 
 CONTEXT = "Ada Lovelace was born in London 😀 in 1815. She lived in London."
 TASK: Any = get_task("question_answering")
@@ -124,15 +124,16 @@ def test_figures_are_those_of_the_official_script() -> None:
 def test_the_threshold_is_the_one_with_the_highest_f1_on_dev() -> None:
     there = np.array([0.95, 0.9, 0.7, 0.6, 0.2])
     scores = np.stack([there, 1 - there], axis=1)
-    found = [[LONDON]] * 5
-    decision = TASK.threshold([[LONDON], [LONDON], [], [], []], found, scores, LABELS)
+    said = Answers([[LONDON]] * 5, np.full(5, 0.4, np.float32), scores)
+    turned = Answers(said.values, said.confidence, scores[:, ::-1])
+    decision = TASK.threshold([[LONDON], [LONDON], [], [], []], said, LABELS)
     assert 0.7 < decision["threshold"] < 0.9
-    values, sure = TASK.decline(found, np.full(5, 0.4), scores, LABELS, decision)
-    assert values == [[LONDON], [LONDON], [], [], []]
-    assert sure == pytest.approx([0.4, 0.4, 0.3, 0.4, 0.8], abs=1e-6)
-    assert TASK.threshold([[LONDON]] * 5, found, scores, LABELS) == {"threshold": 0.0}
-    assert TASK.decline(found, there, scores, LABELS, {})[0] == [[LONDON]] * 4 + [[]], "without a choice: a half"
-    assert TASK.decline(found, there, scores[:, ::-1], LABELS[::-1], decision)[0] == values, "labels name the columns"
+    kept = TASK.decline(said, LABELS, decision)
+    assert kept.values == [[LONDON], [LONDON], [], [], []] and kept.scores is scores
+    assert kept.confidence == pytest.approx([0.4, 0.4, 0.3, 0.4, 0.8], abs=1e-6)
+    assert TASK.threshold([[LONDON]] * 5, said, LABELS) == {"threshold": 0.0}
+    assert TASK.decline(said, LABELS, {}).values == [[LONDON]] * 4 + [[]], "without a choice: a half"
+    assert TASK.decline(turned, LABELS[::-1], decision).values == kept.values, "labels name the columns"
 
 
 def test_a_version_needs_an_answer_to_learn_from() -> None:
