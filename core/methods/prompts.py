@@ -96,7 +96,10 @@ class PromptTuning(_LearnedTokens):
         "little."
     )
 
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"generation": {**WRITING_DEFAULTS, "learning_rate": 0.2}}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        **PeftMethod.task_defaults,
+        "generation": {**WRITING_DEFAULTS, "learning_rate": 0.2},
+    }
     """SmolLM2-135M after 9 steps on 12 prompts: perplexity on dev from 44 to 6, to 25 with 0.01; Lester took 0.3."""
 
     def config(self, model: Any, options: Any, steps: int) -> Any:
