@@ -32,7 +32,7 @@ class ProjectMarking(ProjectData):
         text = mark(source.text, head, tail)
         found = self.find_text(text)
         if found is None:
-            row = {"text": text, "split": source.split, **source.meta}
+            row = {**source.meta, "text": text, "split": source.split}
             self.add_items([row], user=user, source=source.source)
             found = self.find_text(text)
         if found is None:
