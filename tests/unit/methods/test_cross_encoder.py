@@ -147,8 +147,10 @@ def test_a_grade_is_that_share_of_a_match() -> None:
     assert float(head.loss(targets, Weighting(), "cpu")(logits, targets.every)) == pytest.approx(
         float(wanted), abs=1e-6
     )
-    balanced = head.loss(targets, Weighting(balanced=True), "cpu")
-    assert balanced.weight.tolist() == pytest.approx([3 / 2.5, 3 / 3.5])  # type: ignore[attr-defined]
+    shares = torch.tensor([3 / 2.5, 3 / 3.5])  # 1.25 of 3 pairs match
+    balanced = -(shares * targets.every * logits.log_softmax(-1)).sum(-1).mean()
+    found = head.loss(targets, Weighting(balanced=True), "cpu")(logits, targets.every)
+    assert float(found) == pytest.approx(float(balanced), abs=1e-6)
 
 
 def test_the_estimate_counts_the_counter_examples(tiny: Path) -> None:
