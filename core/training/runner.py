@@ -19,16 +19,14 @@ import psutil
 
 from core.durable import clear_leftovers
 from core.errors import NotFoundError, RefusedError, StudioError
-from core.records import RunState
 from core.settings import Settings
 from core.training.placement import devices_for, may_begin
 from core.training.processes import Worker, Workers, kill_group, live, send
 from core.training.run_folder import RunConfig, RunFolder, RunStatus, WorkerStatus
+from core.training.run_state import place_to_return, run_status
 from core.training.submission import complete
 from core.training.waiting_line import WaitingLine
 
-STALLED_AFTER = 10.0
-"""Seconds without a heartbeat (the worker beats once a second) after which a live worker counts as stalled."""
 TICK = 0.25
 """Seconds between two looks at the open runs."""
 Events = list[dict[str, Any]]
@@ -109,27 +107,15 @@ class Runner:
     def state(self, run_id: str) -> RunStatus:
         """The truth about one run, derived from its folder. Raises NotFoundError."""
         folder = self._folder(run_id)
-        config, process = folder.config(), self._process(folder)
-        status, result = folder.status() or WorkerStatus(), folder.result()
-        state = self._derive(folder, process is not None, result is not None)
-        waiting = self.queue() if state == "queued" else []
-        stopping = process is not None and folder.stop_at is not None
-        error, hint = _explained(state, config, status, self._silence(folder) if process is not None else 0.0)
-        resumable = state in ("failed", "stopped", "interrupted")
-        return RunStatus(
-            **status.model_dump(exclude={"state", "message", "error", "hint"}),
-            id=run_id,
-            state=state,
-            message=_farewell(folder) if stopping else status.message,
-            stopping=stopping,
-            error=error,
-            hint=hint,
-            resumable=resumable,
-            pid=process.pid if process else None,
-            queue_position=waiting.index(run_id) + 1 if run_id in waiting else None,
-            created_at=config.created_at,
-            metrics=(result or {}).get("metrics", {}).get("test", {}),
-        )
+        process = self._process(folder)
+        if process is None:
+            status = run_status(folder, None, 0.0)
+        else:
+            status = run_status(folder, process.pid, self._silence(folder))
+        waiting = self.queue() if status.state == "queued" else []
+        if run_id not in waiting:
+            return status
+        return status.model_copy(update={"queue_position": waiting.index(run_id) + 1})
 
     def stop(self, run_id: str) -> None:
         """Ask the run to save and stop, which frees the device; after the grace time it is killed. Returns at once."""
@@ -267,18 +253,6 @@ class Runner:
             known = (child.pid, 0.0)  # started by us a moment ago, has not written its process.json yet
         return live(*known) if known else None
 
-    def _derive(self, folder: RunFolder, alive: bool, finished: bool) -> RunState:
-        if finished:
-            return "finished"
-        if alive:
-            return "stalled" if self._silence(folder) > STALLED_AFTER else "running"
-        if folder.queued_at is not None or _place_to_return(folder) is not None:
-            return "queued"
-        status = folder.status()
-        if status is not None and status.state in ("failed", "stopped"):
-            return status.state
-        return "stopped" if folder.stop_at is not None else "interrupted"
-
     def _silence(self, folder: RunFolder) -> float:
         """Seconds since a live worker gave a sign of life, if only that it began."""
         child = self._children.get(folder.path.name)
@@ -288,7 +262,7 @@ class Runner:
     def _settled(self, folder: RunFolder) -> bool:
         if folder.result() is not None:
             return (folder.path / "announced.json").exists()
-        return self._process(folder) is None and folder.queued_at is None and _place_to_return(folder) is None
+        return self._process(folder) is None and folder.queued_at is None and place_to_return(folder) is None
 
     def queue(self) -> Names:
         """Ids of waiting runs, next one first."""
@@ -349,7 +323,7 @@ class Runner:
     def _take_back(self, run_id: str, folder: RunFolder) -> None:
         """The worker is gone: a run that only stepped aside waits again, unless it failed meanwhile."""
         self._children.pop(run_id, None)
-        if (place := _place_to_return(folder)) is not None:
+        if (place := place_to_return(folder)) is not None:
             folder.queue(place)
         else:
             self._settle(run_id)
@@ -423,38 +397,6 @@ def _devices_in_use(folder: RunFolder) -> tuple[str, ...]:
         return _devices(folder)
     except StudioError:
         return ()
-
-
-def _place_to_return(folder: RunFolder) -> float | None:
-    """Where a run that stepped aside goes on waiting; None for one that failed meanwhile."""
-    status = folder.status()
-    return None if status is not None and status.state == "failed" else folder.returns_to
-
-
-def _explained(state: RunState, config: RunConfig, status: WorkerStatus, silence: float) -> tuple[str, str]:
-    """(what happened, what to do) of a run whose worker is silent for so many seconds; empty where nothing is wrong."""
-    if state in ("finished", "running", "queued"):
-        return "", ""
-    if state == "stalled":
-        return (
-            f"The worker has given no sign of life for {silence:.0f} seconds: its process is suspended, or the machine "
-            "sleeps or is overloaded.",
-            "It goes on by itself when the process does. Otherwise stop the run, then resume it: it goes on from the "
-            "last saved checkpoint.",
-        )
-    if state != "interrupted" or status.error:
-        return status.error, status.hint
-    hint = "Resume the run: it goes on from the last saved checkpoint."
-    size = config.options.get("batch_size", 1)
-    if size > 1:
-        hint += f" If it ends again, memory is short: start a new one with batch size {size // 2}."
-    return "The worker process ended without saying why (killed, out of memory, or the machine was shut down).", hint
-
-
-def _farewell(folder: RunFolder) -> str:
-    if folder.returns_to is None:
-        return "Saving its work, then it stops."
-    return "Saving its work, to let another run go first."
 
 
 def _is_id(name: str) -> bool:

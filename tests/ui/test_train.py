@@ -207,7 +207,7 @@ def test_a_copy_of_a_run_fills_the_form(open_trained: Open, trained: Project) ->
 def test_a_worker_without_a_sign_of_life_is_explained_until_it_goes_on(
     open_trained: Open, trained: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.training.runner.STALLED_AFTER", 0.2)
+    monkeypatch.setattr("core.training.run_state.STALLED_AFTER", 0.2)
     trained.workspace.pause_queue()
     run = trained.train(trained.versions()[0], method="baseline", seed=21)
     folder = trained.workspace.runner.folder(run.id)

@@ -14,7 +14,6 @@ import pytest
 from core.errors import NotFoundError, RefusedError, StudioError
 from core.settings import Settings
 from core.training import processes
-from core.training import runner as runner_module
 from core.training.run_folder import RunConfig
 from core.training.runner import Runner
 
@@ -140,7 +139,7 @@ def test_a_killed_worker_is_interrupted_and_resumable(started):
 
 def test_a_suspended_worker_is_stalled_until_it_goes_on(started, monkeypatch):
     runner, run_id, _ = started
-    monkeypatch.setattr(runner_module, "STALLED_AFTER", 0.5)
+    monkeypatch.setattr("core.training.run_state.STALLED_AFTER", 0.5)
     pid = runner.state(run_id).pid
     os.kill(pid, signal.SIGSTOP)
     until(lambda: runner.state(run_id).state == "stalled")
@@ -156,7 +155,7 @@ def test_a_suspended_worker_is_stalled_until_it_goes_on(started, monkeypatch):
 
 
 def test_a_run_that_waited_long_is_not_stalled_when_it_begins(make_runner, make_config, toy_version, monkeypatch):
-    monkeypatch.setattr(runner_module, "STALLED_AFTER", 0.5)
+    monkeypatch.setattr("core.training.run_state.STALLED_AFTER", 0.5)
     runner, version = make_runner(command=(sys.executable, "-c", "import time; time.sleep(60)")), toy_version()
     runner.hold()
     run_id = runner.submit(make_config(), version)
