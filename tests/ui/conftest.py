@@ -48,7 +48,7 @@ def open_page(workspace: Workspace) -> Open:
 
 def open_on(name: str = "home", **parameters: str) -> AppTest:
     """The app on a page with these URL parameters."""
-    app = AppTest.from_file(str(MAIN), default_timeout=15)
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
     for key, value in {"as": "ann", **parameters}.items():
         app.query_params[key] = value
     app.run()
