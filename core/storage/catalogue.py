@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from core.records import ModelInfo, VersionInfo
 from core.storage.database import Database
+
+
+def _moved(database: Database, noted: str, depth: int) -> str:
+    """Where a folder lies now that was so deep in the workspace when it was noted: a workspace can be moved."""
+    return str(database.home.joinpath(*Path(noted).parts[-depth:]))
 
 
 def next_version(database: Database, project_id: int) -> int:
@@ -56,7 +62,7 @@ def list_versions(database: Database, project_id: int | None = None) -> list[Ver
             hash=r[6],
             options=json.loads(r[7]),
             warnings=json.loads(r[8]),
-            path=r[9],
+            path=_moved(database, r[9], 2),
             created_at=r[10],
         )
         for r in rows
@@ -109,7 +115,7 @@ def list_models(database: Database, project_id: int | None = None) -> list[Model
             options=json.loads(r[7]),
             metrics=json.loads(r[8]),
             size_bytes=r[9],
-            path=r[10],
+            path=_moved(database, r[10], 3),
             created_at=r[11],
             champion=bool(r[12]),
         )

@@ -139,6 +139,13 @@ class RunFolder:
             raise StorageError(f"Run {self.path.name} has no readable config.json.", "Delete the run and start again.")
         return RunConfig.model_validate(value)
 
+    def place(self, cache: Path, bases: Path) -> None:
+        """Note where the workspace has its folders now: it may have been moved since the run was submitted."""
+        config = self.config()
+        here = config.model_copy(update={"cache": str(cache), "bases": str(bases)})
+        if here != config:
+            write_atomic(self.path / "config.json", here.model_dump_json(indent=2).encode())
+
     def data(self) -> TrainingData:
         """The three splits of the snapshot. Raises StorageError when a file is not the one that was frozen."""
         config = self.config()

@@ -376,6 +376,7 @@ class Runner:
                 self._launch(folder.path.name, folder, devices[0])
 
     def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
+        folder.place(self.cache, self.bases)
         child = self._children[run_id] = self._workers.start(folder, device)
         threading.Thread(target=self._await, args=(child,), name=f"await {run_id}", daemon=True).start()
 

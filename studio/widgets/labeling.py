@@ -106,7 +106,7 @@ def draw_reading(project: Project, item: Item) -> None:
     if isinstance(project.task, Tagging):
         draw_words(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
     elif asks(project):
-        draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+        draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, LONG_FRAME, large)
     elif waits(project, item):
         draw_pair(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
     else:

@@ -77,10 +77,12 @@ def test_the_loop_from_csv_to_prediction(home: Path, tmp_path: Path, import_toy:
         project.promote(model.id, user="ann")
         with pytest.raises(RefusedError, match="serves"):
             model.delete()
-    with Workspace.open(home, SETTINGS) as again:
+    moved = home.rename(tmp_path / "elsewhere")
+    with Workspace.open(moved, SETTINGS) as again:
         champion = again.project(project.id).champion()
-        assert champion is not None
+        assert champion is not None and again.warnings == []
         assert champion.predict(["money back please"]) == [prediction]
+        assert champion.evaluate(split="test").confusion == result.confusion
 
 
 def test_every_first_run_brings_its_baseline(home: Path, import_toy: ImportToy) -> None:

@@ -51,6 +51,14 @@ def test_steps_repeated_after_a_resume_are_shown_once(folder):
     assert [(e["step"], e["loss"]) for e in folder.events() if e["kind"] == "step"] == [(1, 1.0), (2, 0.5)]
 
 
+def test_a_run_of_a_moved_workspace_looks_where_it_is_now(folder, tmp_path):
+    before = folder.config()
+    folder.place(tmp_path / "cache", tmp_path / "bases")
+    after = folder.config()
+    assert (after.cache, after.bases) == (str(tmp_path / "cache"), str(tmp_path / "bases"))
+    assert after.same_work(before) and (after.id, after.snapshot) == (before.id, before.snapshot)
+
+
 def test_marks_of_stop_and_queue(folder):
     folder.ask_stop(5.0)
     folder.ask_stop(9.0)
