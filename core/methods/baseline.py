@@ -22,6 +22,9 @@ from core.methods.pair_linear import train_pairs
 from core.tasks.generation import Generation
 from core.tasks.question_answering import QuestionAnswering
 
+LIBRARY_BYTES = 240_000_000
+"""A process with numpy, scipy and scikit-learn."""
+
 
 class TfidfOptions(MethodOptions):
     """Options of the TF-IDF part."""
@@ -131,4 +134,4 @@ def tfidf_cost(work: Work) -> tuple[float, int]:
     tokens = work.rows * float(work.read().mean() if len(work.lengths) else 0.0)
     seconds = 1.0 + tokens * (8e-6 + 2.2e-7 * work.labels)
     vocabulary = min(tokens * 0.5, 60 * tokens**0.65 + 1)
-    return seconds, int(240e6 + tokens * 120 + vocabulary * work.labels * 16)
+    return seconds, int(LIBRARY_BYTES + tokens * 120 + vocabulary * work.labels * 16)

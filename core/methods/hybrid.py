@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData, Work
-from core.methods.baseline import TfidfOptions, svc, tfidf_cost
+from core.methods.baseline import LIBRARY_BYTES, TfidfOptions, svc, tfidf_cost
 from core.methods.crf import CrfPredictor, crf_cost, dense_cost, train_crf
 from core.methods.embeddings import embedding_width
 from core.methods.features import UNSUITED, EncoderOptions, encoder_cost, encoder_features, max_length, word_reader
@@ -80,4 +80,4 @@ class Hybrid:
             words, word_memory = crf_cost(work)
             dense, dense_memory = dense_cost(work, embedding_width(base) if base else 384)
             return Estimate(words + dense + encoding, word_memory + dense_memory + encode_memory)
-        return Estimate(2 * counting + encoding, count_memory + encode_memory)
+        return Estimate(2 * counting + encoding, count_memory + encode_memory - LIBRARY_BYTES)

@@ -36,7 +36,8 @@ class LowRankOptions(NeuralOptions):
         default=0.0,
         ge=0,
         lt=1,
-        description="Share of the matrices' inputs dropped at random; guards small data, and costs a tenth of the time.",
+        description="Share of the matrices' inputs dropped at random; guards small data, and costs a tenth of the "
+        "time.",
     )
     targets: Literal["attention", "all"] = Field(
         default="attention",

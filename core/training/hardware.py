@@ -127,6 +127,14 @@ def pays_off(speeds: dict[str, dict[str, float]], device: str, kind: str) -> boo
     return known.get(kind, 0.0) >= PAYS_OFF * known["float32"]
 
 
+@lru_cache(maxsize=1)
+def has_half_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor says that it has units for matrices of bfloat16 (Intel's AMX); only Linux tells."""
+    with suppress(OSError):
+        return "amx_bf16" in cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return False
+
+
 def threads_for_training() -> int:
     """Threads of a worker: the physical cores this process may use, or what OMP_NUM_THREADS says."""
     asked = os.environ.get("OMP_NUM_THREADS", "")

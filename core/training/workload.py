@@ -50,7 +50,9 @@ def workload(rows: Rows, task: Task, base: Path | None, dev: int = 0, test: int 
 
 def on_devices(work: Work, devices: tuple[str, ...], cache: Path, speed: float) -> Work:
     """The same work on these devices, which reach ``speed`` together; ``cache`` has what earlier runs left."""
-    half = bool(hardware.pays_off(hardware.measured(cache), devices[0], "bfloat16"))
+    half = hardware.pays_off(hardware.measured(cache), devices[0], "bfloat16")
+    if half is None:  # the first run will measure it
+        half = devices[0] == "cpu" and hardware.has_half_units()
     return replace(work, devices=devices, cache=cache, speed=speed, half=half)
 
 

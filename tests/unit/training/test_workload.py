@@ -61,11 +61,19 @@ def test_windows_of_long_texts_are_counted_as_the_heads_make_them(tiny_bases: Pa
     assert head_for("classification", []).tokens_read(work, 32).max() == 32
 
 
-def test_the_machine_is_told_apart_from_the_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", ["fpu avx2", "fpu avx2 amx_bf16"])
+def test_the_machine_is_told_apart_from_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str) -> None:
     from core.training import hardware
     from core.training.workload import machine_speed
 
+    (tmp_path / "cpuinfo").write_text(f"flags\t: {flags}\n")
+    told = hardware.has_half_units.__wrapped__(tmp_path / "cpuinfo")
+    assert told == ("amx_bf16" in flags)
+    monkeypatch.setattr(hardware, "has_half_units", lambda: told)
     work = Work(rows=1, lengths=np.full((1, 1), 9.0))
+    assert on_devices(work, ("cpu",), tmp_path, 1e9).half == told, "what was not measured is told by the processor"
+    assert not on_devices(work, ("cuda:0",), tmp_path, 1e9).half
+    hardware.remember(tmp_path, "cpu", {"float32": 1e6, "bfloat16": 1e6})
     assert not on_devices(work, ("cpu",), tmp_path, 1e9).half
     hardware.remember(tmp_path, "cpu", {"float32": 1e6, "bfloat16": 9e6})
     assert on_devices(work, ("cpu", "cpu"), tmp_path, 1e9).half
