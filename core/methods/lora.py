@@ -13,7 +13,7 @@ from pydantic import Field
 from core.methods.base import Range
 from core.methods.encoders import LORA_TARGETS
 from core.methods.heads import Head
-from core.methods.neural_options import WRITING_DEFAULTS, NeuralOptions
+from core.methods.neural_options import READING_DEFAULTS, WRITING_DEFAULTS, NeuralOptions
 from core.methods.peft_method import BEGUN_WITH, PeftMethod, low_rank_matrices
 
 
@@ -77,8 +77,10 @@ class Lora(PeftMethod):
     Options: ClassVar[type[NeuralOptions]] = LoraOptions
     task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
         **PeftMethod.task_defaults,
+        "question_answering": {**READING_DEFAULTS, "lora_dropout": 0.05},
         "generation": {**WRITING_DEFAULTS, "learning_rate": 5e-4, "lora_dropout": 0.05},
     }
+    """Where the head drops nothing the matrices do."""
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Wrap the model; PiSSA changes the base, so what it begins with is kept for the adapter's file."""

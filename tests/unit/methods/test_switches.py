@@ -36,6 +36,8 @@ SWITCHES: dict[str, Any] = {
     "train_word_embeddings": True,
     "dropout": 0.4,
 }
+OWN = ("lora_dropout",)
+"""Options whose default depends on the task."""
 OF_WEIGHTS = ("r_drop", "layer_decay", "train_word_embeddings", "dropout")
 """What depends on which weights learn, not on what the head makes of the rows."""
 VALUES: dict[str, tuple[Any, Any]] = {
@@ -69,7 +71,9 @@ def learned(context: Any, tiny_bases: Path, tiny_writers: Path) -> Callable[...,
         method = get_method(name)
         base = tiny_writers / "t5" if task == "generation" else tiny_bases / "tiny"
         context.notes.clear()
-        predictor = method.fit(data_of(task), method.Options(**{**PLAIN, **changes}), base, context)
+        # Where the head drops nothing, R-Drop hears the dropout that LoRA has there by default.
+        own = {name: field.default for name, field in options_for(method, task).model_fields.items() if name in OWN}
+        predictor = method.fit(data_of(task), method.Options(**{**PLAIN, **own, **changes}), base, context)
         assert isinstance(predictor, EncoderPredictor)
         weights = [float(tensor.double().abs().sum()) for tensor in predictor.model.state_dict().values()]
         return [note["loss"] for note in context.notes if note["kind"] == "step"] + weights
@@ -137,6 +141,6 @@ def test_options_that_do_nothing_for_a_task_are_not_in_its_record() -> None:
 def test_two_answers_need_dropout_to_differ(learned: Callable[..., list[float]]) -> None:
     with pytest.raises(ValueError, match="R-Drop compares two answers under dropout, and dropout is 0"):
         NeuralOptions(r_drop=1.0, dropout=0.0)
-    LoraOptions(r_drop=1.0, dropout=0.0)  # its matrices have a dropout of their own
+    LoraOptions(r_drop=1.0, dropout=0.0, lora_dropout=0.05)  # its matrices have a dropout of their own
     with pytest.raises(TrainingError, match="nothing is dropped in the parts that learn"):
         learned("generation", "prefix_tuning", r_drop=1.0)
