@@ -18,6 +18,7 @@ from core.settings import Settings
 from core.workspace import Workspace
 from tests.e2e.screenshots import OUT, shoot
 from tests.e2e.server import Server, press_key_of, settled
+from tests.e2e.steps import freeze, start_training
 
 PAGE = "customer_service"
 HOSTILE = "<script>document.title='x'</script> :red[zebra] **bold** [a](http://evil.example)"
@@ -216,11 +217,9 @@ def test_what_it_got_wrong_is_labelled_and_learned(unlearned: Server, page: Page
         expect(card).to_have_text(re.compile(re.escape(wish[:12])))
         press_key_of(page, NEW_WISH)
         expect(card.filter(has_text=wish[:12])).to_have_count(0)
-    page.goto(f"{unlearned.url}/data?view=versions&as=ann&lang=en")
-    page.get_by_role("button", name="Freeze", exact=True).click()
+    freeze(page, unlearned)
     page.get_by_role("button", name="Train on it").click()
-    page.goto(f"{unlearned.url}/train?method=features&as=ann&lang=en")
-    page.get_by_role("button", name="Start training").click()
+    start_training(page, unlearned, "features")
     cards = page.locator("[class*=st-key-run_]").filter(has_text="Frozen encoder")
     run = cards.filter(has_text="version 2").first  # not the fixture's, which finished on version 1
     expect(run.get_by_text("finished")).to_be_visible(timeout=180_000)

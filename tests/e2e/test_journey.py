@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.server import Server, press_key_of, settled
+from tests.e2e.steps import freeze, import_file, new_project, open_report, run_card, start_training
 
 Disturb = Callable[[Page, Server], None] | None
 LABELS = {
@@ -47,17 +48,8 @@ def card_text(page: Page) -> Locator:
     return page.get_by_test_id("stMain").locator("h5").first
 
 
-def create_project(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/?as=ann&lang=en")
-    page.get_by_role("button", name="New project").click()
-    page.get_by_label("Name", exact=True).fill("Support")
-    page.get_by_role("button", name="Create", exact=True).click()
-    page.wait_for_url(re.compile(r"/data.*view=import"))
-
-
 def import_csv(page: Page, path: Path) -> None:
-    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(path))
-    page.get_by_role("button", name="Import", exact=True).click()
+    import_file(page, path)
     expect(page.get_by_test_id("stMetric").filter(has_text="Added")).to_contain_text("84")
     expect(page.get_by_test_id("stMetric").filter(has_text="Came with a label")).to_contain_text("63")
 
@@ -73,42 +65,35 @@ def label_by_keyboard(page: Page, server: Server, truth: dict[str, str]) -> None
     expect(page.get_by_text("83 of 84 labelled")).to_be_visible()
 
 
-def freeze(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/data?view=versions&as=ann&lang=en")
-    page.get_by_role("button", name="Freeze", exact=True).click()
-    expect(page.get_by_role("button", name="Train on it")).to_be_visible()
-
-
-def start_lora(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/train?method=lora&as=ann&lang=en")
-    page.get_by_role("button", name="Start training").click()
-    expect(run_card(page)).to_be_visible()
-
-
-def run_card(page: Page) -> Locator:
-    """The card of the LoRA run."""
-    return page.locator("[class*=st-key-run_]").filter(has_text="LoRA").first
+def training(page: Page) -> None:
+    """Wait until the run is at it."""
+    at_it = run_card(page, "LoRA").get_by_text(re.compile("epoch|training"))
+    expect(at_it).to_be_visible(timeout=TRAINING_SECONDS * 1000)
 
 
 def kill_in_mid_training(page: Page, server: Server) -> None:
     """kill -9 of the server while the worker trains; the worker goes on and the next server finds it."""
-    expect(run_card(page).get_by_text(re.compile("epoch|training"))).to_be_visible(timeout=TRAINING_SECONDS * 1000)
+    expect(run_card(page, "LoRA").get_by_text(re.compile("epoch|training"))).to_be_visible(
+        timeout=TRAINING_SECONDS * 1000
+    )
     server.stop(signal.SIGKILL)
     time.sleep(1)
     server.start()
     page.goto(f"{server.url}/train?as=ann&lang=en")
-    expect(run_card(page)).to_be_visible()
+    expect(run_card(page, "LoRA")).to_be_visible()
 
 
 def pause_restart_and_resume(page: Page, server: Server) -> None:
     """The run is paused, the server restarted, and the run resumed."""
-    expect(run_card(page).get_by_text(re.compile("epoch|training"))).to_be_visible(timeout=TRAINING_SECONDS * 1000)
-    run_card(page).get_by_role("button", name="Pause").click()
-    expect(run_card(page).get_by_text("paused")).to_be_visible(timeout=TRAINING_SECONDS * 1000)
+    expect(run_card(page, "LoRA").get_by_text(re.compile("epoch|training"))).to_be_visible(
+        timeout=TRAINING_SECONDS * 1000
+    )
+    run_card(page, "LoRA").get_by_role("button", name="Pause").click()
+    expect(run_card(page, "LoRA").get_by_text("paused")).to_be_visible(timeout=TRAINING_SECONDS * 1000)
     server.stop()
     server.start()
     page.goto(f"{server.url}/train?as=ann&lang=en")
-    run_card(page).get_by_role("button", name="Resume").click()
+    run_card(page, "LoRA").get_by_role("button", name="Resume").click()
 
 
 DISTURBANCES = {
@@ -122,15 +107,15 @@ DISTURBANCES = {
 @pytest.mark.parametrize("disturb", DISTURBANCES.values(), ids=list(DISTURBANCES))
 def test_from_a_file_to_a_model_that_answers(server: Server, page: Page, tmp_path: Path, disturb: Disturb) -> None:
     truth = write_csv(tmp_path / "mails.csv")
-    create_project(page, server)
+    new_project(page, server, "Support")
     import_csv(page, tmp_path / "mails.csv")
     label_by_keyboard(page, server, truth)
     freeze(page, server)
-    start_lora(page, server)
+    start_training(page, server, "lora")
+    expect(run_card(page, "LoRA")).to_be_visible()
     if disturb is not None:
         disturb(page, server)
-    expect(run_card(page).get_by_text("finished")).to_be_visible(timeout=TRAINING_SECONDS * 1000)
-    run_card(page).get_by_role("button", name="Open the report").click()
+    open_report(run_card(page, "LoRA"), TRAINING_SECONDS)
     expect(page.get_by_text(re.compile(r"Right in .* texts \(95 % interval"))).to_be_visible()
     page.goto(f"{server.url}/models?as=ann&lang=en")
     page.get_by_label("A sentence, or one a line").fill("Please refund the kettle")

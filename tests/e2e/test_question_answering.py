@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.server import Server, settled
+from tests.e2e.steps import freeze, import_file, new_project, open_report, run_card, start_training
 
 NAMES = ["Brook", "Lumen", "Sorrel", "Tern", "Alder", "Fen", "Wren", "Cinder", "Tide", "Swift", "Hazel", "Ember"]
 PLACES = ["Turin", "Oslo", "Bern", "Riga"]
@@ -45,27 +46,15 @@ def mark_by_hand(page: Page, server: Server) -> None:
 @pytest.mark.timeout(300)
 def test_from_a_squad_file_to_a_model_that_answers(server: Server, page: Page, tmp_path: Path) -> None:
     count = write_squad(tmp_path / "products.json")
-    page.goto(f"{server.url}/?as=ann&lang=en")
-    page.get_by_role("button", name="New project").click()
-    page.get_by_label("Name", exact=True).fill("Products")
-    page.get_by_role("combobox", name="What is predicted").click()
-    page.get_by_role("option", name="Answers in a text").click()
-    page.get_by_role("button", name="Create", exact=True).click()
-    page.wait_for_url(re.compile(r"/data.*view=import"))
+    new_project(page, server, "Products", "Answers in a text")
     expect(page.get_by_role("button", name="No file at hand?")).to_be_visible()
-    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(tmp_path / "products.json"))
-    page.get_by_role("button", name="Import", exact=True).click()
+    import_file(page, tmp_path / "products.json")
     labelled = page.get_by_test_id("stMetric").filter(has_text="Came with a label")
     expect(labelled).to_contain_text(str(count - 1), timeout=120_000)
     mark_by_hand(page, server)
-    page.goto(f"{server.url}/data?view=versions&as=ann&lang=en")
-    page.get_by_role("button", name="Freeze", exact=True).click()
-    expect(page.get_by_role("button", name="Train on it")).to_be_visible()
-    page.goto(f"{server.url}/train?method=baseline&as=ann&lang=en")
-    page.get_by_role("button", name="Start training").click()
-    run = page.locator("[class*=st-key-run_]").filter(has_text="Baseline").first
-    expect(run.get_by_text("finished")).to_be_visible(timeout=120_000)
-    run.get_by_role("button", name="Open the report").click()
+    freeze(page, server)
+    start_training(page, server, "baseline")
+    open_report(run_card(page, "Baseline"), 120)
     expect(page.get_by_text(re.compile(r"Answers share .* of their words"))).to_be_visible()
     page.goto(f"{server.url}/models?as=ann&lang=en")
     page.get_by_label("A text", exact=True).fill("The Quill was built in 1975. It is sold in Oslo and nowhere else.")

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from core.settings import Settings
 from core.workspace import Workspace
 from tests.e2e.server import Server, settled
+from tests.e2e.steps import freeze, import_file, new_project, open_report, run_card, start_training
 
 NAMES = ["Anna", "Ben", "Carla", "David", "Eva", "Felix", "Greta", "Hugo"]
 PLACES = ["Turin", "Lyon", "Oslo", "Kiel", "Bern", "Riga"]
@@ -32,24 +33,12 @@ def write_conll(path: Path) -> int:
 @pytest.mark.timeout(600)
 def test_from_a_column_file_to_a_report(server: Server, page: Page, tmp_path: Path) -> None:
     count = write_conll(tmp_path / "travel.conll")
-    page.goto(f"{server.url}/?as=ann&lang=en")
-    page.get_by_role("button", name="New project").click()
-    page.get_by_label("Name", exact=True).fill("Travel")
-    page.get_by_role("combobox", name="What is predicted").click()
-    page.get_by_role("option", name="Spans of a text").click()
-    page.get_by_role("button", name="Create", exact=True).click()
-    page.wait_for_url(re.compile(r"/data.*view=import"))
-    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(tmp_path / "travel.conll"))
-    page.get_by_role("button", name="Import", exact=True).click()
+    new_project(page, server, "Travel", "Spans of a text")
+    import_file(page, tmp_path / "travel.conll")
     expect(page.get_by_test_id("stMetric").filter(has_text="Came with a label")).to_contain_text(str(count))
-    page.goto(f"{server.url}/data?view=versions&as=ann&lang=en")
-    page.get_by_role("button", name="Freeze", exact=True).click()
-    expect(page.get_by_role("button", name="Train on it")).to_be_visible()
-    page.goto(f"{server.url}/train?method=lora&as=ann&lang=en")
-    page.get_by_role("button", name="Start training").click()
-    run = page.locator("[class*=st-key-run_]").filter(has_text="LoRA").first
-    expect(run.get_by_text("finished")).to_be_visible(timeout=300_000)
-    run.get_by_role("button", name="Open the report").click()
+    freeze(page, server)
+    start_training(page, server, "lora")
+    open_report(run_card(page, "LoRA"), 300)
     expect(page.get_by_text(re.compile(r"Finds spans with an F1 of"))).to_be_visible()
     page.goto(f"{server.url}/models?as=ann&lang=en")
     page.get_by_label("A sentence, or one a line").fill("Carla took the night train to Oslo")

@@ -28,6 +28,13 @@ def by_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.workspace.Runner", partial(Runner, command=EPOCHS))
 
 
+def toys(workspace: Workspace) -> tuple[Project, Version]:
+    """A small project and a version of it."""
+    project = workspace.create_project("Toys")
+    project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
+    return project, project.freeze(test=0.2, dev=0.2)
+
+
 def test_every_method_and_seed_is_trained_once(project: Project, version: Version) -> None:
     experiment = project.compare(version, ["baseline"], seeds=2).wait(WAIT)
     assert [trial.options["seed"] for trial in experiment.trials] == [0, 1]
@@ -153,9 +160,7 @@ def test_waiting_ends_when_the_queue_is_paused(project: Project, version: Versio
 def test_a_trial_that_falls_behind_is_stopped_and_told_as_pruned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_epochs(monkeypatch)
     with Workspace.open(home, Settings(home=home, offline=True, device="cpu")) as workspace:
-        project = workspace.create_project("Toys")
-        project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
-        version = project.freeze(test=0.2, dev=0.2)
+        project, version = toys(workspace)
         experiment = project.search(version, "baseline", trials=6, varied=["C"]).wait(WAIT)
         *good, last = experiment.trials
         assert [trial.value for trial in good] == [0.8] * 5 and all(trial.left_out is None for trial in good)
@@ -169,9 +174,7 @@ def test_a_search_goes_on_after_a_restart_with_the_trials_it_had(home: Path, mon
     by_epochs(monkeypatch)
     settings = Settings(home=home, offline=True, device="cpu")
     with Workspace.open(home, settings) as workspace:
-        project = workspace.create_project("Toys")
-        project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
-        version = project.freeze(test=0.2, dev=0.2)
+        project, version = toys(workspace)
         experiment = project.search(version, "baseline", trials=3, varied=["C"])
         while not experiment.trials[0].run_id:
             time.sleep(0.05)
@@ -186,9 +189,7 @@ def test_a_search_goes_on_after_a_restart_with_the_trials_it_had(home: Path, mon
 def test_an_experiment_whose_time_was_used_up_goes_on_with_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_epochs(monkeypatch)
     with Workspace.open(home, Settings(home=home, offline=True, device="cpu")) as workspace:
-        project = workspace.create_project("Toys")
-        project.add_items([{"text": text, "label": label} for text, label in toy_texts(60)])
-        version = project.freeze(test=0.2, dev=0.2)
+        project, version = toys(workspace)
         experiment = project.search(version, "baseline", trials=3, minutes=1e-6, varied=["C"]).wait(WAIT)
         assert experiment.out_of_time and len(experiment.trials) < 3
         experiment.resume(minutes=5).wait(WAIT)
