@@ -174,7 +174,8 @@ def _between(misc: str) -> tuple[str, str]:
 
 
 def _unescaped(cell: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else _MEANT.get(found[2], found[0]), cell)
+    said = _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else _MEANT.get(found[2], found[0]), cell)
+    return said.encode(errors="replace").decode()  # half a surrogate pair is no character, and no space
 
 
 def _escaped(space: str) -> str:
