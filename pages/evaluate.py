@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 
 import streamlit as st
@@ -46,7 +47,13 @@ def compare_with(project: Project, model: Model, models: list[Model]) -> dict[st
         key=session.COMPARED,
         placeholder=_("other models"),
     )
-    return {names[other.id]: other for other in models if other.id in chosen}
+    alike = Counter(names.values())
+    # Two runs of a minute may be called alike, and none of them may hide the other.
+    return {
+        names[other.id] + (f" · {other.id[-4:]}" if alike[names[other.id]] > 1 else ""): other
+        for other in models
+        if other.id in chosen
+    }
 
 
 def beside(chosen: dict[str, Model], split: str, result: Evaluation) -> None:

@@ -214,8 +214,11 @@ def write_conll(rows: Iterable[tuple[str, list[Span]]], path: Path, scheme: str 
 def open_conll(path: Path, preview: bool = False) -> ConllTable:
     """Detect the encoding. Raises InputError."""
     encoding = detect_encoding(path, PREVIEW_BYTES if preview else None)
-    with open_text(path, encoding) as file:
-        layout = Layout.of(file.readline(LONGEST_HEADER))
+    try:
+        with open_text(path, encoding) as file:
+            layout = Layout.of(file.readline(LONGEST_HEADER))
+    except UnicodeDecodeError as error:
+        raise bad_bytes(path, encoding) from error
     table = ConllTable(path, encoding, path.stat().st_size, layout)
     if encoding.guessed:
         table.warnings.append(f"Read as {encoding.name.upper()}: look whether the texts below are readable.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import RefusedError
 from core.project.data import ProjectData
-from core.records import Item
+from core.records import ColumnMapping, Item
 from core.storage import cleaning
 from core.tasks.base import Forming
 from core.tasks.relation import mark
@@ -32,8 +32,10 @@ class ProjectMarking(ProjectData):
         text = mark(source.text, head, tail)
         found = self.find_text(text)
         if found is None:
-            row = {**source.meta, "text": text, "split": source.split}
-            self.add_items([row], user=user, source=source.source)
+            # A column that nobody took for a label or an id then is none now.
+            meant = {*ColumnMapping.model_fields, *getattr(self.task, "beside", ())}
+            kept = {name: cell for name, cell in source.meta.items() if name not in meant}
+            self.add_items([{**kept, "text": text, "split": source.split}], user=user, source=source.source)
             found = self.find_text(text)
         if found is None:
             raise RefusedError("The marked text could not be stored.", "Look at the text on the data page.")

@@ -23,8 +23,8 @@ TOGETHER = 2
 
 
 def curves_together(project: Project, version: Version) -> None:
-    """Runs of a version that train or wait, in one picture; nothing while there is only one."""
-    if len([run for run in _at_work(project, version) if run.active]) >= TOGETHER:
+    """Runs of a version that train or wait, in one picture, with those that ended meanwhile; nothing for only one."""
+    if len(_at_work(project, version)) >= TOGETHER:
         st.fragment(_live, run_every=SECONDS)(project, version)
 
 

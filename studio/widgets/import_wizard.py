@@ -104,7 +104,8 @@ def _from_paste(project: Project, user: str, key: str, busy: bool) -> None:
         if lines
         else _("Import")
     )
-    if st.button(label, type="primary", disabled=busy or not lines, key=f"{key}_go"):
+    # A second press may arrive when the form is empty and the button disabled: Streamlit tells of it all the same.
+    if st.button(label, type="primary", disabled=busy or not lines, key=f"{key}_go") and lines and not busy:
         _start(
             key,
             _("Pasted text"),
@@ -190,7 +191,7 @@ def _columns(preview: ImportPreview, key: str, task: Task) -> ColumnMapping:
 def _duplicates(key: str, own: bool = False) -> OnDuplicate | None:
     keep = st.checkbox(
         _("Keep texts that are there already"),
-        key=f"{key}_keep",
+        key=f"{form_key(key)}_keep",
         help=_("Off: a text that is in the project, or earlier in the file, is left out and counted."),
     )
     if own and not keep:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -21,13 +20,12 @@ from studio.text import escape
 from studio.values import value_text
 from studio.widgets.answers_view import show_in_text
 from studio.widgets.choice import url_choice
-from studio.widgets.search_form import search_form
+from studio.widgets.search_form import PERCENT, search_form
 from studio.widgets.writing_desk import writing_desk
 
 SHOWN_SCORES = 8
 MOST_TEXTS = 200
 """More than this belongs into the batch form, which shows progress."""
-PERCENT: dict[str, Any] = {"format": "%.1f %%", "min_value": 0, "max_value": 100}
 
 
 def playground(model: Model) -> None:

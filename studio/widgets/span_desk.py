@@ -12,7 +12,7 @@ from core.tasks.spans import Span
 from studio import session
 from studio.i18n import _
 from studio.keys import assign_keys
-from studio.text import escape, line
+from studio.text import escape
 from studio.widgets.word_marker import Kind, chosen_words, heard, remember, with_span, word_marker
 
 
@@ -66,9 +66,8 @@ def mark(item: Item, name: str, spans: list[Span]) -> list[Span]:
     """The spans with the words that are chosen now added as ``name``; as they are where none is chosen."""
     chosen = chosen_words(item.id, item.text)
     if chosen is None:
-        st.session_state[session.SAVED] = _("Choose words of the text first, then {label}.").format(
-            label=line(name, 40)
-        )
+        said = _("Choose words of the text first, then {label}.")
+        st.session_state[session.SAVED] = said.format(label=escape(name, 40))
         return spans
     remember(item.id, spans)
     return with_span(spans, (*chosen, name))

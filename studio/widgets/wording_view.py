@@ -134,6 +134,6 @@ def show_exchanges(result: Evaluation, beside: Mapping[str, Evaluation]) -> None
             with st.grid(len(said), min_column_width=160):
                 for name, text in said.items():
                     with st.container(gap="xsmall"):
-                        st.caption(name)
+                        st.caption(escape(name))
                         st.text(text or _("(nothing)"))
             st.caption(_("Item {n}").format(n=exchange.item_id) + f" · ROUGE-L {percent(exchange.closeness)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.errors import StudioError
 from core.model import Model
 from core.records import Writing
 from studio import session
@@ -70,7 +71,7 @@ def writing_desk(model: Model) -> None:
         _write(model, prompt.strip(), how, both)
         return
     held: tuple[str, list[Written]] | None = st.session_state.get(session.WRITTEN)
-    if held is not None and held[0] == model.id:
+    if held is not None and held[0] == model.id and held[1]:
         for written, slot in zip(held[1], _slots(len(held[1])), strict=True):
             _show(written, slot)
 
@@ -94,8 +95,13 @@ def _write(model: Model, prompt: str, how: Writing, both: bool) -> None:
                 _show(responses[place], slot)  # where Streamlit ends this run if it is not wanted any more
             return True
 
-        with slot, st.spinner(_("Writing")):
-            answer = get_model(model.id).write(prompt, wrote, how, untuned=bool(place))
+        try:
+            with slot, st.spinner(_("Writing")):
+                answer = get_model(model.id).write(prompt, wrote, how, untuned=bool(place))
+        except StudioError:
+            st.session_state[session.WRITTEN] = (model.id, responses[:place])  # what failed is no empty response
+            stop.empty()
+            raise
         took = (time.perf_counter() - started) * 1000
         responses[place] = replace(responses[place], text=str(answer.label), milliseconds=took, share=answer.score)
         _show(responses[place], slot)

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient as Client
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
+from core.errors import InputError
 from core.evaluation import Evaluation
 from core.evaluation.records import Exchange
 from core.methods.heads.writing import Wrote
@@ -18,6 +19,7 @@ from core.project import Project
 from core.records import Prediction, Writing
 from studio import services
 from studio.api import create_api
+from studio.text import escape
 from tests.ui.conftest import open_on, project_of, trained_on
 
 THINGS = ["cup", "lamp", "book", "chair", "bag"]
@@ -118,6 +120,18 @@ def test_what_was_written_stays_when_it_is_stopped(turns: Project, monkeypatch: 
     assert not any(button.label == "Stop" for button in app.button)
 
 
+def test_a_response_that_failed_is_no_empty_one(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(self: Model, prompt: str, wrote: Wrote, writing: Writing, untuned: bool) -> Prediction:
+        raise InputError("The prompt is too long.", "Shorten it.")
+
+    monkeypatch.setattr(Model, "write", write)
+    app = ask_to_write(open_on("models"), "a cup")
+    for _ in range(2):
+        assert not [text.value for text in app.text] and not app.exception
+        assert not any(button.label == "Stop" for button in app.button)
+        app.run()
+
+
 def test_a_program_asks_for_a_text(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = services.get_workspace()
     client = Client(create_api(lambda: workspace))
@@ -131,7 +145,7 @@ def test_a_program_asks_for_a_text(turns: Project, monkeypatch: pytest.MonkeyPat
     )
 
 
-def test_any_other_model_is_read_beside_it(turns: Project) -> None:
+def test_any_other_model_is_read_beside_it(turns: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     first = turns.models()[0]
     version = next(version for version in turns.versions() if version.id == first.info.version_id)
     asked = {row.item_id for row in _exchanges(first.evaluate(beside=False))}
@@ -153,6 +167,9 @@ def test_any_other_model_is_read_beside_it(turns: Project) -> None:
         answers[row.item_id] for row in _exchanges(first.evaluate(beside=False)) if row.item_id in both
     ]
     assert sum("version 2" in caption.value for caption in app.caption) == len(both)
+    monkeypatch.setattr("studio.widgets.model_picker.model_name", lambda info, _: f"*{info.id}*")
+    app = open_on("evaluate", model=first.id, part="exchanges", beside=second.id)
+    assert sum(caption.value == escape(f"*{second.id}*") for caption in app.caption) == len(both)
 
 
 def _exchanges(result: Evaluation) -> list[Exchange]:

@@ -68,6 +68,24 @@ def test_files_of_others_are_read_by_their_spaces_where_they_say_them(run: Calla
     ]
 
 
+def test_what_is_no_space_refuses_its_text_only(run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "hostile.conll"
+    wrong = ["\\ud800", "\\u0000", "and"]
+    texts = [f"Anna\tSpacesAfter={one}\tB-who\ngoes\t_\tO\n" for one in wrong]
+    path.write_text("# global.columns = FORM MISC NER\n" + "\n".join([*texts, "Bob\t_\tB-who\n"]))
+    staged = run(path, path.name, task="tagging", text="tokens", label="tags")
+    assert [row["text"] for row in staged.rows] == ["Bob "] and [row.row for row in staged.rejected] == [2, 5, 8]
+
+
+def test_bytes_that_are_no_text_in_the_first_lines_are_named(run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "half.conll"
+    path.write_bytes(
+        b"\xff\xfe" + "Anna B-who\nand O\n".encode("utf-16-le") + b"\x00\xd8" + "x O\n\n".encode("utf-16-le")
+    )
+    with pytest.raises(InputError, match=r"Line 3 has bytes that are not UTF-16-LE"):
+        run(path, path.name, task="tagging", text="tokens", label="tags")
+
+
 def test_rows_may_say_where_spaces_are(run: Callable[..., Any]) -> None:
     rows = [
         {"tokens": ["Anna", ",", "home"], "tags": ["B-who", "O", "O"], "spaces": [False, True, False]},

@@ -129,6 +129,18 @@ def test_a_plain_text_waits_and_becomes_an_item_for_each_pair(workspace: Workspa
     assert again.import_file(exported, label="label").added == 4 and again.count(ItemFilter(labelled=True)) == 2
 
 
+def test_columns_that_nobody_took_for_labels_or_ids_are_none_in_a_marked_text(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "plain.csv").write_text("text,label,id,text_b,shop\nAnn works for Acme.,guessed,7,aside,Turin\n")
+    project = workspace.create_project("Relations", task="relation", labels=["job"])
+    project.import_file(tmp_path / "plain.csv", text="text", label=None)
+    (plain,) = project.item_ids()
+    made = project.mark_relation(plain, (0, 3), (14, 18), "job", user="ann")
+    assert (made.label, made.meta) == ("job", {"shop": "Turin"})
+    assert [label.name for label in project.labels] == ["job"], "nobody gave the other one"
+
+
 def test_a_file_to_be_predicted_needs_its_markers(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(f"text\nAnn works for Acme.\n{MARKED}\n")
