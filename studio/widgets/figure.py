@@ -38,5 +38,5 @@ def _head(figure: go.Figure) -> str | None:
     name = html.unescape(figure.layout.title.text or "") or None
     if name:
         st.markdown(escape(name))
-        figure.update_layout(title=None, margin_t=16)
+        figure.update_layout(title=None, margin_t=36 if figure.layout.annotations else 16)  # titles of parts stay
     return name

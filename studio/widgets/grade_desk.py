@@ -32,7 +32,7 @@ def graded(project: Project) -> bool:
 
 def draw_grades(project: Project, item: Item, give: Callable[[int, int, float], None]) -> None:
     """One button a step, under the digit that names it."""
-    ends = {0: _("0 · nothing in common"), GRADE_STEPS: _("{n} · the same").format(n=GRADE_STEPS)}
+    ends = {0: _("0 · unrelated"), GRADE_STEPS: _("{n} · the same").format(n=GRADE_STEPS)}
     grid = st.grid("auto", min_column_width=170, gap="small")
     for step in range(GRADE_STEPS + 1):
         grade = step / GRADE_STEPS
