@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -324,7 +324,7 @@ class LinearPredictor:
 
     def use_cache(self, cache: Path | None) -> None:
         """Look embeddings up in, and add them to, this cache. None, as at first, keeps nobody's input."""
-        self.features.cache = cache
+        self.features = replace(self.features, cache=cache)  # a copy of this model may have another
 
     def save(self, directory: Path) -> None:
         """Write ``linear.skops`` (classifier, TF-IDF), ``linear.json`` and, where there is one, the encoder's place."""
