@@ -284,9 +284,11 @@ def test_a_run_that_cannot_be_started_keeps_no_other_device_waiting(
 
 def test_a_damaged_config_ends_its_run_and_not_the_queue(started, make_config):
     runner, first, version = started
+    runner.hold()
     damaged = runner.submit(make_config(options={"seed": 2}), version)
     path = runner.folder(damaged).path
     (path / "config.json").write_text("[]")
+    runner.release()
     until(lambda: not (path / "queued.json").exists())
     third = runner.submit(make_config(options={"seed": 3}), version)
     order(runner, first, "finish")
