@@ -42,8 +42,8 @@ class CrossEncoderOptions(NeuralOptions):
         default=RERANK,
         ge=1,
         le=200,
-        description="To search, how many of the best candidates of a quick search are read and put into a new order. More "
-        "find matches in other words and take longer in proportion.",
+        description="To search, how many of the best candidates of a quick search are read and put into a new order. "
+        "More find matches in other words and take longer in proportion.",
     )
 
 
