@@ -237,6 +237,16 @@ def idle_options(method: Method, task: str) -> frozenset[str]:
     return said(task) if said else frozenset()
 
 
+def check_for(method: Method, options: MethodOptions, task: str) -> None:
+    """Let a method look at options once the task is known, as its own ``check`` does; most have none.
+
+    Raises InputError.
+    """
+    check: Callable[[MethodOptions, str], None] | None = getattr(method, "check", None)
+    if check is not None:
+        check(options, task)
+
+
 def options_for(method: Method, task: str) -> type[MethodOptions]:
     """The options of a method for a task: without those that would do nothing, and with the defaults that suit it.
 

@@ -32,7 +32,6 @@ TEMPLATE = """Answer each question with words copied from its text. If the text 
 Question: {question}
 Answer:"""
 EXAMPLE = "Text: {context}\nQuestion: {question}\nAnswer: {answer}\n\n"
-PLACES = ("{context}", "{question}", "{examples}")
 NOTHING = "no answer"
 LONGEST = 48
 """Tokens of an answer that a language model writes."""
@@ -236,8 +235,6 @@ def fit_answers(
         made.use_cache(context.cache)
         made.calibrate(data, context)
         return made
-    if missing := [place for place in PLACES[:2] if place not in facts["prompt"]]:
-        raise TrainingError(f"The prompt lacks the place {missing[0]}.", "Add it: the question is about the context.")
     asked = train.texts_b or [""] * len(train)
     values = [train.values[i] for i in rows]
     facts["pool"] = [

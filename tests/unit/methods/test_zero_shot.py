@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.errors import ModelError, TrainingError
+from core.errors import InputError, ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, Work, options_for
 from core.methods.language_model import LanguageModel
@@ -179,6 +179,20 @@ def test_templates_need_their_places() -> None:
         ZeroShotOptions(prompt="What is it?")
     with pytest.raises(ValidationError, match="must contain"):
         ZeroShotOptions(label_template="this")
+
+
+@pytest.mark.parametrize("task", ["classification", "relation", "generation"])
+def test_a_prompt_needs_the_places_of_its_task(task: str) -> None:
+    method: Any = get_method("zero_shot")
+    for engine in ("language_model", "embeddings"):
+        options = ZeroShotOptions(engine=engine, prompt="{context}: {question}")
+        method.check(options, "question_answering")
+        if engine == "embeddings":
+            method.check(options, task)
+            continue
+        with pytest.raises(InputError, match=r"lacks the place \{text\}") as told:
+            method.check(options, task)
+        assert "{text}" in told.value.hint and ("{labels}" in told.value.hint) == (task != "generation")
 
 
 def test_the_estimate_of_a_language_model_is_higher(tiny: Path) -> None:
