@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from core.errors import InputError, ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, Work, options_for
-from core.methods.language_model import LanguageModel
+from core.methods.language_model import LanguageModel, Nearest
 from core.methods.prompting import PromptScorer
 from core.methods.zero_shot import CosineScorer, ZeroShotOptions, ZeroShotPredictor
 from core.records import LabelHelp
@@ -143,6 +143,11 @@ def test_the_prompt_shows_the_closest_examples_last_and_takes_braces_as_text(tin
     assert filled.index("my money") < filled.index("hello there") < filled.index("say {labels}")
     assert filled.startswith("- refund: money back\n- card arrival\n- greeting")
     assert "Label: refund" in filled
+
+
+def test_examples_without_a_word_are_examples_too() -> None:
+    assert Nearest(["?", "!"], 1)(["?", "my money"]) == [[1], [0]]
+    assert Nearest(["", " "], 2)(["money"]) == [[0, 1]]
 
 
 def test_a_long_prompt_drops_examples_before_it_gives_up(tiny_llama: Path) -> None:
