@@ -184,9 +184,16 @@ class Work:
         whole = self.lengths.sum(axis=1) - (self.lengths.shape[1] - 1)  # one token begins them all
         return whole if limit is None else np.minimum(whole, limit)
 
-    def read_apart(self, limit: int) -> np.ndarray:
+    def mean(self, limit: int | None = None, apart: bool = False) -> float:
+        """Mean tokens of a row, read as ``read`` or ``read_apart`` do; 0 without rows."""
+        if not len(self.lengths):
+            return 0.0
+        return float((self.read_apart(limit) if apart else self.read(limit)).mean())
+
+    def read_apart(self, limit: int | None) -> np.ndarray:
         """(n,) tokens of the rows, where each text is cut at ``limit`` tokens for itself."""
-        return np.asarray(np.minimum(self.lengths, limit).sum(axis=1))
+        cut = self.lengths if limit is None else np.minimum(self.lengths, limit)
+        return np.asarray(cut.sum(axis=1))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from core.methods.neural_options import READING_DEFAULTS, WRITING_DEFAULTS, Neur
 if TYPE_CHECKING:
     from core.training.loop import Companion
 
+FROZEN_WORDS = frozenset({"train_word_embeddings"})
+"""Options that do nothing where the word embeddings stay as they are in any case."""
 WRITING_SECONDS = 600.0
 """Longest time for the answers to one split; rows that are not reached are left out of the figures, and it is said."""
 BEFORE_ROWS, BEFORE_SECONDS = 50, 120.0

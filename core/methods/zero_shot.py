@@ -40,15 +40,13 @@ from core.methods.multilabel_linear import logistic_curve, sigmoid
 from core.methods.prompted import TEMPLATE as WRITING_TEMPLATE
 from core.methods.prompted import PromptedWriter
 from core.methods.prompting import LABEL_PLACES, PLACES, TEMPLATE, PromptScorer, check_places, words
-from core.methods.zero_shot_answers import EXAMPLE_SHARE, fit_answers, load_answers
+from core.methods.zero_shot_answers import EXAMPLE_SHARE, SCALE, fit_answers, load_answers
 from core.methods.zero_shot_answers import TEMPLATE as READING_TEMPLATE
 from core.methods.zero_shot_pairs import FrozenMatching
 from core.tasks.multilabel import Multilabel
 from core.tasks.relation import as_read
 
 FILE = "zero_shot.json"
-SCALE = 20.0
-"""Factor on cosines before the softmax, as encoders of sentences are trained with."""
 MOST_READ = 1_000
 """Texts of a split that are read to calibrate cosines ..."""
 MOST_PROMPTS = 100
@@ -232,7 +230,7 @@ class ZeroShot:
         if checked.engine == "embeddings":
             return Estimate(*encoder_cost(replace(work, rows=min(work.rows, MOST_READ)), checked.max_length, base))
         every, working = encoder_weights(base)
-        tokens = float(work.read(checked.max_length).mean() if len(work.lengths) else 0.0)
+        tokens = work.mean(checked.max_length)
         answers = work.task == "question_answering"  # examples are short, dev is asked twice, nothing is calibrated
         prompt = (checked.examples / (EXAMPLE_SHARE if answers else 1) + 1) * (tokens + 8) + 8 * work.labels
         prompts = work.dev + work.test + (work.dev if answers else 2 * min(work.rows, MOST_PROMPTS))
