@@ -115,7 +115,12 @@ def test_a_model_reads_as_many_as_its_option_says(
     monkeypatch.setattr(model, "rerank", own)
     asked: list[int] = []
     scores = model.scores
-    monkeypatch.setattr(model, "scores", lambda texts, texts_b: asked.append(len(texts)) or scores(texts, texts_b))
+
+    def counted(texts: list[str], texts_b: list[str]) -> np.ndarray:
+        asked.append(len(texts))
+        return np.asarray(scores(texts, texts_b))
+
+    monkeypatch.setattr(model, "scores", counted)
     for model_of, again in ((reader, None), (first, reader)):
         (found,) = predictors.search(model_of, QUERIES[:1], candidates(), top, rerank_with=again)
         assert len(found) == top
