@@ -23,7 +23,7 @@ from core.experiments.driver import Experiments
 from core.inference.cache import Predictors
 from core.labeling.suggestions import Suggester
 from core.methods import FROZEN, get_method
-from core.methods.base import MethodOptions, idle_options, options_for
+from core.methods.base import MethodOptions, check_for, idle_options, options_for
 from core.model import Model
 from core.project import Project, Version
 from core.project.part import ProjectState
@@ -200,7 +200,7 @@ class Workspace:
                 )
         try:
             checked = record.model_validate(given)
-            chosen.Options.model_validate(checked.model_dump())
+            check_for(chosen, chosen.Options.model_validate(checked.model_dump()), task)
             return checked
         except ValidationError as error:
             first = error.errors()[0]

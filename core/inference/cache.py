@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -22,13 +24,18 @@ MOST_INDEXED = 4
 
 
 class Predictors:
-    """Loads models on first use. Thread-safe: one prediction at a time, because one already uses every core."""
+    """Loads models on first use. Thread-safe: one prediction at a time, because one already uses every core.
+
+    Only candidates are taken in beside predictions: many of them take minutes.
+    """
 
     def __init__(self, most: int = MOST_LOADED) -> None:
         self._most = most
         self._loaded: OrderedDict[Path, Predictor] = OrderedDict()
         self._indexed: OrderedDict[tuple[Path, str], Any] = OrderedDict()
         self._lock = threading.RLock()
+        self._indexing: WeakValueDictionary[tuple[Path, str], threading.Lock] = WeakValueDictionary()
+        """Held while candidates are taken in, so that it happens once; never asked for under the other lock."""
 
     def scores(
         self,
@@ -98,12 +105,16 @@ class Predictors:
         from core.methods.matching import Searching
 
         with self._lock:
-            predictor = self._get(directory, embeddings)
+            predictor = self._get(directory, None)
             quick = isinstance(predictor, Searching)
-            searcher: Any = predictor if quick else WordSearch()
-            index = self._index(directory, searcher, candidates)
-            if hasattr(predictor, "use_cache"):  # nothing of the queries stays behind
-                predictor.use_cache(None)
+            # A copy shares the weights and has a cache of its own: others ask the model meanwhile.
+            searcher: Any = copy.copy(predictor) if quick else WordSearch()
+        if hasattr(searcher, "use_cache"):
+            searcher.use_cache(embeddings)
+        index = self._index(directory, searcher, candidates)
+        if hasattr(searcher, "use_cache"):  # nothing of the queries stays behind
+            searcher.use_cache(None)
+        with self._lock:
             readers = [] if quick else [predictor]
             if rerank_with is not None:
                 readers.append(self._get(rerank_with, None))
@@ -113,12 +124,19 @@ class Predictors:
         from core.inference.search import digest
 
         key = directory, digest(candidates)
-        if key not in self._indexed:
-            self._indexed[key] = searcher.index(candidates)
-            while len(self._indexed) > MOST_INDEXED:
-                self._indexed.popitem(last=False)
-        self._indexed.move_to_end(key)
-        return self._indexed[key]
+        with self._lock:
+            turn = self._indexing.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                if key in self._indexed:
+                    self._indexed.move_to_end(key)
+                    return self._indexed[key]
+            made = searcher.index(candidates)
+            with self._lock:
+                self._indexed[key] = made
+                while len(self._indexed) > MOST_INDEXED:
+                    self._indexed.popitem(last=False)
+            return made
 
     def _get(self, directory: Path, embeddings: Path | None) -> Predictor:
         from core.inference.predictor import load_predictor

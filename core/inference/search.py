@@ -14,12 +14,10 @@ import numpy as np
 
 from core.methods import get_method
 from core.methods.base import Predictor
-from core.methods.matching import CosineMatching, Searching
+from core.methods.matching import RERANK, CosineMatching, Searching
 from core.records import Found
 from core.tasks.pair import MATCH, Pair
 
-SHORTLIST = 20
-"""Nearest candidates that are read for each query, or as many as are asked for."""
 CELLS_AT_ONCE = 4_000_000
 """Similarities held in memory."""
 
@@ -51,11 +49,12 @@ def search(
     """The ``top`` best of the ``candidates`` for each query, best first.
 
     ``index`` is what the searcher made of the candidates. Without ``readers`` they are in the order of its
-    similarities, and it is asked for the probabilities; otherwise each reader in turn puts the shortlist into the
-    order of its own.
+    similarities, and it is asked for the probabilities; otherwise each reader in turn puts the best ``rerank`` of its
+    own, or as many as are asked for, into the order of its own.
     """
     size = max(1, CELLS_AT_ONCE // len(candidates))
-    wanted = min(len(candidates), max(top, SHORTLIST) if readers else top)
+    shortlists = [max(top, getattr(reader, "rerank", RERANK)) for reader in readers]
+    wanted = min(len(candidates), max([top, *shortlists[:1]]))
     found: list[list[Found]] = []
     for start in range(0, len(queries), size):
         part = queries[start : start + size]
@@ -65,7 +64,8 @@ def search(
         if not readers:
             chances = _own_chances(searcher, similar, part, candidates, places)
         order = None
-        for reader in readers:
+        for reader, most in zip(readers, shortlists, strict=True):
+            places, similar = places[:, :most], similar[:, :most]
             chances = _chances(reader, part, candidates, places)
             order = np.argsort(-chances, axis=1, kind="stable")
             places, similar, chances = (np.take_along_axis(a, order, axis=1) for a in (places, similar, chances))

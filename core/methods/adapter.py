@@ -18,7 +18,7 @@ from core.methods.heads import Head, head_for
 from core.methods.neural import EncoderPredictor
 from core.methods.neural_options import NeuralOptions
 from core.methods.peft_method import BASE, copy_base
-from core.methods.tuned import TunedEncoder
+from core.methods.tuned import FROZEN_WORDS, TunedEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ class Adapter(TunedEncoder):
         "folded into the base, so it answers a little slower."
     )
     Options: ClassVar[type[NeuralOptions]] = AdapterOptions
-    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
+    fixed: ClassVar[frozenset[str]] = FROZEN_WORDS
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and put the bottlenecks in. Raises TrainingError."""

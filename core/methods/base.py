@@ -184,9 +184,16 @@ class Work:
         whole = self.lengths.sum(axis=1) - (self.lengths.shape[1] - 1)  # one token begins them all
         return whole if limit is None else np.minimum(whole, limit)
 
-    def read_apart(self, limit: int) -> np.ndarray:
+    def mean(self, limit: int | None = None, apart: bool = False) -> float:
+        """Mean tokens of a row, read as ``read`` or ``read_apart`` do; 0 without rows."""
+        if not len(self.lengths):
+            return 0.0
+        return float((self.read_apart(limit) if apart else self.read(limit)).mean())
+
+    def read_apart(self, limit: int | None) -> np.ndarray:
         """(n,) tokens of the rows, where each text is cut at ``limit`` tokens for itself."""
-        return np.asarray(np.minimum(self.lengths, limit).sum(axis=1))
+        cut = self.lengths if limit is None else np.minimum(self.lengths, limit)
+        return np.asarray(cut.sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -235,6 +242,16 @@ def idle_options(method: Method, task: str) -> frozenset[str]:
     """Names of the options that would do nothing for a task, as the method's own ``idle`` says; most have none."""
     said: Callable[[str], frozenset[str]] | None = getattr(method, "idle", None)
     return said(task) if said else frozenset()
+
+
+def check_for(method: Method, options: MethodOptions, task: str) -> None:
+    """Let a method look at options once the task is known, as its own ``check`` does; most have none.
+
+    Raises InputError.
+    """
+    check: Callable[[MethodOptions, str], None] | None = getattr(method, "check", None)
+    if check is not None:
+        check(options, task)
 
 
 def options_for(method: Method, task: str) -> type[MethodOptions]:

@@ -22,6 +22,8 @@ from core.methods.pair_linear import train_pairs
 from core.tasks.generation import Generation
 from core.tasks.question_answering import QuestionAnswering
 
+IDLE_FOR_TAGS = frozenset({"word_ngrams", "char_ngrams", "C", "class_weights"})
+"""Options that do nothing for tags: those are found by a field with settings of its own."""
 LIBRARY_BYTES = 240_000_000
 """A process with numpy, scipy and scikit-learn."""
 
@@ -82,7 +84,7 @@ class Baseline:
     def idle(self, task: str) -> frozenset[str]:
         """Tags are found by a field with settings of its own, answers without word counts, responses by likeness."""
         return {
-            "tagging": frozenset({"word_ngrams", "char_ngrams", "C", "class_weights"}),
+            "tagging": IDLE_FOR_TAGS,
             "question_answering": frozenset({"word_ngrams", "char_ngrams", "class_weights"}),
             "generation": frozenset({"C", "class_weights"}),
         }.get(task, frozenset())
@@ -131,7 +133,7 @@ def svc(options: TfidfOptions) -> Any:
 
 def tfidf_cost(work: Work) -> tuple[float, int]:
     """(seconds, bytes): counting goes with the tokens, fitting with tokens times labels, weights with both."""
-    tokens = work.rows * float(work.read().mean() if len(work.lengths) else 0.0)
+    tokens = work.rows * work.mean()
     seconds = 1.0 + tokens * (8e-6 + 2.2e-7 * work.labels)
     vocabulary = min(tokens * 0.5, 60 * tokens**0.65 + 1)
     return seconds, int(LIBRARY_BYTES + tokens * 120 + vocabulary * work.labels * 16)

@@ -23,6 +23,7 @@ from core.methods.neural_options import LoopOptions
 from core.methods.pairs import LEAST_ROWS, PairBatches, Pairs, cosine_line, line_up, rank_pairs
 from core.methods.sentence_encoder import SentenceEncoder
 from core.methods.sentence_tuning import Loss, SentenceTuning
+from core.tasks.base import headline_first
 from core.tasks.pair import correlations, is_graded
 
 HEAD = "bi_encoder.json"
@@ -150,6 +151,7 @@ def _dev_metrics(encoder: Encoder, data: TrainingData, options: BiEncoderOptions
     """Figures of the dev split by the cosines of the encoder as it is, the headline first."""
     pairs = Pairs.of(data.dev, options.chains, beside=[data.train])
     graded, counter_examples = is_graded(data.dev.values), bool(pairs.refused.any())
+    headline = data.task.headline(data.dev.values)
 
     def evaluate() -> dict[str, float]:
         encoder.model.eval()
@@ -161,11 +163,12 @@ def _dev_metrics(encoder: Encoder, data: TrainingData, options: BiEncoderOptions
             slope, intercept = cosine_line(cosines, pairs.grade)
             figures["accuracy"] = float(((slope * cosines + intercept > 0) != pairs.refused).mean())
         found = rank_pairs(pairs, lambda queries, candidates: _similar(encoder, queries, candidates))
-        return figures | {
+        ranked = {
             "mrr@10": float(found.reciprocal_rank(10).mean()),
             "hit_rate@1": float(found.hit_rate(1).mean()),
             "recall@10": float(found.recall(10).mean()),
         }
+        return headline_first(figures | ranked, headline)
 
     return evaluate
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from core.errors import TrainingError
 from core.methods.heads import Head
 from core.methods.neural_options import NeuralOptions
-from core.methods.tuned import TunedEncoder
+from core.methods.tuned import FROZEN_WORDS, TunedEncoder
 
 
 class BitFitOptions(NeuralOptions):
@@ -44,7 +44,7 @@ class BitFit(TunedEncoder):
         "behind LoRA with many."
     )
     Options: ClassVar[type[NeuralOptions]] = BitFitOptions
-    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
+    fixed: ClassVar[frozenset[str]] = FROZEN_WORDS
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Some models have no biases."""

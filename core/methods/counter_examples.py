@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -74,13 +73,9 @@ class WordSearch:
 
     def index(self, candidates: Sequence[str]) -> tuple[int, list[tuple[Any, Any]]]:
         """How many they are; (fitted vectorizer, unit vectors of the candidates) of words and of parts of words."""
-        from core.methods.linear import tfidf_vectorizers
+        from core.methods.linear import fitted_blocks
 
-        blocks = []
-        for vectorizer in tfidf_vectorizers(1, 4):
-            with suppress(ValueError):  # no candidate has a word, or anything at all
-                blocks.append((vectorizer, vectorizer.fit_transform(candidates)))
-        return len(candidates), blocks
+        return len(candidates), fitted_blocks(1, 4, candidates)
 
     def near(self, queries: Sequence[str], index: tuple[int, list[tuple[Any, Any]]]) -> np.ndarray:
         """Mean cosines, (len(queries), candidates)."""

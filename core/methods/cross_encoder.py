@@ -20,6 +20,7 @@ from core.methods.bi_encoder import NEEDS_PAIRS
 from core.methods.counter_examples import NEGATIVES
 from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.heads import head_for
+from core.methods.matching import RERANK
 from core.methods.neural import EncoderPredictor
 from core.methods.neural_options import NeuralOptions
 from core.methods.tuned import TunedEncoder
@@ -38,11 +39,11 @@ class CrossEncoderOptions(NeuralOptions):
         "teach finer differences and take longer. Automatic: 4 when no row says no match, otherwise 0.",
     )
     rerank: int = Field(
-        default=20,
+        default=RERANK,
         ge=1,
         le=200,
-        description="To search, how many of the best candidates by TF-IDF are read and put into a new order. More find "
-        "matches in other words and take longer in proportion.",
+        description="To search, how many of the best candidates of a quick search are read and put into a new order. "
+        "More find matches in other words and take longer in proportion.",
     )
 
 

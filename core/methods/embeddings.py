@@ -257,7 +257,8 @@ class Encoder:
         """Batches of (row numbers, unit vectors (rows, d)), longest texts of a chunk first."""
         budget = TOKENS_PER_BATCH if self.device == "cpu" else TOKENS_PER_BATCH_GPU
         for start in range(0, len(texts), TEXTS_PER_CHUNK):
-            ids = self._tokenise(texts[start : start + TEXTS_PER_CHUNK], min(max_length, self.longest))
+            with self.lock:  # the tokenizer keeps the length at which it cuts
+                ids = self._tokenise(texts[start : start + TEXTS_PER_CHUNK], min(max_length, self.longest))
             for rows in batches([len(row) for row in ids], budget):
                 with self.lock:
                     vectors = self._read([ids[i] for i in rows])

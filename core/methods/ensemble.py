@@ -136,7 +136,7 @@ class Ensemble:
     def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
         """Asking some models costs far less than training one."""
         count = len(member_names(options.model_dump())) or 4
-        asked = (2 * work.dev + work.test) * float(work.read(MOST_TOKENS).mean() if len(work.lengths) else 0.0)
+        asked = (2 * work.dev + work.test) * work.mean(MOST_TOKENS)
         each = SECONDS_PER_MEMBER + asked * OPERATIONS_A_TOKEN / work.speed
         return Estimate(START_SECONDS + each * count, int(LIBRARY_BYTES + MEMBER_BYTES * count))
 

@@ -35,6 +35,8 @@ START_SECONDS = 2.5
 """Loading the encoder, which single answers at the end need in any case."""
 READING_SHARE = 0.55
 """Of the machine's speed in large matrix products; measured with MiniLM, texts of 15 and of 100 tokens."""
+LIBRARY_BYTES = 520_000_000
+"""Bytes of a process with torch and scikit-learn, before anything is read."""
 READING_BYTES = 6e-3
 """Of a token and weight, while a batch is read."""
 
@@ -140,10 +142,12 @@ def encoder_cost(work: Work, limit: int, base: Path | None) -> tuple[float, int]
     new = 1.0
     if base is not None and work.task != "tagging":  # vectors of words are not kept
         new = missing_share(work.texts, base, work.cache, limit)
-    tokens = float(work.read_apart(limit).mean() if len(work.lengths) else 0.0)
+    tokens = work.mean(limit, apart=True)
     if not new:
-        return START_SECONDS, int(520e6 + every * 4 + rows * 8e3)
-    memory = int(520e6 + every * 4 + min(TOKENS_PER_BATCH, rows * tokens) * working * READING_BYTES + rows * 20e3)
+        return START_SECONDS, int(LIBRARY_BYTES + every * 4 + rows * 8e3)
+    memory = int(
+        LIBRARY_BYTES + every * 4 + min(TOKENS_PER_BATCH, rows * tokens) * working * READING_BYTES + rows * 20e3
+    )
     return START_SECONDS + new * rows * 2.0 * tokens * working / (READING_SHARE * work.speed), memory
 
 

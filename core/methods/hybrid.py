@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from core.methods.base import Estimate, MethodOptions, Predictor, Range, RunContext, TrainingData, Work
-from core.methods.baseline import LIBRARY_BYTES, TfidfOptions, svc, tfidf_cost
+from core.methods.baseline import IDLE_FOR_TAGS, LIBRARY_BYTES, TfidfOptions, svc, tfidf_cost
 from core.methods.crf import CrfPredictor, crf_cost, dense_cost, train_crf
 from core.methods.embeddings import embedding_width
 from core.methods.features import UNSUITED, EncoderOptions, encoder_cost, encoder_features, max_length, word_reader
@@ -48,7 +48,7 @@ class Hybrid:
 
     def idle(self, task: str) -> frozenset[str]:
         """Tags are found by a field with settings of its own."""
-        return frozenset({"word_ngrams", "char_ngrams", "C", "class_weights"} if task == "tagging" else ())
+        return IDLE_FOR_TAGS if task == "tagging" else frozenset()
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Vectors are no texts, and no places."""

@@ -183,20 +183,17 @@ class Nearest:
         """Each text's examples by their place, the most alike first; never itself."""
         if not self.count or not self.known:
             return [[] for _ in texts]
-        vectorizers, known = self._vectors
         found = []
         for text, key in zip(texts, texts if keys is None else keys, strict=True):
-            alike = sum(
-                (vectorizer.transform([text]) @ matrix.T).toarray()[0]
-                for vectorizer, matrix in zip(vectorizers, known, strict=True)
-            )
-            order = np.argsort(-np.asarray(alike), kind="stable")
+            alike = np.zeros(len(self.known))
+            for vectorizer, known in self._vectors:
+                alike += (vectorizer.transform([text]) @ known.T).toarray()[0]
+            order = np.argsort(-alike, kind="stable")
             found.append([int(i) for i in order[: self.count + 1] if self.keys[i] != key][: self.count])
         return found
 
     @cached_property
-    def _vectors(self) -> tuple[list[Any], list[Any]]:
-        from core.methods.linear import tfidf_vectorizers
+    def _vectors(self) -> list[tuple[Any, Any]]:
+        from core.methods.linear import fitted_blocks
 
-        vectorizers = tfidf_vectorizers(1, 3)
-        return vectorizers, [vectorizer.fit_transform(self.known) for vectorizer in vectorizers]
+        return fitted_blocks(1, 3, self.known)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,6 +102,15 @@ def tfidf_vectorizers(word_ngrams: int, char_ngrams: int) -> list[Any]:
         )
     if not blocks:
         raise TrainingError("Words and characters are both switched off.", "Switch one of them on.")
+    return blocks
+
+
+def fitted_blocks(word_ngrams: int, char_ngrams: int, texts: Sequence[str]) -> list[tuple[Any, Any]]:
+    """(fitted vectorizer, unit vectors of the texts) of words and of parts of words, as far as the texts have any."""
+    blocks = []
+    for vectorizer in tfidf_vectorizers(word_ngrams, char_ngrams):
+        with suppress(ValueError):  # no text has a word, or anything at all
+            blocks.append((vectorizer, vectorizer.fit_transform(texts)))
     return blocks
 
 
@@ -324,7 +334,7 @@ class LinearPredictor:
 
     def use_cache(self, cache: Path | None) -> None:
         """Look embeddings up in, and add them to, this cache. None, as at first, keeps nobody's input."""
-        self.features.cache = cache
+        self.features = replace(self.features, cache=cache)  # a copy of this model may have another
 
     def save(self, directory: Path) -> None:
         """Write ``linear.skops`` (classifier, TF-IDF), ``linear.json`` and, where there is one, the encoder's place."""

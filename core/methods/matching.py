@@ -13,6 +13,9 @@ import numpy as np
 
 from core.tasks.pair import MATCH
 
+RERANK = 20
+"""To search, how many of the best candidates of a quick search are read and put into a new order."""
+
 
 @runtime_checkable
 class Searching(Protocol):

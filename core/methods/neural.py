@@ -13,15 +13,13 @@ from core.methods.base import Answers, Rows, RunContext, TrainingData
 from core.methods.encoders import freeze_word_embeddings, load_tokenizer, new_model, saved_model
 from core.methods.heads import Head, Reading, head_for
 from core.methods.heads.base import PickedTargets, Weighting
+from core.methods.matching import RERANK
 from core.methods.neural_options import LoopOptions, NeuralOptions
 from core.methods.portions import telling
 from core.methods.tokens import Picked, balanced_rows
 
 if TYPE_CHECKING:
     from core.training.loop import Companion
-
-RERANK = 20
-"""To search, how many of the best candidates by TF-IDF are read and put into a new order."""
 
 
 class EncoderPredictor:

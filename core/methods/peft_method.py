@@ -17,7 +17,7 @@ from core.errors import ModelError, TrainingError
 from core.methods.encoders import head_modules, load_tokenizer, new_model
 from core.methods.heads import Head, head_for
 from core.methods.neural import EncoderPredictor
-from core.methods.tuned import TunedEncoder
+from core.methods.tuned import FROZEN_WORDS, TunedEncoder
 
 ANSWERING = "QUESTION_ANS"
 ADAPTER = "adapter"
@@ -32,7 +32,7 @@ class PeftMethod(TunedEncoder, ABC):
     merges: ClassVar[bool] = True
     only: ClassVar[frozenset[str] | None] = None
     """Model types that the method works with; None: all."""
-    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
+    fixed: ClassVar[frozenset[str]] = FROZEN_WORDS
 
     @abstractmethod
     def config(self, model: Any, options: Any, steps: int) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import TrainingError
+from core.errors import InputError, TrainingError
 from core.methods.base import Stopped
 from core.methods.language_model import LanguageModel, Nearest, fill
 
@@ -23,7 +23,21 @@ TEMPLATE = """Sort each text into one of these labels:
 {examples}Text: {text}
 Label:"""
 EXAMPLE = "Text: {text}\nLabel: {label}\n\n"
-PLACES = ("{labels}", "{examples}", "{text}")
+PLACES = {
+    "generation": (("{text}",), ("{examples}",)),
+    "question_answering": (("{context}", "{question}"), ("{examples}",)),
+}
+"""By task the places that a prompt must have, and those that it may have; others are of ``LABEL_PLACES``."""
+LABEL_PLACES = (("{text}",), ("{labels}", "{examples}"))
+
+
+def check_places(prompt: str, task: str) -> None:
+    """Raises InputError when a prompt would not show what a task asks about."""
+    needed, further = PLACES.get(task, LABEL_PLACES)
+    if missing := [place for place in needed if place not in prompt]:
+        raise InputError(
+            f"The prompt lacks the place {missing[0]}.", f"Places for this task: {', '.join([*needed, *further])}."
+        )
 
 
 def words(label: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 from core.methods.encoders import layers
 from core.methods.heads import Head
 from core.methods.neural_options import NeuralOptions
-from core.methods.tuned import TunedEncoder
+from core.methods.tuned import FROZEN_WORDS, TunedEncoder
 
 
 class TopLayersOptions(NeuralOptions):
@@ -32,7 +32,7 @@ class TopLayers(TunedEncoder):
         "Only the last layers of the base model learn: faster than full fine-tuning and safer with few examples."
     )
     Options: ClassVar[type[NeuralOptions]] = TopLayersOptions
-    fixed: ClassVar[frozenset[str]] = frozenset({"train_word_embeddings"})
+    fixed: ClassVar[frozenset[str]] = FROZEN_WORDS
 
     def prepare(self, model: Any, options: Any, steps: int, head: Head) -> Any:
         """Freeze everything but the head and the last layers."""

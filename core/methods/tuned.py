@@ -11,12 +11,15 @@ from core.methods.base import Estimate, MethodOptions, RunContext, TrainingData,
 from core.methods.encoders import load_tokenizer, saved_model
 from core.methods.estimates import estimate_neural, writing_seconds
 from core.methods.heads import Head, head_for
-from core.methods.neural import RERANK, EncoderPredictor, fine_tune, length_limit, load_encoder
+from core.methods.matching import RERANK
+from core.methods.neural import EncoderPredictor, fine_tune, length_limit, load_encoder
 from core.methods.neural_options import READING_DEFAULTS, WRITING_DEFAULTS, NeuralOptions, epochs_for
 
 if TYPE_CHECKING:
     from core.training.loop import Companion
 
+FROZEN_WORDS = frozenset({"train_word_embeddings"})
+"""Options that do nothing where the word embeddings stay as they are in any case."""
 WRITING_SECONDS = 600.0
 """Longest time for the answers to one split; rows that are not reached are left out of the figures, and it is said."""
 BEFORE_ROWS, BEFORE_SECONDS = 50, 120.0
@@ -115,7 +118,8 @@ class TunedEncoder:
         dev, test = work.dev * windows, work.test * windows
         beside = 2 * dev + test
         if work.ranked:
-            beside += RERANK * (min(dev, EncoderPredictor.MOST_QUERIES) + min(test, EncoderPredictor.MOST_QUERIES))
+            queries = min(dev, EncoderPredictor.MOST_QUERIES) + min(test, EncoderPredictor.MOST_QUERIES)
+            beside += getattr(checked, "rerank", RERANK) * queries
         if work.written:
             beside += 2 * (dev + test)  # how probable the given responses are, after tuning and before
         rows, reserved = work.rows * windows, self.reserved(checked)

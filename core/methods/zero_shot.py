@@ -39,16 +39,14 @@ from core.methods.linear import (
 from core.methods.multilabel_linear import logistic_curve, sigmoid
 from core.methods.prompted import TEMPLATE as WRITING_TEMPLATE
 from core.methods.prompted import PromptedWriter
-from core.methods.prompting import PLACES, TEMPLATE, PromptScorer, words
-from core.methods.zero_shot_answers import EXAMPLE_SHARE, fit_answers, load_answers
+from core.methods.prompting import LABEL_PLACES, PLACES, TEMPLATE, PromptScorer, check_places, words
+from core.methods.zero_shot_answers import EXAMPLE_SHARE, SCALE, fit_answers, load_answers
 from core.methods.zero_shot_answers import TEMPLATE as READING_TEMPLATE
 from core.methods.zero_shot_pairs import FrozenMatching
 from core.tasks.multilabel import Multilabel
 from core.tasks.relation import as_read
 
 FILE = "zero_shot.json"
-SCALE = 20.0
-"""Factor on cosines before the softmax, as encoders of sentences are trained with."""
 MOST_READ = 1_000
 """Texts of a split that are read to calibrate cosines ..."""
 MOST_PROMPTS = 100
@@ -107,8 +105,10 @@ class ZeroShotOptions(MethodOptions):
     @field_validator("prompt")
     @classmethod
     def _has_text(cls, value: str) -> str:
-        if "{text}" not in value and "{context}" not in value:
-            raise ValueError(f"the prompt must contain {{text}}; places: {', '.join(PLACES)}")
+        """For some task at least; ``ZeroShot.check`` knows which."""
+        some = dict.fromkeys(place for needed, _ in (LABEL_PLACES, *PLACES.values()) for place in needed)
+        if not any(place in value for place in some):
+            raise ValueError(f"the prompt must contain one of {', '.join(some)}")
         return value
 
 
@@ -186,12 +186,22 @@ class ZeroShot:
             return None
         return "This method compares whole texts with labels; it cannot say where in a text a span begins and ends."
 
+    def check(self, options: MethodOptions, task: str) -> None:
+        """Raises InputError when the prompt would not show what the task asks about."""
+        checked = ZeroShotOptions.model_validate(options.model_dump())
+        if checked.engine == "language_model":
+            check_places(checked.prompt, task)
+
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Predictor:
-        """Calibrate on texts of data.train and on data.dev; nothing else is learned. Raises TrainingError, Stopped."""
+        """Calibrate on texts of data.train and on data.dev; nothing else is learned.
+
+        Raises InputError, TrainingError, Stopped.
+        """
         checked = ZeroShotOptions.model_validate(options.model_dump())
         if base is None:
             raise TrainingError("This method needs a base model.", "Choose a base model.")
         _check_engine(checked, base, data.task.name)
+        self.check(checked, data.task.name)
         if data.task.name == "generation":
             return PromptedWriter.fit(data, base, _shown(data, checked), checked.max_length, context)
         if data.task.name == "question_answering":
@@ -220,7 +230,7 @@ class ZeroShot:
         if checked.engine == "embeddings":
             return Estimate(*encoder_cost(replace(work, rows=min(work.rows, MOST_READ)), checked.max_length, base))
         every, working = encoder_weights(base)
-        tokens = float(work.read(checked.max_length).mean() if len(work.lengths) else 0.0)
+        tokens = work.mean(checked.max_length)
         answers = work.task == "question_answering"  # examples are short, dev is asked twice, nothing is calibrated
         prompt = (checked.examples / (EXAMPLE_SHARE if answers else 1) + 1) * (tokens + 8) + 8 * work.labels
         prompts = work.dev + work.test + (work.dev if answers else 2 * min(work.rows, MOST_PROMPTS))

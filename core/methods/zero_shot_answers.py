@@ -18,6 +18,7 @@ import numpy as np
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Answers, RunContext, Stopped, TrainingData
+from core.methods.heads.answer import LONGEST_QUESTION
 from core.methods.language_model import LanguageModel, Nearest, fill
 from core.methods.linear import LEAST_CALIBRATION_ROWS, encoder_facts, encoder_folder
 from core.methods.multilabel_linear import logistic_curve, sigmoid
@@ -32,17 +33,15 @@ TEMPLATE = """Answer each question with words copied from its text. If the text 
 Question: {question}
 Answer:"""
 EXAMPLE = "Text: {context}\nQuestion: {question}\nAnswer: {answer}\n\n"
-PLACES = ("{context}", "{question}", "{examples}")
 NOTHING = "no answer"
 LONGEST = 48
 """Tokens of an answer that a language model writes."""
-LONGEST_QUESTION = 64
 EXAMPLE_SHARE = 4
 """An example shows a part of its context, this many times shorter than what is read of the one in question."""
 UNFITTED = (10.0, -2.0)
 """(slope, offset) from the cosine of question and sentence to the odds of an answer, where dev says too little."""
 SCALE = 20.0
-"""Factor on cosines before the softmax over sentences, as encoders of sentences are trained with."""
+"""Factor on cosines before the softmax over labels or sentences, as encoders of sentences are trained with."""
 ShouldStop = Callable[[], bool] | None
 Found = tuple[list[Answer], float, float]
 """(answer, or nothing; how sure of it; probability that there is one)."""
@@ -236,8 +235,6 @@ def fit_answers(
         made.use_cache(context.cache)
         made.calibrate(data, context)
         return made
-    if missing := [place for place in PLACES[:2] if place not in facts["prompt"]]:
-        raise TrainingError(f"The prompt lacks the place {missing[0]}.", "Add it: the question is about the context.")
     asked = train.texts_b or [""] * len(train)
     values = [train.values[i] for i in rows]
     facts["pool"] = [

@@ -93,6 +93,11 @@ class Task(Protocol):
         """
 
 
+def headline_first(metrics: dict[str, float], name: str) -> dict[str, float]:
+    """The same figures with the one of this name, if it is there, in front: what models and trials are judged by."""
+    return {name: metrics[name], **metrics} if name in metrics else metrics
+
+
 @runtime_checkable
 class Joining(Protocol):
     """A task whose label cell can only be read beside the text of its row."""

@@ -219,12 +219,11 @@ class Loop:
         own, whole = self.team.part(rows), _weight(self.targets.take(rows))
         while True:
             value, short = 0.0, False
+            refused: TrainingError | None = None
             try:
                 value = self._part_by_part(own, whole)
-            except TrainingError:
-                if self.team.size == 1:
-                    raise
-                value = math.nan
+            except TrainingError as error:
+                refused, value = error, math.nan
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self.state.parts >= len(own):
                     raise
@@ -233,6 +232,8 @@ class Loop:
             stop = self.team.size > 1 and self.context.should_stop()
             value, anyone_short, stops = self.team.total(value, short, stop)
             self.stop = stops > 0
+            if refused is not None:
+                raise refused
             if not math.isfinite(value):
                 raise self._diverged(value)
             if not anyone_short:

@@ -16,7 +16,7 @@ from core.inference.predictor import decision_of, load_predictor
 from core.methods import get_method
 from core.methods.base import RunContext, Stopped, TrainingData, answers_of
 from core.methods.tuned import BEFORE_ROWS, BEFORE_SECONDS, WRITING_SECONDS, TunedEncoder
-from core.tasks.base import Declining
+from core.tasks.base import Declining, headline_first
 from core.tasks.pair import MATCH, Pair
 from core.tasks.wording import perplexity
 from core.training.run_folder import RunConfig, RunFolder
@@ -57,11 +57,6 @@ def measure(
         metrics[split] = headline_first(metrics[split], data.task.headline(rows.values))
     learned = getattr(predictor, "learned_weights", None)
     return metrics, {**({} if learned is None else {"trainable_weights": learned}), **_latency(predictor, data)}
-
-
-def headline_first(metrics: dict[str, float], name: str) -> dict[str, float]:
-    """The same figures with the one of this name, if it is there, in front: what models and trials are judged by."""
-    return {name: metrics[name], **metrics} if name in metrics else metrics
 
 
 def _latency(predictor: Any, data: TrainingData) -> dict[str, float]:

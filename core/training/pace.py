@@ -68,7 +68,7 @@ def kind_of(work: Work, method: str, options: LoopOptions, base: Path | None) ->
 
 
 def of_run(events: Sequence[dict[str, Any]], seconds: float, memory: int, counted: Estimate, kind: Kind) -> Pace | None:
-    """What a run took, from its events; None for one that was resumed or had no whole epoch.
+    """What a run took, from its events; None for one that was resumed, had no whole epoch or says what cannot be.
 
     ``seconds`` and ``memory`` (bytes) are those of the whole run, ``counted`` the estimate of the epochs it had, for
     the ``REFERENCE`` speed.
@@ -77,6 +77,8 @@ def of_run(events: Sequence[dict[str, Any]], seconds: float, memory: int, counte
     if len(epochs) < 2 or not counted.training or any(event["kind"] == "resumed" for event in events):
         return None
     training = epochs[-1] - epochs[0]
+    if not 0 < training <= seconds:  # the clock was set meanwhile: events have the time of day
+        return None
     rest = max(LEAST_START, seconds - training)
     factor = training / counted.training
     usual = counted.seconds - counted.training - counted.scoring

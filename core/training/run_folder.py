@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from core.data.versions import read_split
 from core.durable import clear_disk_errors, new_folder, read_json, sha256, verify, write_atomic, write_json
@@ -29,7 +29,8 @@ REMOVED = "weights_removed.json"
 
 
 class RunConfig(Record):
-    """Everything that decides what a run does. Frozen in ``config.json`` when the run is submitted."""
+    """Everything that decides what a run does. Written to ``config.json`` when it is submitted and then left as it is,
+    but for where the folders of the workspace are."""
 
     id: str = Field(default="", description="Set by the runner: time of submission and six random characters.")
     project_id: int
@@ -133,11 +134,13 @@ class RunFolder:
         return cls(runs / config.id)
 
     def config(self) -> RunConfig:
-        """The frozen configuration. Raises StorageError when the folder is damaged."""
-        value = read_json(self.path / "config.json")
-        if value is None:
-            raise StorageError(f"Run {self.path.name} has no readable config.json.", "Delete the run and start again.")
-        return RunConfig.model_validate(value)
+        """What the run is asked to do, and where its folders are. Raises StorageError when the folder is damaged."""
+        try:
+            return RunConfig.model_validate(read_json(self.path / "config.json"))
+        except ValidationError as error:  # also where there is nothing to read
+            raise StorageError(
+                f"Run {self.path.name} has no readable config.json.", "Delete the run and start again."
+            ) from error
 
     def place(self, cache: Path, bases: Path) -> None:
         """Note where the workspace has its folders now: it may have been moved since the run was submitted."""

@@ -10,7 +10,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class Runner:
         self._line = WaitingLine(runs)
         self._workers = Workers(command)
         self._children: dict[str, Worker] = {}
+        self._hindered: dict[str, str] = {}
+        """Why runs could not be started at the last look, by id."""
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._closing = threading.Event()
@@ -356,6 +359,7 @@ class Runner:
         with self._changed:
             self._open.discard(run_id)
             self._children.pop(run_id, None)
+            self._hindered.pop(run_id, None)
             self._changed.notify_all()
 
     def _start_next(self) -> None:
@@ -368,12 +372,27 @@ class Runner:
                 wanted.append((folder, _devices(folder)))
             except StudioError as error:  # the device is gone since the run was submitted
                 status = WorkerStatus(state="failed", error=error.message, hint=error.hint)
-                self._give_up(folder.path.name, folder, status)
+                with self._one_by_one(folder.path.name):
+                    self._give_up(folder.path.name, folder, status)
         busy = {device for folder in self._at_work() for device in _devices_in_use(folder)}
         for place in may_begin([devices for _, devices in wanted], busy):
             if not self._closing.is_set():
                 folder, devices = wanted[place]
-                self._launch(folder.path.name, folder, devices[0])
+                with self._one_by_one(folder.path.name):
+                    self._launch(folder.path.name, folder, devices[0])
+
+    @contextmanager
+    def _one_by_one(self, run_id: str) -> Iterator[None]:
+        """What fails here keeps no other run waiting; it is tried again at the next look, and logged once."""
+        try:
+            yield
+        except (StudioError, OSError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            if self._hindered.get(run_id) != reason:
+                logger.exception("run %s cannot be started now", run_id)
+            self._hindered[run_id] = reason
+        else:
+            self._hindered.pop(run_id, None)
 
     def _launch(self, run_id: str, folder: RunFolder, device: str) -> None:
         folder.place(self.cache, self.bases)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from core.base_models import DEFAULT_BASE, MODEL_PREFIX, is_available, resolve
 from core.errors import InputError
 from core.methods import get_method
+from core.methods.base import check_for
 from core.settings import Settings
 from core.training.placement import devices_for
 from core.training.run_folder import RunConfig
@@ -26,6 +27,7 @@ def complete(config: RunConfig, settings: Settings, cache: Path, bases: Path, ru
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise InputError(f"Options of {method.title} that do not fit: {found}.", "Change these values.") from error
+    check_for(method, options, config.task)
     base = (config.base or DEFAULT_BASE) if method.needs_base else None
     ours = base is not None and base.startswith(MODEL_PREFIX)
     if base and (ours or (settings.offline and not is_available(base, bases))):

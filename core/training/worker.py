@@ -200,7 +200,8 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     others = [event["others"] for event in folder.events() if event.get("kind") == "memory"]
     memory = peak_memory() + sum(others[-1:])
     if base is not None:
-        _remember_pace(folder, config, context, data, base, memory)
+        with suppress(StudioError, OSError):  # the next estimate is worse for it; the run is done all the same
+            _remember_pace(folder, config, context, data, base, memory)
     return {
         "metrics": metrics,
         **({"before": before} if before else {}),

@@ -20,8 +20,8 @@ CHARACTERS_PER_TOKEN = 4.0
 """English prose in a WordPiece vocabulary; used where no tokenizer is at hand."""
 GPU_SHARE = 0.55
 """Of a GPU's best measured speed, what estimates take for its speed in 32-bit floats."""
-_fastest: list[float] = []
-"""Matrix speeds measured by this process, best last."""
+_fastest = 0.0
+"""The best matrix speed that this process measured."""
 
 
 def workload(rows: Rows, task: Task, base: Path | None, dev: int = 0, test: int = 0, labels: int = 10) -> Work:
@@ -76,9 +76,9 @@ def machine_speed(devices: Sequence[str], cache: Path) -> float:
     if first != "cpu" and first in speeds:
         return 1e9 * GPU_SHARE * max(speeds[first].values()) * len(devices)
     known = 1e9 * speeds.get(first, {}).get("float32", 0.0)
-    # Other work on the machine only ever makes it look slower.
-    _fastest.append(max([matrix_speed(), known, *_fastest[-1:]]))
-    return _fastest[-1]
+    global _fastest
+    _fastest = max(matrix_speed(), known, _fastest)  # other work on the machine only ever makes it look slower
+    return _fastest
 
 
 def matrix_speed(size: int = 768) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.inference.search import SHORTLIST, reads
+from core.inference.search import reads
+from core.methods.matching import RERANK
 from core.model import Model
 from core.records import Found
 from studio import session
@@ -48,10 +49,10 @@ def search_form(model: Model) -> None:
                 format_func=lambda name: rerankers.get(name) or _("not at all"),
                 key=f"search_again_{model.id}",
                 help=_(
-                    "A model that reads both texts together puts the best {n}, or as many as the list is long, into "
-                    "its own order: slower and often better. Cross-encoders and other tuned encoders of pairs of "
+                    "A model that reads both texts together puts the best ones, at least as many as the list is long, "
+                    "into its own order: slower and often better. Cross-encoders and other tuned encoders of pairs of "
                     "this workspace are listed."
-                ).format(n=SHORTLIST),
+                ),
                 width=400,
             )
         asked = st.form_submit_button(_("Search"), type="primary", icon=":material/search:")
@@ -59,7 +60,7 @@ def search_form(model: Model) -> None:
         st.caption(
             _(
                 "This model reads both texts together: it ranks the {n} candidates with the most words in common."
-            ).format(n=SHORTLIST)
+            ).format(n=number(model.info.options.get("rerank", RERANK)))
         )
     if asked:
         _search(model, (query or "").strip(), pasted, int(top), again)

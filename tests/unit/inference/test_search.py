@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ from core.durable import seal
 from core.inference import search as searching
 from core.inference.cache import Predictors
 from core.inference.predictor import load_predictor
-from core.inference.search import SHORTLIST
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData
 from core.methods.counter_examples import WordSearch
+from core.methods.matching import RERANK
 from core.tasks import get_task
 from tests.unit.methods.conftest import Context
 
@@ -80,8 +82,8 @@ def test_a_model_that_reads_ranks_the_candidates_with_most_words_in_common(folde
     texts, model = candidates(), load_predictor(folder("cross_encoder"))
     (found,) = Predictors().search(folder("cross_encoder"), QUERIES[:1], texts, 5)
     quick = WordSearch()
-    close = np.argsort(-quick.near(QUERIES[:1], quick.index(texts))[0], kind="stable")[:SHORTLIST]
-    scores = match(model.scores(QUERIES[:1] * SHORTLIST, [texts[i] for i in close]))
+    close = np.argsort(-quick.near(QUERIES[:1], quick.index(texts))[0], kind="stable")[:RERANK]
+    scores = match(model.scores(QUERIES[:1] * RERANK, [texts[i] for i in close]))
     order = np.argsort(-scores, kind="stable")[:5]
     assert [one.place for one in found] == close[order].tolist()
     assert [one.rank_before for one in found] == (order + 1).tolist()
@@ -91,16 +93,38 @@ def test_a_model_that_reads_ranks_the_candidates_with_most_words_in_common(folde
 def test_another_model_reads_the_nearest_of_the_first(folder: Any) -> None:
     texts, first, reader = candidates(), folder("bi_encoder"), folder("cross_encoder")
     predictors = Predictors()
-    before = predictors.search(first, QUERIES, texts, SHORTLIST)
+    before = predictors.search(first, QUERIES, texts, RERANK)
     after = predictors.search(first, QUERIES, texts, 7, rerank_with=reader)
     for query, near, found in zip(QUERIES, before, after, strict=True):
-        scores = match(load_predictor(reader).scores([query] * SHORTLIST, [one.text for one in near]))
+        scores = match(load_predictor(reader).scores([query] * RERANK, [one.text for one in near]))
         assert np.allclose([one.score for one in found], np.sort(scores)[::-1][:7], atol=1e-5)
         assert [one.rank_before for one in found] == (np.argsort(-scores, kind="stable")[:7] + 1).tolist()
         for one in found:
             assert near[(one.rank_before or 0) - 1].place == one.place
     longer = predictors.search(first, QUERIES, texts, 30, rerank_with=reader)
     assert all(len(found) == 30 for found in longer)
+
+
+@pytest.mark.parametrize(("own", "top", "read"), [(3, 2, 3), (30, 2, 30), (3, 7, 7)])
+def test_a_model_reads_as_many_as_its_option_says(
+    folder: Any, own: int, top: int, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, reader, predictors = folder("bi_encoder"), folder("cross_encoder"), Predictors()
+    predictors.scores(reader, ["money"], ["parcel"])
+    model: Any = predictors._loaded[reader]
+    monkeypatch.setattr(model, "rerank", own)
+    asked: list[int] = []
+    scores = model.scores
+
+    def counted(texts: list[str], texts_b: list[str]) -> np.ndarray:
+        asked.append(len(texts))
+        return np.asarray(scores(texts, texts_b))
+
+    monkeypatch.setattr(model, "scores", counted)
+    for model_of, again in ((reader, None), (first, reader)):
+        (found,) = predictors.search(model_of, QUERIES[:1], candidates(), top, rerank_with=again)
+        assert len(found) == top
+    assert asked == [read, read]
 
 
 def test_candidates_are_taken_in_once(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +145,29 @@ def test_candidates_are_taken_in_once(folder: Any, monkeypatch: pytest.MonkeyPat
     assert read == [2, 61, 1]
     predictors.forget("bi_encoder")
     assert not predictors._indexed and not predictors._loaded
+
+
+def test_others_are_answered_while_candidates_are_taken_in(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictors, texts, model = Predictors(), candidates(), folder("bi_encoder")
+    predictors.scores(model, ["money"], ["parcel"])
+    kind, begun, go_on, taken = type(predictors._loaded[model]), threading.Event(), threading.Event(), []
+    index = kind.index  # type: ignore[attr-defined]
+
+    def slow(self: Any, some: list[str]) -> Any:
+        taken.append(len(some))
+        begun.set()
+        assert go_on.wait(30)
+        return index(self, some)
+
+    monkeypatch.setattr(kind, "index", slow)
+    with ThreadPoolExecutor(3) as pool:
+        try:
+            searches = [pool.submit(predictors.search, model, QUERIES, texts, 5) for _ in range(2)]
+            assert begun.wait(30)
+            assert pool.submit(predictors.scores, model, ["money"], ["parcel"]).result(30).shape == (1, 2)
+        finally:
+            go_on.set()
+        assert searches[0].result(30) == searches[1].result(30) and taken == [len(texts)]
 
 
 def test_vectors_of_candidates_are_kept_on_disk_only_where_asked_and_queries_never(folder: Any, tmp_path: Path) -> None:

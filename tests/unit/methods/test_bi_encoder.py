@@ -96,6 +96,13 @@ def test_learns_and_comes_back_the_same(value, options, tune, context, tmp_path)
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".json", ".safetensors"}
 
 
+def test_the_task_says_which_figure_comes_first(tune, context, monkeypatch):
+    monkeypatch.setattr("core.tasks.pair.Pair.headline", lambda *_: "recall@10")
+    tune(pair_data(), epochs=1)
+    epochs = [note["dev"] for note in context.notes if note["kind"] == "epoch"]
+    assert epochs and all(next(iter(dev)) == "recall@10" for dev in epochs)
+
+
 def new_folder(path: Path) -> Path:
     path.mkdir()
     return path

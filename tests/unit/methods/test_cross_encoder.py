@@ -136,6 +136,14 @@ def test_only_the_best_candidates_are_read_and_come_first(tune: Any) -> None:
     assert rank_pairs(Pairs.of(data().dev), model.similarities, most=3).queries == 3
 
 
+def test_the_estimate_reads_as_many_as_the_option_says(tiny: Path) -> None:
+    work = Work(rows=100, lengths=np.full((1, 2), 20.0), dev=100, test=100, task="pair", ranked=True)
+    few, some, many = (
+        CrossEncoder().estimate(work, CrossEncoderOptions(rerank=count), tiny).scoring for count in (1, 20, 200)
+    )
+    assert many - some == pytest.approx((some - few) * 180 / 19)
+
+
 def test_a_grade_is_that_share_of_a_match() -> None:
     head = head_for("pair", LABELS)
     graded = Rows([1, 2, 3], ["a"] * 3, [0.25, "match", "no match"], ["b"] * 3)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.errors import ModelError, TrainingError
+from core.errors import InputError, ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, Work, options_for
-from core.methods.language_model import LanguageModel
+from core.methods.language_model import LanguageModel, Nearest
 from core.methods.prompting import PromptScorer
 from core.methods.zero_shot import CosineScorer, ZeroShotOptions, ZeroShotPredictor
 from core.records import LabelHelp
@@ -145,6 +145,11 @@ def test_the_prompt_shows_the_closest_examples_last_and_takes_braces_as_text(tin
     assert "Label: refund" in filled
 
 
+def test_examples_without_a_word_are_examples_too() -> None:
+    assert Nearest(["?", "!"], 1)(["?", "my money"]) == [[1], [0]]
+    assert Nearest(["", " "], 2)(["money"]) == [[0, 1]]
+
+
 def test_a_long_prompt_drops_examples_before_it_gives_up(tiny_llama: Path) -> None:
     long = scorer(tiny_llama, pool=[(" ".join(["late"] * 40), "refund")] * 4, examples=4, max_length=40)
     assert len(long._prompt("hello", [0, 1, 2, 3])) <= 96
@@ -179,6 +184,20 @@ def test_templates_need_their_places() -> None:
         ZeroShotOptions(prompt="What is it?")
     with pytest.raises(ValidationError, match="must contain"):
         ZeroShotOptions(label_template="this")
+
+
+@pytest.mark.parametrize("task", ["classification", "relation", "generation"])
+def test_a_prompt_needs_the_places_of_its_task(task: str) -> None:
+    method: Any = get_method("zero_shot")
+    for engine in ("language_model", "embeddings"):
+        options = ZeroShotOptions(engine=engine, prompt="{context}: {question}")
+        method.check(options, "question_answering")
+        if engine == "embeddings":
+            method.check(options, task)
+            continue
+        with pytest.raises(InputError, match=r"lacks the place \{text\}") as told:
+            method.check(options, task)
+        assert "{text}" in told.value.hint and ("{labels}" in told.value.hint) == (task != "generation")
 
 
 def test_the_estimate_of_a_language_model_is_higher(tiny: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ModelError, TrainingError
+from core.errors import InputError, ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, answers_of, options_for
 from core.methods.language_model import LanguageModel
@@ -137,5 +137,5 @@ def test_only_what_the_text_holds_is_an_answer(
 def test_what_does_not_fit_is_said(tiny: Path, tiny_writers: Path, context: Any) -> None:
     with pytest.raises(TrainingError, match="no causal language model"):
         fit(tiny, context, data(), engine="language_model")
-    with pytest.raises(TrainingError, match=r"lacks the place \{question\}"):
+    with pytest.raises(InputError, match=r"lacks the place \{question\}"):
         fit(tiny_writers / "llama", context, data(), engine="language_model", prompt="{context}:")

@@ -59,6 +59,12 @@ def test_an_option_that_the_method_does_not_have_is_refused(run: Run, project: P
         ("classification", "lora", {"train_word_embeddings": True}, "'train_word_embeddings' of 'lora' does nothing"),
         ("generation", "full", {"r_drop": 1.0}, "R-Drop compares two answers under dropout, and dropout is 0"),
         ("classification", "full", {"r_drop": 1.0, "dropout": 0.0}, "dropout is 0"),
+        (
+            "classification",
+            "zero_shot",
+            {"engine": "language_model", "prompt": "{context}"},
+            "The prompt lacks the place {text}",
+        ),
         ("classification", "full", {"colour": 1}, "option 'colour' of 'full' is not usable"),
     ],
 )

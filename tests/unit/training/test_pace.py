@@ -46,6 +46,13 @@ def test_a_run_that_says_too_little_is_no_evidence(told):
     assert pace.of_run(told, 17.0, 1_000, COUNTED, KIND) is None
 
 
+@pytest.mark.parametrize("moved", [-3600.0, 3600.0], ids=["back", "on"])
+def test_a_clock_that_was_set_meanwhile_is_no_evidence(moved: float):
+    told = events()
+    told[-1]["t"] += moved
+    assert pace.of_run(told, 17.0, 1_000, COUNTED, KIND) is None
+
+
 def taught(cache: Path, factor: float, **changes: Any) -> None:
     kind = KIND.model_copy(update=changes)
     pace.remember(cache, Pace(kind=kind, training=factor, scoring=factor, start=8.0, memory=1.0))

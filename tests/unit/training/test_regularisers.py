@@ -20,6 +20,7 @@ from core.methods.heads.base import Targets, Weighting
 from core.methods.tokens import MOST_REPEATS, balanced_rows
 from core.training.adversarial import Adversary
 from core.training.optimizers import layer_depths
+from core.training.team import Team
 
 Fit = Callable[..., Any]
 LABELS = ["a", "b", "c"]
@@ -118,6 +119,28 @@ def test_a_loss_that_is_no_number_is_told_with_every_switch(
     with pytest.raises(TrainingError, match="nothing is learned from there") as told:
         fit(make_context("nan"), epochs=1, **switch)
     assert "lower learning rate" in told.value.hint
+
+
+def test_one_of_several_processes_tells_what_it_refused(fit: Fit, make_context: Any, monkeypatch: Any) -> None:
+    """All have to hear of it before it is raised; then it is what is told, not that the loss was no number."""
+    told: list[tuple[float, ...]] = []
+
+    def total(_: Team, *values: float) -> tuple[float, ...]:
+        told.append(values)
+        return values
+
+    monkeypatch.setattr("core.training.loop.Team.present", lambda device: Team(device=device, size=2))
+    monkeypatch.setattr(Team, "total", total)
+    monkeypatch.setattr(Team, "same", lambda _, value: value)
+    monkeypatch.setattr(Team, "begin_alike", lambda *_: None)
+
+    def refuse(*_: Any) -> None:
+        raise TrainingError("Nothing is dropped in the parts that learn.")
+
+    monkeypatch.setattr("core.training.loop.Loop._loss", refuse)
+    with pytest.raises(TrainingError, match="Nothing is dropped"):
+        fit(make_context("refused"), epochs=1)
+    assert np.isnan(told[-1][0])
 
 
 def loss_of(weighting: Weighting, logits: torch.Tensor, wanted: torch.Tensor, task: str = "classification") -> float:

@@ -101,3 +101,10 @@ def test_status_survives_a_round_trip_and_beats(folder):
     status = folder.status()
     assert status is not None and (status.done, status.message) == (3, "epoch 1 of 2")
     assert folder.heartbeat() is not None
+
+
+@pytest.mark.parametrize("content", ['{"project_id": "no number"}', "[]", '{"id": '])
+def test_a_config_that_is_none_is_damage_that_is_told(folder, content):
+    (folder.path / "config.json").write_text(content)
+    with pytest.raises(StorageError, match=r"Run one has no readable config\.json"):
+        folder.config()

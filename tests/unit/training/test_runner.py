@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
-from core.errors import NotFoundError, RefusedError, StudioError
+from core.errors import NotFoundError, RefusedError, StorageError, StudioError
 from core.settings import Settings
 from core.training import processes
-from core.training.run_folder import RunConfig
-from core.training.runner import Runner
+from core.training.run_folder import RunConfig, RunFolder
+from core.training.runner import TICK, Runner
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 Make = Callable[..., Any]
@@ -253,6 +253,47 @@ def test_a_run_on_every_gpu_waits_for_all_of_them_and_keeps_them(make_runner, ma
     runner.run_now(first)
     until(lambda: runner.state(first).state == "running")
     assert runner.state(both).state == "queued", "it steps aside, for it holds the device"
+
+
+def test_a_run_that_cannot_be_started_keeps_no_other_device_waiting(
+    make_runner, make_config, toy_version, monkeypatch, caplog
+):
+    from core.training import hardware
+
+    monkeypatch.setattr(hardware, "_gpus", lambda: tuple(hardware.read_gpus("0, A100, 81559, 570\n")))
+    monkeypatch.setattr(hardware, "_torch_has_cuda", lambda: True)
+    runner, version, place = make_runner(), toy_version(), RunFolder.place
+
+    def full(folder: RunFolder, *where: Path) -> None:
+        if folder.config().device == "cuda:0":
+            raise StorageError("The disk is full.")
+        place(folder, *where)
+
+    monkeypatch.setattr(RunFolder, "place", full)
+    runner.hold()
+    first = runner.submit(make_config(device="cuda:0"), version)
+    second = runner.submit(make_config(), version)
+    runner.release()
+    until(lambda: runner.state(second).state == "running")
+    time.sleep(3 * TICK)
+    assert runner.state(first).state == "queued"
+    assert len([record for record in caplog.records if first in record.getMessage()]) == 1
+    monkeypatch.setattr(RunFolder, "place", place)
+    until(lambda: runner.state(first).state == "running")
+
+
+def test_a_damaged_config_ends_its_run_and_not_the_queue(started, make_config):
+    runner, first, version = started
+    runner.hold()
+    damaged = runner.submit(make_config(options={"seed": 2}), version)
+    path = runner.folder(damaged).path
+    (path / "config.json").write_text("[]")
+    runner.release()
+    until(lambda: not (path / "queued.json").exists())
+    third = runner.submit(make_config(options={"seed": 3}), version)
+    order(runner, first, "finish")
+    until(lambda: runner.state(third).state == "running")
+    (path / "config.json").unlink()  # the list of runs is whole again
 
 
 def test_waiting_for_a_run_in_a_paused_queue_ends(make_runner, make_config, toy_version):

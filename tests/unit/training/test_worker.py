@@ -107,6 +107,14 @@ def test_a_full_disk_leaves_no_half_model(folder, monkeypatch):
     assert work(folder) == 0
 
 
+def test_a_pace_that_cannot_be_kept_fails_no_finished_run(folder, monkeypatch):
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("core.training.worker.pace.remember", full)
+    assert work(folder) == 0 and folder.result() is not None
+
+
 def test_an_unknown_failure_keeps_its_words_and_its_traceback(folder, monkeypatch, capsys):
     nothing: dict[str, int] = {}
     monkeypatch.setattr(FullFineTuning, "fit", lambda *_: nothing["nowhere"])

@@ -37,6 +37,8 @@ def test_both_texts_of_pairs_and_the_responses_of_prompts_are_read(tiny_bases: P
     rows = Rows([1, 2], ["hello there", "money"], ["match", "no match"], ["the parcel", "back please back"])
     work = workload(rows, get_task("pair"), tiny)
     assert work.lengths.tolist() == [[4, 4], [3, 5]] and work.ranked and work.read().tolist() == [7, 7]
+    assert work.mean() == 7 and work.mean(5) == 5 and work.mean(3, apart=True) == 6
+    assert Work(rows=0, lengths=np.zeros((0, 1))).mean() == 0
     assert work.read(5).tolist() == [5, 5] and work.read_apart(3).tolist() == [6, 6]
     graded = workload(Rows([1], ["a"], [0.5], ["b"]), get_task("pair"), tiny)
     assert not graded.ranked
