@@ -26,6 +26,7 @@ class Desk {
     this.said = root.querySelector('.said');
     this.item = null;
     this.strokes = [];
+    this.spans = [];
     this.last = 0;
     this.anchor = this.head = null;
     this.ending = new AbortController();
@@ -46,12 +47,16 @@ class Desk {
   }
 
   update(data, setStateValue) {
-    this.send = () => setStateValue('said', { item: this.item, strokes: this.strokes, chosen: this.range() });
+    this.send = () => setStateValue('said', {
+      item: this.item, visit: this.data.visit, strokes: this.strokes, chosen: this.range(),
+    });
     this.data = data;
     if (this.item !== data.item) this.build(data);
     this.last = Math.max(this.last, data.done);
     this.strokes = this.strokes.filter((stroke) => stroke.n > data.done);
-    this.spans = data.spans.map((span) => ({ ...span }));
+    // The server does not tell which mark is the newest: that is known here.
+    const numbers = new Map(this.spans.map((span) => [`${span.from} ${span.to}`, span.n]));
+    this.spans = data.spans.map((span) => ({ ...span, n: numbers.get(`${span.from} ${span.to}`) }));
     this.strokes.forEach((stroke) => this.apply(stroke));
     this.frame.style.height = `${data.height}px`;
     this.frame.classList.toggle('large', data.large);
@@ -65,6 +70,7 @@ class Desk {
     this.timer = null;
     this.item = data.item;
     this.strokes = [];
+    this.spans = [];
     this.anchor = this.head = null;
     this.words = [];
     this.gaps = [];
@@ -100,13 +106,17 @@ class Desk {
   }
 
   move(head, extend) {
+    const left = head === null && this.head !== null;
     this.head = head;
     if (!extend || this.anchor === null) this.anchor = head;
     if (head !== null) this.words[head].scrollIntoView({ block: 'nearest' });
     this.paint();
     const range = this.range();
     this.said.textContent = range ? this.words.slice(range[0], range[1] + 1).map((w) => w.textContent).join(' ') : '';
-    if (!this.data.lone) return;
+    if (!this.data.lone) {
+      if (left) this.send(); // or a label pressed next would still mean the words that were chosen
+      return;
+    }
     clearTimeout(this.timer);
     this.timer = range ? setTimeout(() => this.settle(), SETTLE_MS) : null;
   }
@@ -123,6 +133,11 @@ class Desk {
     this.stroke({ do: 'mark', from, to, label: label.id });
     if (!this.data.lone) this.anchor = this.head = to;
     this.paint();
+  }
+
+  // A stroke like the others: the marks it takes are those at its place in their order, however late the server hears.
+  relate(relation) {
+    this.stroke({ do: 'relate', from: 0, to: 0, label: relation.id });
   }
 
   takeBack() {
@@ -142,13 +157,15 @@ class Desk {
 
   // Shown at once; the server's own spans take their place when it has heard of the stroke.
   apply({ n, do: deed, from, to, label }) {
-    const kind = this.data.labels.find((one) => one.id === label);
-    if (deed === 'mark') {
+    const kind = this.kind(label);
+    if (deed === 'mark' && kind) {
       const stays = (span) => !this.data.lone && (span.to < from || to < span.from)
         && !(this.data.once && span.name === kind.name);
       this.spans = [...this.spans.filter(stays), { from, to, name: kind.name, colour: kind.colour, n }];
     } else if (deed === 'back') {
       this.spans = this.spans.filter((span) => span.from !== from);
+    } else if (deed === 'relate' && this.spans.length === this.data.labels.length) {
+      this.spans = [];
     }
   }
 
@@ -165,7 +182,8 @@ class Desk {
 
   used(event) {
     const { key, shiftKey: shift } = event;
-    if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'z' && !shift && this.data.undo) {
+    if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === 'z' && !shift
+      && (this.data.undo || this.strokes.length)) {
       this.stroke({ do: 'undo', from: 0, to: 0, label: 0 });
       return true;
     }
@@ -187,15 +205,22 @@ class Desk {
     }
     if (key === 'Enter') this.settle(); // and goes on to the button that saves
     if (key === 'Backspace' || key === 'Delete') return this.back();
-    const label = this.data.lone ? null : this.kind(named(key, shift));
+    const relation = this.data.relations.find((one) => one.key === named(key, shift));
+    if (relation) {
+      if (!event.repeat) this.relate(relation);
+      return true;
+    }
+    const label = this.data.lone ? null : this.data.labels.find((one) => one.key === named(key, shift));
     if (!label || this.head === null) return false;
     if (!event.repeat) this.mark(label);
     return true;
   }
 
-  // Of several kinds with one key the first that nothing is marked as, else the last.
-  kind(key) {
-    const kinds = this.data.labels.filter((one) => one.key === key);
+  // Of several kinds with one key the first that nothing is marked as, else the last. Asked anew whenever the stroke is
+  // applied, here and by the server: it depends on the marks that are there by then.
+  kind(id) {
+    const meant = this.data.labels.find((one) => one.id === id);
+    const kinds = this.data.labels.filter((one) => one === meant || (meant?.key && one.key === meant.key));
     return kinds.find((one) => !this.spans.some((span) => span.name === one.name)) || kinds.at(-1);
   }
 
@@ -242,16 +267,19 @@ class Desk {
     if (this.dragging && place !== undefined && place !== this.head) this.move(place, true);
   }
 
-  // A click on the button of a label is that label's key.
+  // A click on the button of a label or relation is its key.
   click(event) {
     const button = event.composedPath().find((one) => one.className?.includes?.('st-key-label_'));
     const [, item, id] = button?.className.match(/st-key-label_(\d+)_(\d+)/) || [];
-    const label = Number(item) === this.item && this.data.labels.find((one) => one.id === Number(id));
-    if (!label || this.head === null || this.data.lone || !event.target.closest('button')) return;
+    if (Number(item) !== this.item || !event.target.closest('button')) return;
+    const relation = this.data.relations.find((one) => one.id === Number(id));
+    const label = this.data.labels.find((one) => one.id === Number(id));
+    if (!relation && (!label || this.head === null || this.data.lone)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     this.frame.focus({ preventScroll: true }); // on the button, Enter would press it once more
-    this.mark(label);
+    if (relation) this.relate(relation);
+    else this.mark(label);
   }
 
   // Elsewhere on the page, e.g. in the search box of labels, it matters which words are chosen.

@@ -39,6 +39,7 @@ from studio.widgets.labeling_actions import (
     give_response,
     hear_words,
     named,
+    relate,
     shown_suggestion,
     skip,
     switch,
@@ -46,7 +47,7 @@ from studio.widgets.labeling_actions import (
     undo,
     unflag,
 )
-from studio.widgets.relation_desk import ask_relation, draw_pair, finish, waits
+from studio.widgets.relation_desk import draw_pair, waits
 from studio.widgets.span_desk import draw_marks, draw_words
 from studio.widgets.word_marker import begin
 
@@ -108,7 +109,7 @@ def draw_reading(project: Project, item: Item) -> None:
     elif asks(project):
         draw_answer(item, chosen(item.id), hear, TEXT_WIDTH, LONG_FRAME, large)
     elif waits(project, item):
-        draw_pair(item, chosen(item.id), hear, TEXT_WIDTH, height, large)
+        draw_pair(project, item, chosen(item.id), hear, TEXT_WIDTH, height, large)
     else:
         draw_text(item)
 
@@ -240,7 +241,7 @@ def draw_finish(project_id: int, item_id: int) -> None:
         _("No more relations here: next text"),
         key=f"accept_{item_id}",
         shortcut=ACTIONS["accept"],
-        on_click=finish,
+        on_click=confirm,
         args=(project_id, item_id),
         type="tertiary",
         icon=":material/check:",
@@ -251,7 +252,7 @@ def draw_labels(project: Project, item: Item) -> None:
     """One button a label with its key; a search box where there are many."""
     labels, project_id, many_each = project.labels, project.id, built(project)
     keys = assign_keys(labels)
-    press = ask_relation if waits(project, item) else switch if many_each else give
+    press = relate if waits(project, item) else switch if many_each else give
     lit = named(chosen(item.id)) if many_each else [item.label]
     if len(labels) >= SEARCH_FROM:
         names = [label.name for label in labels]
@@ -330,7 +331,7 @@ def draw_actions(project: Project, item: Item) -> None:
             key=f"undo_{item.id}",
             shortcut=ACTIONS["undo"],
             on_click=undo,
-            args=(project.id,),
+            args=(project.id, item.id),
             type="tertiary",
         )
         st.button(

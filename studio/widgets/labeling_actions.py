@@ -27,8 +27,9 @@ from studio.text import escape
 from studio.values import value_text
 from studio.widgets.answer_desk import answered
 from studio.widgets.grade_desk import as_grade, graded
-from studio.widgets.relation_desk import paired, save_relation, waits
+from studio.widgets.relation_desk import bring_back, finish, paired, save_relations, waits
 from studio.widgets.span_desk import mark, marked
+from studio.widgets.word_marker import Relation, ask, remember, unheard
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,33 @@ def switch(project_id: int, item_id: int, label: str) -> None:
     st.session_state[session.CHOSEN] = (item_id, names)
 
 
+def relate(project_id: int, item_id: int, label: str) -> None:
+    """A relation was found in the search box, or pressed where the browser did not make a stroke of it."""
+    hear_words(project_id, item_id)
+    shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+    if shown_id == item_id:
+        remember(item_id, chosen(item_id))
+        ask(Relation(project_id, item_id, label), chosen(item_id))
+        st.session_state[session.CHOSEN] = (item_id, [])
+
+
 @guarded
 def hear_words(project_id: int, item_id: int) -> None:
-    """Words were marked, or a mark was taken back; nothing is saved yet."""
+    """Words were marked, or a mark was taken back; nothing is saved yet.
+
+    Heard once however often it is called: what else is pressed in the same run may call it, to come after the strokes.
+    """
     shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
     if shown_id != item_id:
-        say_late()
+        if unheard(item_id):
+            say_late()
         return
     project, marks = get_workspace().project(project_id), chosen(item_id)
     item = project.item(item_id)
     if asks(project):
         after: list[Any] = answered(item, marks)
     else:
-        after = paired(item, marks) if waits(project, item) else marked(project, item, marks)
+        after = (paired if waits(project, item) else marked)(project, item, marks)
     st.session_state[session.CHOSEN] = (item_id, after)
 
 
@@ -140,17 +155,24 @@ def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
 
 def save_confirmed() -> None:
     """Save what was confirmed: the labels chosen, else the suggestion on screen. Called before anything is drawn."""
-    save_relation()
+    related = save_relations()
     asked: tuple[int, int, bool] | None = st.session_state.pop(session.CONFIRMED, None)
     if asked is None:
         return
     project_id, item_id, nothing = asked
     names, suggestion = chosen(item_id), shown_suggestion(item_id)
-    answered = asks(get_workspace().project(project_id))
-    if names and nothing:
+    project = get_workspace().project(project_id)
+    reading = asks(project)
+    if waits(project, project.item(item_id)):
+        shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+        if shown_id != item_id:
+            say_late()
+        elif related:  # else it is said what could not be made
+            finish(project_id, item_id, names)
+    elif names and nothing:
         st.session_state[session.SAVED] = (
             _("An answer is chosen. Enter saves it; take it back if there is none.")
-            if answered
+            if reading
             else _("Labels are chosen. Enter saves them; take them back if none applies.")
         )
     elif names or nothing:
@@ -160,7 +182,7 @@ def save_confirmed() -> None:
     else:
         st.session_state[session.SAVED] = (
             _("Nothing is chosen yet: choose words of the text, or press the key for no answer.")
-            if answered
+            if reading
             else _("Nothing is chosen yet: press the key of a label, or that of none.")
         )
 
@@ -180,6 +202,7 @@ def write(answer: Answer) -> None:
         st.session_state[session.UNSAVED] = answer
         show_error(error)
         return
+    st.session_state[session.FINISHED] = None
     kept: Answer | None = st.session_state.get(session.UNSAVED)
     if kept is not None and (kept.project_id, kept.item_id) == (answer.project_id, answer.item_id):
         st.session_state[session.UNSAVED] = None
@@ -220,17 +243,22 @@ def discard() -> None:
 
 
 @guarded
-def undo(project_id: int) -> None:
-    """Take back this person's last answer and show its text again."""
-    item = get_workspace().project(project_id).undo(user=annotator())
+def undo(project_id: int, item_id: int | None = None) -> None:
+    """Take back this person's last answer, or that a text is done, and show that text again."""
+    if item_id is not None and not relate_first(project_id, item_id):
+        return
+    taken = bring_back(project_id) or get_workspace().project(project_id).undo(user=annotator()) is not None
     st.session_state[session.SHOWN] = None
-    st.session_state[session.SAVED] = _("Taken back.") if item else _("There is nothing to take back.")
+    st.session_state[session.SAVED] = _("Taken back.") if taken else _("There is nothing to take back.")
 
 
 @guarded
 def skip(project_id: int, item_id: int) -> None:
     """Put the item aside and go on."""
+    if not relate_first(project_id, item_id):
+        return
     get_workspace().project(project_id).skip(item_id, user=annotator())
+    st.session_state[session.FINISHED] = None
     st.session_state[session.SHOWN] = None
     st.session_state[session.SAVED] = _("Skipped.")
 
@@ -246,6 +274,16 @@ def go_to(project_id: int, item_id: int) -> None:
     """Show an item chosen by the person."""
     get_workspace().project(project_id).go_to(item_id, user=annotator())
     st.session_state[session.SHOWN] = None
+
+
+def relate_first(project_id: int, item_id: int) -> bool:
+    """Make the relations whose keys were pressed in this run, before another key leads away from the text; False where
+    one could not be made, which is said then, and the text stays."""
+    shown_id, _since = st.session_state.get(session.SHOWN) or (None, None)
+    project = get_workspace().project(project_id)
+    if shown_id == item_id and waits(project, project.item(item_id)):
+        hear_words(project_id, item_id)
+    return save_relations()
 
 
 def toggle(key: str, default: bool) -> None:

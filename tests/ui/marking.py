@@ -18,17 +18,26 @@ def words_of(app: AppTest) -> list[str]:
     return [word for _gap, word in drawn(app)["parts"]]
 
 
-def say(app: AppTest, *strokes: tuple[str, int, int, int], chosen: tuple[int, int] | None = None) -> AppTest:
-    """Strokes (what, first word, last word, label id) after those that the page has heard, and the words chosen."""
+def say(
+    app: AppTest, *strokes: tuple[str, int, int, int], chosen: tuple[int, int] | None = None, press: str | None = None
+) -> AppTest:
+    """Strokes (what, first word, last word, label id) after those that the page has heard, and the words chosen.
+
+    ``press``: key of a button that is pressed in the same run.
+    """
     data = drawn(app)
     said = {
         "item": data["item"],
+        "visit": data["visit"],
         "strokes": [
             {"n": data["done"] + 1 + place, "do": do, "from": first, "to": last, "label": label}
             for place, (do, first, last, label) in enumerate(strokes)
         ],
         "chosen": chosen,
     }
+    for button in app.button:
+        if press is not None and button.key == press:
+            button.click()
     states = app._tree.get_widget_states()
     state = states.widgets.add()
     state.id, state.json_value = _marker(app).id, json.dumps({"said": said})

@@ -125,6 +125,24 @@ def test_a_label_by_mouse_search_or_late_key_takes_the_chosen_words(open_page: O
     assert waiting.item(first).label == [(0, 12, "who")] and not app.exception
 
 
+def test_words_chosen_before_are_not_chosen_any_more(open_page: Open, waiting: Project) -> None:
+    first, second = waiting.item_ids()
+    app = open_page("annotate")
+    say(app, ("mark", 0, 1, waiting.label_named("who").id), chosen=(0, 1))
+    say(app, chosen=None)
+    key = f"label_{first}_{waiting.label_named('where').id}"
+    button(app, key).click().run()
+    assert [span["name"] for span in drawn(app)["spans"]] == ["who"], "Escape, then the key of another label"
+    say(app, chosen=(0, 1))
+    button(app, f"accept_{first}").click().run()
+    done = drawn(app)["done"]
+    assert drawn(app)["item"] == second and done, "strokes are numbered on from text to text"
+    button(app, f"undo_{second}").click().run()
+    button(app, key).click().run()
+    assert drawn(app)["item"] == first and drawn(app)["done"] == done and not drawn(app)["spans"]
+    assert any("Choose words of the text first" in one.value for one in app.caption)
+
+
 def test_a_chinese_text_is_marked_by_its_characters(open_page: Open, workspace: Workspace) -> None:
     project = workspace.create_project("中文", task="tagging", labels=["地点"])
     project.add_items([{"text": "他从𠮷林到😀北京。"}])
