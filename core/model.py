@@ -66,13 +66,17 @@ class Model:
         return not RunFolder(self.path.parent).weights_removed
 
     @property
-    def _weights(self) -> Path:
-        """The folder, for whoever needs what is in it. Raises ModelError."""
+    def weights(self) -> Path:
+        """The folder, for whoever needs what is in it. Raises ModelError once it was removed to save space."""
+        self.check_weights()
+        return self.path
+
+    def check_weights(self) -> None:
+        """Raise ModelError when only the figures are left."""
         if not self.has_weights:
             raise ModelError(
                 "The weights of this model were removed to save space.", "Train it again with the same options."
             )
-        return self.path
 
     # ------------------------------------------------------------ predict
 
@@ -96,7 +100,7 @@ class Model:
             return []
         texts = self._read(texts)
         how = {} if writing is None else {"writing": writing}
-        found = self.workspace.predictors.answers(self._weights, self.info.task, texts, texts_b, **how)
+        found = self.workspace.predictors.answers(self.weights, self.info.task, texts, texts_b, **how)
         labels = self.info.labels if found.scores.shape[1] else []
         return [
             Prediction(
@@ -124,9 +128,9 @@ class Model:
             raise RefusedError(f"Model {self.id} does not write.", "Ask it with predict.")
         how = {"writing": writing or Writing(), "wrote": wrote}
         if untuned:
-            found = self.workspace.predictors.untuned(self.path, self._base(), [prompt], **how)
+            found = self.workspace.predictors.untuned(self.weights, self._base(), [prompt], **how)
         else:
-            found = self.workspace.predictors.answers(self.path, self.info.task, [prompt], None, **how)
+            found = self.workspace.predictors.answers(self.weights, self.info.task, [prompt], None, **how)
         return Prediction(label=found.values[0], score=float(found.confidence[0]), scores={})
 
     @property
@@ -167,7 +171,7 @@ class Model:
         """
         _check_texts(texts)
         cache = Path(self.workspace.path) / "cache" if keep else None
-        return self.workspace.predictors.embed(self._weights, texts, cache)
+        return self.workspace.predictors.embed(self.weights, texts, cache)
 
     def search(
         self,
@@ -201,8 +205,8 @@ class Model:
             raise InputError(f"A list of the best {top} has nothing in it.", "Ask for 1 or more.")
         if not queries:
             return []
-        again = rerank_with.path if rerank_with is not None else None
-        return self.workspace.predictors.search(self.path, queries, candidates, top, again, cache)
+        again = rerank_with.weights if rerank_with is not None else None
+        return self.workspace.predictors.search(self.weights, queries, candidates, top, again, cache)
 
     def second_texts(self) -> list[str]:
         """The different second texts of the frozen version that the model was made from, in their order there."""
@@ -330,7 +334,7 @@ class Model:
     def card(self) -> str:
         """The model card, Markdown. Raises ModelError when the model folder is damaged."""
         name = self.workspace.project(self.info.project_id).name
-        return card(verify(self._weights), self.result, name)
+        return card(verify(self.weights), self.result, name)
 
     def archive(self, target: Path | str) -> Path:
         """Zip the model folder with its card to ``target`` after checking that no file was altered."""

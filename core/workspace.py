@@ -313,6 +313,8 @@ class Workspace:
 
         False when somebody counts on that model: nothing is removed then.
         """
+        if not self.runner.folder(run_id).holds_weights:
+            return True
         with self.database.transaction():  # nobody promotes it, or gives it a part, meanwhile
             if self.run_active(run_id) or is_needed(self, run_id):
                 return False

@@ -7,12 +7,12 @@ was started but not yet noted is found again, because the runner never starts th
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from core.durable import clear_leftovers, write_json
-from core.errors import NotFoundError, RefusedError, StudioError
+from core.durable import FULL_DISK, clear_leftovers, write_json
+from core.errors import NotFoundError, RefusedError, StorageError, StudioError
 from core.evaluation.messages import Message
 from core.experiments.experiment import Experiment
 from core.experiments.records import STOPPED, TOO_LONG, USED_UP, Plan, Progress, Trial
@@ -43,6 +43,8 @@ class Experiments:
         self._closing = threading.Event()
         self._searches: dict[str, Search] = {}
         self._running: set[str] = set()
+        self._troubles: dict[str, str] = {}
+        """What kept the last look at an experiment from its end."""
         if self.folder.is_dir():
             clear_leftovers(self.folder)
             self._running = {one.id for one in self.list() if one.state == "running"}
@@ -77,7 +79,11 @@ class Experiments:
         return experiment
 
     def stop(self, experiment: Experiment) -> None:
-        """Start nothing more, and let what trains now save and stop."""
+        """Start nothing more, and let what trains now save and stop.
+
+        Raises the error of the first run that cannot be stopped, after the others were asked to.
+        """
+        failures = []
         with self._lock:
             progress = experiment.progress
             if progress.state != "running":
@@ -85,31 +91,41 @@ class Experiments:
             experiment.write(progress.model_copy(update={"state": "stopped"}))
             self._running.discard(experiment.id)
             for trial in progress.trials:
-                run = experiment.run_of(trial)
-                if run is not None and not trial.ended and not trial.reused and run.active:
-                    run.stop()
+                try:
+                    run = experiment.run_of(trial)
+                    if run is not None and not trial.ended and not trial.reused and run.active:
+                        run.stop()
+                # Whatever is wrong with one run, the others train for nobody any more.
+                except Exception as error:
+                    logger.exception("trial %s of experiment %s cannot be stopped", trial.number, experiment.id)
+                    failures.append(error)
+        if failures:
+            raise failures[0]
 
     def resume(self, experiment: Experiment, minutes: float | None = None) -> None:
-        """Go on with a stopped experiment. Raises RefusedError when it has finished."""
+        """Go on with a stopped experiment, or one whose time was used up. Raises RefusedError when neither is so."""
         with self._lock:
-            progress = experiment.progress
+            plan, progress = experiment.plan, experiment.progress
             if progress.state == "running":
-                return
-            open_ = [trial for trial in progress.trials if not trial.ended]
+                if minutes is None:
+                    return
+                raise RefusedError("This experiment is running.", "Stop it first, or wait until its time is used up.")
             if progress.state == "finished" and minutes is None:
                 raise RefusedError("This experiment has finished.", "Start a new one, or give it more minutes.")
-            if minutes is not None and experiment.plan.minutes is not None:
-                raised = experiment.plan.model_copy(update={"minutes": experiment.plan.minutes + minutes})
-                write_json(experiment.folder / "plan.json", raised.model_dump(mode="json"))
-                again = experiment.plan.kind == "compare"
-                open_ = [one for one in progress.trials if not one.ended or (again and one.left_out is not None)]
-            for trial in open_:
+            more = None if minutes is None or plan.minutes is None else plan.minutes + minutes
+            for trial in progress.trials:
+                left = trial.in_vain if plan.kind == "search" else more is not None and trial.left_out is not None
+                if trial.ended and not left:
+                    continue
                 progress = progress.with_trial(trial.model_copy(update={"ended": False, "left_out": None}))
                 run = experiment.run_of(trial)
                 if run is not None and run.status.resumable:
                     run.resume()
             experiment.write(progress.model_copy(update={"state": "running"}))
             self._running.add(experiment.id)
+            if more is not None:  # last: after a kill before this the time is used up again, and nothing counts twice
+                raised = plan.model_copy(update={"minutes": more})
+                write_json(experiment.folder / "plan.json", raised.model_dump(mode="json"))
         self._wake.set()
 
     def delete(self, experiment: Experiment) -> None:
@@ -143,20 +159,36 @@ class Experiments:
                     with self._lock:
                         if experiment_id in self._running:
                             self._advance(Experiment(self.workspace, self.folder / experiment_id))
-                except (StudioError, OSError) as error:  # a full disk may have room again: the next look tries anew
-                    logger.warning("experiment %s waits: %s", experiment_id, error)
+                    self._troubles.pop(experiment_id, None)
                 # The last guard of a thread that all other experiments depend on.
-                except Exception:
-                    logger.exception("experiment %s cannot be driven", experiment_id)
-                    self._give_up(experiment_id)
+                except Exception as error:
+                    self._stumble(experiment_id, error)
             self._wake.wait(TICK if self._running else None)
             self._wake.clear()
 
+    def _stumble(self, experiment_id: str, error: Exception) -> None:
+        """Wait for room on a full disk; what else is still wrong at the next look does not pass."""
+        full = disk_is_full(error)
+        trouble = "full" if full else type(error).__name__
+        before, self._troubles[experiment_id] = self._troubles.get(experiment_id), trouble
+        self._searches.pop(experiment_id, None)  # read anew, which mends what the disk took half of
+        if trouble != before:
+            logger.warning("experiment %s waits: %s", experiment_id, error, exc_info=None if full else error)
+        elif not full:
+            self._give_up(experiment_id)
+
     def _give_up(self, experiment_id: str) -> None:
         """Stop one that cannot be driven, so that nobody waits for it; a person may let it go on."""
-        self._running.discard(experiment_id)
-        with suppress(StudioError, OSError):
+        try:
             self.stop(Experiment(self.workspace, self.folder / experiment_id))
+        # The thread goes on whatever keeps this one from being stopped.
+        except Exception as error:
+            if experiment_id in self._running and disk_is_full(error):
+                return  # nobody could know that it has ended: the next look tries anew
+            logger.exception("experiment %s cannot be stopped", experiment_id)
+        logger.warning("experiment %s is driven no more", experiment_id)
+        self._running.discard(experiment_id)
+        self._troubles.pop(experiment_id, None)
 
     def _advance(self, experiment: Experiment) -> None:
         """Look at what runs, and start what fits."""
@@ -177,7 +209,8 @@ class Experiments:
             experiment.write(progress)
             before = progress
         if not busy:
-            progress = progress.model_copy(update={"state": "finished"})
+            stuck = experiment.plan.kind == "search" and progress.stuck
+            progress = progress.model_copy(update={"state": "stopped" if stuck else "finished"})
             self._running.discard(experiment.id)
             self._searches.pop(experiment.id, None)
         if progress != before:
@@ -190,12 +223,14 @@ class Experiments:
         """
         ended = [trial for trial in progress.trials if trial.ended]
         ranked = sorted((t for t in ended if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
-        losers = [trial for trial in ended if trial in ranked[KEPT_MODELS:] or trial.left_out]
         others = [one for one in self.list(experiment.plan.project_id) if one.id != experiment.id]
         elsewhere = {trial.run_id for other in others for trial in other.trials}
-        for trial in losers:
+        for trial in ended:
             run = experiment.run_of(trial)
-            if run is not None and run.has_weights and not trial.reused and run.id not in elsewhere:
+            if run is None or trial.reused or run.id in elsewhere or not run.has_weights:
+                continue
+            # One that was left out may be trained to its end by a person: then its model is theirs.
+            if trial in ranked[KEPT_MODELS:] or (trial.left_out and run.status.resumable):
                 self.workspace.remove_weights(run.id)
 
     def _look(self, experiment: Experiment, trial: Trial) -> Trial:
@@ -225,7 +260,7 @@ class Experiments:
         return None
 
     def _ended(self, experiment: Experiment, trial: Trial, value: float | None, why: Message | None) -> Trial:
-        if experiment.plan.kind == "search":
+        if experiment.plan.kind == "search" and trial.run_id is not None:  # else it may still be begun
             self._search(experiment).tell(trial.number, value, pruned=value is None and trial.left_out is not None)
         return trial.model_copy(update={"ended": True, "value": value, "left_out": why})
 
@@ -237,7 +272,8 @@ class Experiments:
             return waiting
         number = len(progress.trials) if waiting is None else waiting.number
         enough = plan.most_trials is not None and number >= plan.most_trials
-        if enough or self._budget(experiment) <= 0:
+        last = progress.trials[-1]
+        if enough or progress.stuck or (last.in_vain and last.late) or self._budget(experiment) <= 0:
             return None
         first = progress.trials[0]
         return first.model_copy(
@@ -273,6 +309,8 @@ class Experiments:
                 return trial.model_copy(update={"run_id": done.id, "reused": not done.active})
             run = project.train(version, trial.method, trial.base, experiment.plan.device, **trial.options)
             return trial.model_copy(update={"run_id": run.id})
+        except StorageError:  # nothing is wrong with the trial
+            raise
         except StudioError as error:
             said = Message(key="{reason}", values={"reason": f"{error.message} {error.hint}"})
             return self._ended(experiment, trial, None, said)
@@ -325,6 +363,13 @@ class Experiments:
                 experiment.folder, get_method(first.method), task, first.options, list(plan.varied)
             )
         return self._searches[experiment.id]
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether an error says that the disk is full, which may pass."""
+    if isinstance(error, StorageError):
+        return re.search(r"\bdisk\b.* full\b", error.message) is not None
+    return isinstance(error, OSError) and error.errno in FULL_DISK
 
 
 def dev_by_epoch(run: Run) -> dict[int, float]:

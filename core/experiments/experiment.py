@@ -5,16 +5,21 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ValidationError
 
 from core.durable import new_folder, read_json, write_json
 from core.errors import NotFoundError, RefusedError, StorageError, TrainingError
-from core.experiments.records import OUT_OF_TIME, ExperimentState, Plan, Progress, Trial
+from core.experiments.records import ExperimentState, Plan, Progress, Trial
+from core.records import Record
 
 if TYPE_CHECKING:
     from core.project import Project
     from core.run import Run
     from core.workspace import Workspace
+
+Read = TypeVar("Read", bound=Record)
 
 
 class Experiment:
@@ -43,18 +48,18 @@ class Experiment:
     @property
     def plan(self) -> Plan:
         """What was asked. Raises StorageError when the folder is damaged."""
-        value = read_json(self.folder / "plan.json")
-        if value is None:
-            raise StorageError(f"Experiment {self.id} has no readable plan.json.", "Delete it and start again.")
-        return Plan.model_validate(value)
+        return self._read("plan.json", Plan)
 
     @property
     def progress(self) -> Progress:
         """How far it is, read now. Raises StorageError."""
-        value = read_json(self.folder / "state.json")
-        if value is None:
-            raise StorageError(f"Experiment {self.id} has no readable state.json.", "Delete it and start again.")
-        return Progress.model_validate(value)
+        return self._read("state.json", Progress)
+
+    def _read(self, name: str, record: type[Read]) -> Read:
+        try:
+            return record.model_validate(read_json(self.folder / name))
+        except ValidationError as error:
+            raise StorageError(f"Experiment {self.id} has no readable {name}.", "Delete it and start again.") from error
 
     def write(self, progress: Progress) -> None:
         """Replace what is known of its progress. Raises StorageError."""
@@ -99,8 +104,9 @@ class Experiment:
         if plan.minutes is None or progress.state != "finished":
             return False
         if plan.kind == "search":
-            return plan.most_trials is None or len(progress.trials) < plan.most_trials
-        return any(trial.left_out is not None and trial.left_out.key in OUT_OF_TIME for trial in progress.trials)
+            last = progress.trials[-1]
+            return plan.most_trials is None or len(progress.trials) < plan.most_trials or (last.in_vain and last.late)
+        return any(trial.late for trial in progress.trials)
 
     def stop(self) -> None:
         """Start nothing more; what trains now saves and stops, and goes on after ``resume``."""

@@ -16,6 +16,8 @@ STOPPED = "Stopped: the time was used up."
 TOO_LONG = "Left out: it would take about {minutes} minutes, and {left} were left."
 OUT_OF_TIME = (USED_UP, STOPPED, TOO_LONG)
 """Why a trial was not trained, or not to its end, that more minutes would change."""
+MOST_IN_VAIN = 3
+"""Trials of a search in a row that could not begin; the next one could not either."""
 Kind = Literal["compare", "search"]
 ExperimentState = Literal["running", "stopped", "finished"]
 
@@ -52,12 +54,28 @@ class Trial(Record):
     ended: bool = Field(default=False, description="True when nothing more is to be done for it.")
     value: float | None = Field(default=None, description="Headline figure on the dev split.")
 
+    @property
+    def in_vain(self) -> bool:
+        """True when it ended before it had a run."""
+        return self.ended and self.run_id is None
+
+    @property
+    def late(self) -> bool:
+        """True when more minutes would have changed what became of it."""
+        return self.left_out is not None and self.left_out.key in OUT_OF_TIME
+
 
 class Progress(Record):
     """How far an experiment is. Replaced in ``state.json`` after every change."""
 
     state: ExperimentState = "running"
     trials: list[Trial] = Field(default_factory=list)
+
+    @property
+    def stuck(self) -> bool:
+        """True when the last trials could not begin, one after the other, and not for want of time."""
+        last = self.trials[-MOST_IN_VAIN:]
+        return len(last) == MOST_IN_VAIN and all(trial.in_vain and not trial.late for trial in last)
 
     def with_trial(self, trial: Trial) -> Progress:
         """The same with one trial replaced, or added."""

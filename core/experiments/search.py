@@ -7,6 +7,7 @@ others at the same epoch is stopped (Golovin et al. 2017, section 3.2.2).
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,20 @@ def words(tried: Range, default: Any) -> str:
 
 
 def _mend(journal: Path) -> None:
-    """Take away what a killed process left: half a line, with which the journal would never be read again, and its
-    lock, which would be waited for. Only this process writes here, for the workspace is open once."""
+    """Take away what a killed process or a full disk left: half a line, with which the journal would never be read
+    again, and its lock, which would be waited for. Only this process writes here, for the workspace is open once."""
     journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
-    content = journal.read_bytes() if journal.exists() else b""
-    if content and not content.endswith(b"\n"):
-        write_atomic(journal, content[: content.rfind(b"\n") + 1])
+    lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
+    whole = [line for line in lines if _is_whole(line)]
+    if whole != lines:
+        write_atomic(journal, b"".join(whole))
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 class Search:
@@ -78,15 +87,20 @@ class Search:
 
     def ask(self, number: int) -> dict[str, Any]:
         """All options of a trial: those of an earlier question when it was asked already, else the next to try."""
-        trials = self.study.trials
-        if number < len(trials) and trials[number].params:
-            return {**self.first, **trials[number].params}
         from optuna.samplers import TPESampler
+        from optuna.trial import Trial, TrialState
+
+        known = dict(enumerate(self.study.trials)).get(number)
+        if known is not None and (known.state.is_finished() or self.ranges.keys() <= known.params.keys()):
+            return {**self.first, **known.params}
 
         # Seeded anew for each trial: the same search gives the same trials, resumed in between or not.
         seed = int(self.first.get("seed", 0)) * 1_000 + number
         self.study.sampler = TPESampler(n_startup_trials=RANDOM_TRIALS, seed=seed)
-        return {**self.first, **self.study.ask(self._distributions()).params}
+        if known is None or known.state == TrialState.WAITING:
+            return {**self.first, **self.study.ask(self._distributions()).params}
+        trial = Trial(self.study, known._trial_id)  # a kill or a full disk came between its options
+        return {**self.first, **{name: trial._suggest(name, one) for name, one in self._distributions().items()}}
 
     def tell(self, number: int, value: float | None, pruned: bool = False) -> None:
         """How a trial ended: its dev figure, None when it failed; told twice it stays as it was."""

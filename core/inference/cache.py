@@ -31,7 +31,8 @@ class Predictors:
 
     def __init__(self, most: int = MOST_LOADED) -> None:
         self._most = most
-        self._loaded: OrderedDict[Path, Predictor] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Path, ...], Predictor] = OrderedDict()
+        """By the model's folder; a base that is asked as a model is, by the folders of both."""
         self._indexed: OrderedDict[tuple[Path, str], Any] = OrderedDict()
         self._lock = threading.RLock()
         self._indexing: WeakValueDictionary[tuple[Path, str], threading.Lock] = WeakValueDictionary()
@@ -74,7 +75,7 @@ class Predictors:
         from core.inference.predictor import load_untuned
 
         with self._lock:
-            predictor: Any = self._kept(base, lambda: load_untuned(directory, base))
+            predictor: Any = self._kept((directory, base), lambda: load_untuned(directory, base))
             found: Answers = predictor.answers(texts, **how)
             return found
 
@@ -141,23 +142,23 @@ class Predictors:
     def _get(self, directory: Path, embeddings: Path | None) -> Predictor:
         from core.inference.predictor import load_predictor
 
-        predictor = self._kept(directory, lambda: load_predictor(directory))
+        predictor = self._kept((directory,), lambda: load_predictor(directory))
         if hasattr(predictor, "use_cache"):
             predictor.use_cache(embeddings)
         return predictor
 
-    def _kept(self, directory: Path, load: Callable[[], Predictor]) -> Predictor:
-        if directory not in self._loaded:
-            self._loaded[directory] = load()
+    def _kept(self, key: tuple[Path, ...], load: Callable[[], Predictor]) -> Predictor:
+        if key not in self._loaded:
+            self._loaded[key] = load()
             while len(self._loaded) > self._most:
                 self._loaded.popitem(last=False)
-        self._loaded.move_to_end(directory)
-        return self._loaded[directory]
+        self._loaded.move_to_end(key)
+        return self._loaded[key]
 
     def forget(self, run_id: str) -> None:
-        """Drop the model of a run that is being deleted."""
+        """Drop the model of a run that is being deleted, also where it is asked as another one's base."""
         with self._lock:
-            for directory in [path for path in self._loaded if run_id in path.parts]:
-                del self._loaded[directory]
-            for key in [key for key in self._indexed if run_id in key[0].parts]:
-                del self._indexed[key]
+            for key in [key for key in self._loaded if any(run_id in path.parts for path in key)]:
+                del self._loaded[key]
+            for index in [index for index in self._indexed if run_id in index[0].parts]:
+                del self._indexed[index]

@@ -360,7 +360,7 @@ class ProjectSource:
         """Probabilities by a model of the project; embeddings are kept for the next training on these items."""
         workspace = self._project.workspace
         return workspace.predictors.scores(
-            workspace.model(model_id).path, *_both(texts), embeddings=Path(workspace.path) / "cache"
+            workspace.model(model_id).weights, *_both(texts), embeddings=Path(workspace.path) / "cache"
         )
 
     def several(self, model_id: str, scores: np.ndarray, labels: Sequence[str]) -> list[tuple[list[str], float]] | None:
@@ -370,7 +370,7 @@ class ProjectSource:
         task = self._project.task
         if not (task.many and isinstance(task, Deciding)):
             return None
-        decision = decision_of(self._project.workspace.model(model_id).path) if model_id else {}
+        decision = decision_of(self._project.workspace.model(model_id).weights) if model_id else {}
         values, sure = task.answers(scores, labels, decision)
         return list(zip(values, sure.tolist(), strict=True))
 

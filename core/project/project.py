@@ -167,15 +167,12 @@ class Project(ProjectVersions):
         return next((model for model in self.models() if model.info.champion), None)
 
     def promote(self, model_id: str, user: str = "me") -> Model:
-        """Let this model serve the project. Raises InputError, NotFoundError, RefusedError."""
+        """Let this model serve the project. Raises InputError, NotFoundError, ModelError."""
         with self._database.transaction():
             model = self.workspace.model(model_id)
             if model.info.project_id != self.id:
                 raise InputError("This model belongs to another project.", "Choose a model of this project.")
-            if not model.has_weights:
-                raise RefusedError(
-                    "The weights of this model were removed to save space.", "Train it again with the same options."
-                )
+            model.check_weights()
             catalogue.insert_promotion(self._database, self.id, model_id, user)
         self._changed()
         return self.workspace.model(model_id)

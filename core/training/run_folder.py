@@ -18,7 +18,16 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from core.data.versions import read_split
-from core.durable import clear_disk_errors, new_folder, read_json, sha256, verify, write_atomic, write_json
+from core.durable import (
+    clear_disk_errors,
+    clear_leftovers,
+    new_folder,
+    read_json,
+    sha256,
+    verify,
+    write_atomic,
+    write_json,
+)
 from core.errors import ModelError, NotFoundError, StorageError
 from core.methods.base import Rows, TrainingData
 from core.records import LabelHelp, Record, RunState
@@ -216,9 +225,11 @@ class RunFolder:
         write_atomic(self.path / "status.json", status.model_dump_json().encode(), sync=final)
 
     def status(self) -> WorkerStatus | None:
-        """The last written status; None before the first."""
-        value = read_json(self.path / "status.json")
-        return None if value is None else WorkerStatus.model_validate(value)
+        """The last written status; None before the first, and where the file is damaged."""
+        try:
+            return WorkerStatus.model_validate(read_json(self.path / "status.json"))
+        except ValidationError:  # one damaged run must not keep the others from being listed, or started
+            return None
 
     def heartbeat(self) -> float | None:
         """When the worker last showed life, in seconds of the epoch."""
@@ -350,10 +361,24 @@ class RunFolder:
         """True once the model was removed to save space; everything else about the run is still there."""
         return (self.path / REMOVED).exists()
 
+    @property
+    def holds_weights(self) -> bool:
+        """True while there is a model or a folder of checkpoints to remove."""
+        return self.model.exists() or self.checkpoints.exists()
+
     def remove_weights(self) -> None:
         """Remove the model and what is left of checkpoints; a mark comes first, so that nobody misses them."""
         if self.result() is not None:
             write_json(self.path / REMOVED, {"at": time.time()})
+        self._empty()
+
+    def finish_removal(self) -> None:
+        """Remove what a killed process was about to, and its leftovers. Call it only where no worker lives."""
+        if self.weights_removed:
+            self._empty()
+        clear_leftovers(self.path)
+
+    def _empty(self) -> None:
         for folder in (self.model, self.checkpoints):
             if folder.exists():
                 trash = folder.with_name(f".{folder.name}.deleted")

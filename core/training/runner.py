@@ -70,6 +70,7 @@ class Runner:
         self._changed = threading.Condition(self._lock)
         self._closing = threading.Event()
         self._wake = threading.Event()
+        self._clean_up()
         self._open = {folder.path.name for folder in self._folders() if not self._settled(folder)}
         self._thread = threading.Thread(target=self._drive, name="runner", daemon=True)
         self._thread.start()
@@ -235,6 +236,15 @@ class Runner:
             self._workers.close()
 
     # -------------------------------------------------------------- truth from folders
+
+    def _clean_up(self) -> None:
+        """Finish what an earlier process was removing from its runs; a run that waits may have a worker that starts."""
+        for folder in self._folders():
+            try:
+                if self._process(folder) is None and folder.queued_at is None:
+                    folder.finish_removal()
+            except (StudioError, OSError):
+                logger.exception("run %s cannot be cleaned up", folder.path.name)
 
     def _folders(self) -> Folders:
         return [

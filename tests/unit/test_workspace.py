@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError, ModelError, NotFoundError, RefusedError, StudioError
+from core.labeling.suggestions import ProjectSource
+from core.model import Model
 from core.project import Project, Version
 from core.settings import Settings
 from core.training.run_folder import RunConfig, RunFolder
@@ -394,3 +396,22 @@ def test_a_damaged_run_record_is_named_and_takes_nothing_else_down(home):
         (home / "runs" / "broken" / "config.json").write_text("{broken")
         assert workspace.runs() == []
         assert any("broken cannot be read" in warning for warning in workspace.warnings)
+
+
+def test_a_model_without_weights_says_so_whatever_it_is_asked(small: Workspace) -> None:
+    version = frozen(small)
+    whole = small.model(finished_run(small, version))
+    lean = small.model(finished_run(small, version, "20260101-000001-abcdef"))
+    assert small.remove_weights(lean.id)
+    pair, writer = (Model(small, lean.info.model_copy(update={"task": task})) for task in ("pair", "generation"))
+    of_pairs = Model(small, whole.info.model_copy(update={"task": "pair"}))
+    for asked in (
+        lambda: lean.predict(["a"]),
+        lambda: pair.search(["a"], ["b"]),
+        lambda: of_pairs.search(["a"], ["b"], rerank_with=pair),
+        lambda: writer.write("a", lambda said: True),
+        lambda: ProjectSource(version.project).scores(lean.id, ["a"]),
+        lambda: version.project.promote(lean.id),
+    ):
+        with pytest.raises(ModelError, match="removed to save space"):
+            asked()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import json
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from core.experiments.search import Search, bounds, words
 from core.methods import get_method
@@ -73,3 +77,45 @@ def test_half_a_line_and_a_lock_of_a_killed_process_do_not_end_the_search(tmp_pa
     assert again.ask(0) == first
     again.tell(0, 0.5)
     search(tmp_path / "s", "rank", "dropout").ask(1)
+
+
+def test_what_a_full_disk_glued_together_does_not_end_the_search(tmp_path: Path) -> None:
+    one = search(tmp_path / "s", "rank", "dropout")
+    first = one.ask(0)
+    one.tell(0, 0.5)
+    journal = tmp_path / "s" / "optuna.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"half{"op_code":4,"worker_id":"x"}\n7\n{"op_code":99,"worker_id":"x"}\n')
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:-4], *lines[-3:-1], lines[-4]]))  # in the middle, not only at the end
+    again = search(tmp_path / "s", "rank", "dropout")
+    assert again.ask(0) == first and again.study.trials[0].value == 0.5
+    again.ask(1)
+    assert len(again.study.trials) == 2
+
+
+@pytest.mark.parametrize("appends", [0, 1, 2, 3])
+def test_a_question_that_a_full_disk_cut_short_is_the_same_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appends: int
+) -> None:
+    from optuna.storages.journal import JournalFileBackend
+
+    search(tmp_path / "s", "rank", "dropout").ask(0)
+    journal, usual, left = tmp_path / "s" / "optuna.jsonl", JournalFileBackend.append_logs, [appends]
+
+    def full(self: Any, logs: list[Any]) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            with journal.open("ab") as file:
+                file.write(b'{"op_code":4,"half')
+            raise OSError(errno.ENOSPC, "No space left on device")
+        usual(self, logs)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(JournalFileBackend, "append_logs", full)
+        search(tmp_path / "s", "rank", "dropout").ask(1)
+    again = search(tmp_path / "s", "rank", "dropout")
+    asked = again.ask(1)
+    assert len(again.study.trials) == 2
+    assert again.study.trials[1].params == {name: asked[name] for name in ("rank", "dropout")}
+    assert all(json.loads(line) for line in journal.read_bytes().splitlines())

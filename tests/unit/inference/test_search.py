@@ -111,7 +111,7 @@ def test_a_model_reads_as_many_as_its_option_says(
 ) -> None:
     first, reader, predictors = folder("bi_encoder"), folder("cross_encoder"), Predictors()
     predictors.scores(reader, ["money"], ["parcel"])
-    model: Any = predictors._loaded[reader]
+    model: Any = predictors._loaded[(reader,)]
     monkeypatch.setattr(model, "rerank", own)
     asked: list[int] = []
     scores = model.scores
@@ -130,7 +130,7 @@ def test_a_model_reads_as_many_as_its_option_says(
 def test_candidates_are_taken_in_once(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     predictors, texts = Predictors(), candidates()
     predictors.search(folder("bi_encoder"), QUERIES, texts, 5)
-    model: Any = predictors._loaded[folder("bi_encoder")]
+    model: Any = predictors._loaded[(folder("bi_encoder"),)]
     read: list[int] = []
     embed = model.embed
 
@@ -150,7 +150,7 @@ def test_candidates_are_taken_in_once(folder: Any, monkeypatch: pytest.MonkeyPat
 def test_others_are_answered_while_candidates_are_taken_in(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     predictors, texts, model = Predictors(), candidates(), folder("bi_encoder")
     predictors.scores(model, ["money"], ["parcel"])
-    kind, begun, go_on, taken = type(predictors._loaded[model]), threading.Event(), threading.Event(), []
+    kind, begun, go_on, taken = type(predictors._loaded[(model,)]), threading.Event(), threading.Event(), []
     index = kind.index  # type: ignore[attr-defined]
 
     def slow(self: Any, some: list[str]) -> Any:

@@ -97,6 +97,8 @@ def test_rankings_survive_a_round_trip(folder):
 
 def test_status_survives_a_round_trip_and_beats(folder):
     assert folder.heartbeat() is None
+    (folder.path / "status.json").write_text('{"state": "weird"}')
+    assert folder.status() is None
     folder.write_status(WorkerStatus(done=3, total=9, message="epoch 1 of 2"))
     status = folder.status()
     assert status is not None and (status.done, status.message) == (3, "epoch 1 of 2")
@@ -108,3 +110,30 @@ def test_a_config_that_is_none_is_damage_that_is_told(folder, content):
     (folder.path / "config.json").write_text(content)
     with pytest.raises(StorageError, match=r"Run one has no readable config\.json"):
         folder.config()
+
+
+def test_a_removal_that_was_killed_is_finished(folder, monkeypatch):
+    folder.write_result({})
+    for one in (folder.model, folder.checkpoints, folder.path / ".model.deleted"):
+        one.mkdir()
+        (one / "weights").write_text("heavy")
+    folder.finish_removal()
+    assert folder.holds_weights and not folder.weights_removed, "only leftovers are removed without the mark"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed_before("model"))
+        folder.remove_weights()
+    assert folder.weights_removed and folder.holds_weights
+    folder.finish_removal()
+    assert not folder.holds_weights and not list(folder.path.glob(".*.deleted"))
+    assert folder.result() == {}
+
+
+def killed_before(name):
+    usual = Path.replace
+
+    def replace(self, target):
+        if self.name == name:
+            raise KeyboardInterrupt
+        return usual(self, target)
+
+    return replace

@@ -14,7 +14,7 @@ import pytest
 from core.errors import NotFoundError, RefusedError, StorageError, StudioError
 from core.settings import Settings
 from core.training import processes
-from core.training.run_folder import RunConfig, RunFolder
+from core.training.run_folder import REMOVED, RunConfig, RunFolder
 from core.training.runner import TICK, Runner
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
@@ -428,3 +428,25 @@ def test_config_is_frozen_and_complete(started, make_config):
     config: RunConfig = runner.config(run_id)
     assert config.id == run_id and set(config.snapshot) == {"train", "dev", "test"}
     assert config.cache and config.bases and config.options["weight_decay"] == 0.01
+
+
+def test_what_an_earlier_runner_was_removing_is_gone_except_where_a_worker_lives(
+    make_runner, make_config, toy_version, tmp_path
+):
+    version = toy_version()
+    ended, left, alive = (RunFolder.create(tmp_path / "runs", make_config(id=name), version) for name in "abc")
+    for folder in (ended, left, alive):
+        folder.unqueue()
+        (folder.path / ".checkpoints.deleted").mkdir()
+    ended.model.mkdir()
+    ended.write_result({})
+    (ended.path / REMOVED).write_text("{}")
+    worker = psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    alive.write_process(worker.pid, worker.create_time())
+    try:
+        make_runner()
+    finally:
+        worker.kill()
+        worker.wait()
+    assert not ended.model.exists() and ended.weights_removed
+    assert [(folder.path / ".checkpoints.deleted").exists() for folder in (ended, left, alive)] == [False, False, True]
