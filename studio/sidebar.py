@@ -11,7 +11,7 @@ from studio import session
 from studio.address import remember
 from studio.i18n import LANGUAGES, _
 from studio.services import get_workspace
-from studio.text import line
+from studio.text import line, told_apart
 
 NAME_LENGTH = 40
 SHORT = {"en": "EN", "zh_CN": "中文"}
@@ -31,7 +31,12 @@ def draw_sidebar() -> None:
     with st.sidebar:
         if projects:
             remember(session.PROJECT, next(iter(projects)), lambda value: value in projects)
-            st.selectbox(_("Project"), list(projects), format_func=projects.__getitem__, key=session.PROJECT)
+            st.selectbox(
+                _("Project"),
+                list(projects),
+                format_func=told_apart(projects, projects.__getitem__),
+                key=session.PROJECT,
+            )
         remember(session.ANNOTATOR, default_annotator(), is_name)
         # In one row, so that all of it is in sight on a low screen too.
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):

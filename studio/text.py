@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+Option = TypeVar("Option")
 JOINER = "\u2060"
 """Word joiner: no width, no line break. Keeps apart what the browser would join to an emoji, an arrow or a link."""
 
@@ -44,6 +47,23 @@ def line(text: object, limit: int | None = None) -> str:
 def escape(text: object, limit: int | None = None) -> str:
     """User text for a place that reads Markdown: one line that shows exactly the characters of ``text``."""
     return _PUNCTUATION.sub(r"\\\1", _REPLACED_LATER.sub(rf"\1{JOINER}", line(text, limit)))
+
+
+def told_apart(options: Iterable[Option], words: Callable[[Option], str]) -> Callable[[Option], str]:
+    """``words`` for a widget with ``options``, numbered where two read the same.
+
+    Streamlit knows an option that was chosen by what it reads: of two that read the same it takes the first.
+    """
+    names: dict[Option, str] = {}
+    taken: set[str] = set()
+    for option in options:
+        name, again = words(option), 1
+        while name in taken:
+            again += 1
+            name = f"{words(option)} ({again})"
+        names[option] = name
+        taken.add(name)
+    return lambda option: names.get(option) or words(option)
 
 
 def guidelines(markdown: str) -> str:

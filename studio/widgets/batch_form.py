@@ -12,7 +12,7 @@ from core.project import Project
 from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.services import get_model
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.uploads import keep_upload, preview_once, scratch, upload_label
 from studio.widgets.import_result import form_key, import_job, rejected_rows, start_import
 
@@ -34,7 +34,7 @@ def batch_form(project: Project, model: Model) -> None:
             _("Text column"),
             columns,
             index=columns.index(preview.guess.text) if preview.guess.text in columns else 0,
-            format_func=lambda name: line(name, 60),
+            format_func=told_apart(columns, lambda name: line(name, 60)),
             key=f"{key}_column",
             width=320,
         )
@@ -43,7 +43,7 @@ def batch_form(project: Project, model: Model) -> None:
                 _("Second text column"),
                 columns,
                 index=columns.index(preview.guess.text_b) if preview.guess.text_b in columns else None,
-                format_func=lambda name: line(name, 60),
+                format_func=told_apart(columns, lambda name: line(name, 60)),
                 key=f"{key}_column_b",
                 width=320,
             )

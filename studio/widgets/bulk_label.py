@@ -7,7 +7,7 @@ import streamlit as st
 from core.project import Project
 from core.records import BulkStep, ItemFilter
 from studio.i18n import _, date_time, ngettext, number
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.values import value_text
 
 STEPS = 5
@@ -36,10 +36,10 @@ def bulk_label(project: Project, chosen: ItemFilter, total: int, user: str) -> N
 
 def _choose(project: Project, names: list[str], key: str) -> str | list[str] | None:
     """One label, or several where a text may have them; None while nothing is chosen."""
-    hint = _("Choose a label")
+    hint, words = _("Choose a label"), told_apart(names, line)
     if project.task.many:
-        return st.multiselect(_("Label"), names, format_func=line, placeholder=hint, key=key) or None
-    return st.selectbox(_("Label"), names, index=None, format_func=line, placeholder=hint, key=key)
+        return st.multiselect(_("Label"), names, format_func=words, placeholder=hint, key=key) or None
+    return st.selectbox(_("Label"), names, index=None, format_func=words, placeholder=hint, key=key)
 
 
 def _step(project: Project, step: BulkStep, user: str) -> None:

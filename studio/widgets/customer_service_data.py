@@ -16,7 +16,7 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import N_, _, ngettext, number
 from studio.services import get_workspace
-from studio.text import line
+from studio.text import line, told_apart
 from studio.uploads import keep_upload
 from studio.widgets.basics import inline_error
 from studio.widgets.customer_service_words import KINDS
@@ -155,7 +155,7 @@ def _generator(scenario: CustomerService) -> None:
             _("Folder"),
             folders,
             index=folders.index(now.model) if now.model in folders else 0,
-            format_func=lambda name: line(name, 60),
+            format_func=told_apart(folders, lambda name: line(name, 60)),
             key=f"{key}_folder",
         )
     elif kind == "endpoint":

@@ -22,7 +22,7 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, date_time, ngettext, number
 from studio.phrases import phrase
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.uploads import keep_upload
 from studio.widgets.basics import inline_error
 from studio.widgets.import_result import form_key, import_job, start_import
@@ -168,7 +168,7 @@ def _mapping(knowledge: Knowledge, path: Path, name: str, key: str) -> Knowledge
                     label,
                     options,
                     index=options.index(guess),
-                    format_func=lambda column: line(column, 60) if column else _("none"),
+                    format_func=told_apart(options, lambda column: line(column, 60) if column else _("none")),
                     key=f"{key}_{part}",
                 )
                 or None

@@ -16,7 +16,7 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, date_time, ngettext, number, percent, translator
 from studio.services import get_jobs, get_workspace
-from studio.text import line
+from studio.text import line, told_apart
 from studio.theme import palette
 from studio.uploads import keep_upload
 from studio.widgets.figure import show_figure
@@ -71,7 +71,7 @@ def _from_file(scenario: CustomerService, key: str) -> None:
         _("Column with the messages"),
         columns,
         index=columns.index(guess),
-        format_func=lambda name: line(name, 60),
+        format_func=told_apart(columns, lambda name: line(name, 60)),
         key=f"{key}_column",
     )
     if st.button(_("Run"), type="primary", key=f"{key}_file_go"):

@@ -22,7 +22,7 @@ from studio.i18n import N_, _, date_time, duration, number, percent, translator
 from studio.navigation import open_page
 from studio.phrases import phrase
 from studio.services import get_standing
-from studio.text import escape
+from studio.text import escape, told_apart
 from studio.theme import palette
 from studio.widgets.basics import progress_line
 from studio.widgets.choice import url_choice
@@ -52,7 +52,9 @@ def experiment_view(project: Project, version: Version) -> None:
     chosen = st.selectbox(
         _("Experiment"),
         choices,
-        format_func=lambda key: _("All runs of this version") if key == ALL else experiment_words(found[key]),
+        format_func=told_apart(
+            choices, lambda key: _("All runs of this version") if key == ALL else experiment_words(found[key])
+        ),
         key=session.EXPERIMENT,
         width=520,
     )

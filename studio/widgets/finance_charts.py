@@ -17,7 +17,7 @@ from studio.address import remember
 from studio.current import annotator
 from studio.guard import guard, guarded
 from studio.i18n import _, date_time, ngettext, number, percent, translator
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.theme import palette
 from studio.widgets.figure import show_clickable, show_figure
 
@@ -42,14 +42,14 @@ def chosen_filter(scenario: FinanceSentiment, widgets: bool = True) -> FeedFilte
             st.selectbox(
                 _("Company"),
                 companies,
-                format_func=lambda name: line(name, 60) if name else _("All companies"),
+                format_func=told_apart(companies, lambda name: line(name, 60) if name else _("All companies")),
                 key=session.FINANCE_COMPANY,
                 width=220,
             )
             st.selectbox(
                 _("Topic"),
                 topics,
-                format_func=lambda name: line(name, 60) if name else _("All topics"),
+                format_func=told_apart(topics, lambda name: line(name, 60) if name else _("All topics")),
                 key=session.FINANCE_TOPIC,
                 width=180,
             )

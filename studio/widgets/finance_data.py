@@ -15,7 +15,7 @@ from studio import session
 from studio.guard import guard
 from studio.i18n import _, translator
 from studio.services import get_jobs, get_workspace
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.uploads import keep_upload
 from studio.widgets.import_result import form_key, import_counts, import_job, start_import
 from studio.widgets.job_line import show_job
@@ -92,7 +92,7 @@ def _mapping(columns: list[str], guess: FeedMapping, key: str) -> FeedMapping:
                     _(title),
                     options,
                     index=options.index(now) if now in options else 0,
-                    format_func=lambda name: line(name, 60) if name else _("none"),
+                    format_func=told_apart(options, lambda name: line(name, 60) if name else _("none")),
                     key=f"{key}_{part}",
                 )
                 or None

@@ -14,7 +14,7 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, ngettext, number, percent
 from studio.navigation import open_page
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.widgets.basics import inline_error
 
 PAGE = 25
@@ -145,12 +145,12 @@ def _feedback(scenario: FinanceSentiment, row: FeedRow, role: str, said: str) ->
             if st.button(_("Label it"), icon=":material/edit_note:", key=f"feedback_go_{role}"):
                 open_page("annotate", project=str(sent[3]))
         return
-    labels = scenario.model(role).info.labels
+    others = ["", *[label for label in scenario.model(role).info.labels if label != said]]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         better = st.selectbox(
             _("It should be"),
-            ["", *[label for label in labels if label != said]],
-            format_func=lambda name: line(name, 60) if name else _("not sure"),
+            others,
+            format_func=told_apart(others, lambda name: line(name, 60) if name else _("not sure")),
             key=f"feedback_label_{role}_{row.id}",
             width=180,
         )

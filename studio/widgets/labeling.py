@@ -23,7 +23,7 @@ from studio.current import annotator
 from studio.guard import guarded
 from studio.i18n import _, number
 from studio.keys import ACTIONS, assign_keys
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.values import value_text
 from studio.widgets.answer_desk import draw_answer, draw_given
 from studio.widgets.grade_desk import draw_grades, draw_kind, graded
@@ -260,7 +260,7 @@ def draw_labels(project: Project, item: Item) -> None:
             _("Find a label"),
             names,
             index=None,
-            format_func=line,
+            format_func=told_apart(names, line),
             placeholder=_("Type to find one of {n} labels").format(n=len(names)),
             key=f"find_{item.id}",
             on_change=give_found,

@@ -20,7 +20,7 @@ from studio.i18n import N_, _, ngettext, number
 from studio.jobs import Report
 from studio.phrases import phrase
 from studio.services import get_workspace
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.uploads import keep_upload
 from studio.widgets.import_result import form_key, import_job, rejected_rows, start_import
 from studio.widgets.options_form import field_title
@@ -162,7 +162,7 @@ def _mapping(columns: list[str], record: type[Any], key: str) -> Any:
                 _(TITLES[name]),
                 options,
                 index=options.index(now) if now in options else 0,
-                format_func=lambda column: line(column, 60) if column else _("none"),
+                format_func=told_apart(options, lambda column: line(column, 60) if column else _("none")),
                 help=_(field.description or ""),
                 key=f"{key}_{name}_{'|'.join(columns)[:80]}",
             )

@@ -15,7 +15,7 @@ from studio.current import annotator
 from studio.guard import guarded, show_error
 from studio.i18n import _, ngettext, number
 from studio.navigation import open_page
-from studio.text import escape, line
+from studio.text import escape, line, told_apart
 from studio.widgets.recommendation_list import cards, item_line
 
 SUGGESTED = 12
@@ -55,7 +55,9 @@ def _person(scenario: Scenario, big: bool) -> Wish:
         )
         for one in options
     }
-    chosen = st.selectbox(_("Person"), options, format_func=words.__getitem__, key=session.SHOP_PERSON)
+    chosen = st.selectbox(
+        _("Person"), options, format_func=told_apart(options, words.__getitem__), key=session.SHOP_PERSON
+    )
     if chosen == NEW:
         return _new_person(scenario)
     history = scenario.history(chosen, SHOWN_HISTORY)
@@ -92,7 +94,7 @@ def _new_person(scenario: Scenario) -> Wish:
         _("Suggestions"),
         [one.item.id for one in found.recommendations],
         selection_mode="multi",
-        format_func=lambda key: escape(offered[key], 40),
+        format_func=told_apart(offered, lambda key: escape(offered[key], 40)),
         key=f"shop_pills_{number_}",
         wrap=True,
         label_visibility="collapsed",
@@ -100,7 +102,7 @@ def _new_person(scenario: Scenario) -> Wish:
     more = st.multiselect(
         _("Search the catalogue"),
         list(offered),
-        format_func=lambda key: line(offered[key], 60),
+        format_func=told_apart(offered, lambda key: line(offered[key], 60)),
         key=f"shop_more_{number_}",
         placeholder=_("Type a title"),
     )
@@ -159,7 +161,10 @@ def _filters(scenario: Scenario, key: str) -> Filters:
     catalog = scenario.shop().catalog
     with st.popover(_("Filter"), icon=":material/filter_alt:"):
         categories = st.multiselect(
-            _("Only these categories"), catalog.categories, format_func=lambda name: line(name, 60), key=f"{key}_only"
+            _("Only these categories"),
+            catalog.categories,
+            format_func=told_apart(catalog.categories, lambda name: line(name, 60)),
+            key=f"{key}_only",
         )
         low = st.number_input(_("Price from"), min_value=0.0, value=None, key=f"{key}_low")
         high = st.number_input(_("Price to"), min_value=0.0, value=None, key=f"{key}_high")

@@ -22,7 +22,7 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, percent
 from studio.services import get_workspace
-from studio.text import line
+from studio.text import line, told_apart
 from studio.widgets.basics import inline_error
 from studio.widgets.options_form import field_title
 
@@ -58,7 +58,9 @@ def setup_picker(scenario: str, key: str, hidden: bool = False) -> Setup | None:
     chosen = st.selectbox(
         _("Setup"),
         list(setups),
-        format_func=lambda number: _("Sample") if setups[number].name == "Sample" else line(setups[number].name, 60),
+        format_func=told_apart(
+            setups, lambda number: _("Sample") if setups[number].name == "Sample" else line(setups[number].name, 60)
+        ),
         key=key,
         width=320,
     )
@@ -168,7 +170,7 @@ def _roles(config: ScenarioConfig, roles: tuple[Role, ...], key: str) -> dict[st
                 _(role.title),
                 list(names),
                 index=list(names).index(now),
-                format_func=names.__getitem__,
+                format_func=told_apart(names, names.__getitem__),
                 help=_(role.help),
                 key=f"{key}_role_{role.name}",
             )

@@ -9,7 +9,7 @@ from core.project import Project
 from core.records import Label, SchemaEvent
 from studio.guard import guarded
 from studio.i18n import _, date_time, number
-from studio.text import escape, guidelines, line
+from studio.text import escape, guidelines, line, told_apart
 
 NAME_LENGTH = 100
 
@@ -112,7 +112,7 @@ def _edit(project: Project, user: str, label: Label, labels: list[Label], used: 
             _("Merge into"),
             others,
             index=None,
-            format_func=line,
+            format_func=told_apart(others, line),
             placeholder=_("another label"),
             key=f"merge_{label.id}",
             width=320,

@@ -3,7 +3,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from studio.text import JOINER, escape, guidelines, line
+from studio.text import JOINER, escape, guidelines, line, told_apart
 
 HOSTILE = [
     "**bold** _it_ ~~gone~~ `code`",
@@ -69,3 +69,10 @@ def test_guidelines_stay_markdown_but_load_nothing() -> None:
     assert "<strong>bold</strong>" in html
     assert "<img" not in html
     assert "<h4>" in html
+
+
+def test_options_that_read_the_same_are_numbered() -> None:
+    titles = {1: "A long title, first volume", 2: "A long title, second volume", 3: "Other", 4: "A long title (2)"}
+    words = told_apart(titles, lambda key: titles[key][:12] if key < 3 else titles[key])
+    assert [words(key) for key in titles] == ["A long title", "A long title (2)", "Other", "A long title (2) (2)"]
+    assert words(2) == "A long title (2)", "asked again it is the same"
