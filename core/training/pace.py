@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from core.durable import read_json, write_json
 from core.methods.base import Estimate, Work
@@ -142,4 +142,7 @@ def _all(cache: Path) -> list[Pace]:
     known = read_json(cache / FILE)
     if not isinstance(known, dict) or (known.get("machine"), known.get("format")) != (hardware.machine(), FORMAT):
         return []
-    return [Pace.model_validate(run) for run in known["runs"]]
+    try:
+        return [Pace.model_validate(run) for run in known["runs"]]
+    except (KeyError, TypeError, ValidationError):  # damaged: it is learned anew
+        return []

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from core.durable import clear_leftovers
-from core.errors import NotFoundError, RefusedError, StudioError
+from core.errors import NotFoundError, RefusedError, StorageError, StudioError
 from core.settings import Settings
 from core.training.placement import devices_for, may_begin
 from core.training.processes import Worker, Workers, kill_group, live, send
@@ -82,8 +82,9 @@ class Runner:
         config = complete(config, self.settings, cache=self.cache, bases=self.bases, runs=self.runs)
         with self._lock:
             for run_id in sorted(self._open):
-                if self.state(run_id).active and config.same_work(self._folder(run_id).config()):
-                    return run_id
+                with suppress(StorageError):  # what is damaged there is nobody's twin
+                    if self.state(run_id).active and config.same_work(self._folder(run_id).config()):
+                        return run_id
             RunFolder.create(self.runs, config, version_dir)
             self._open.add(config.id)
         self._wake.set()
@@ -95,10 +96,12 @@ class Runner:
             self._workers.expect()
 
     def list(self) -> Statuses:
-        """Every run, newest first."""
-        return sorted(
-            (self.state(folder.path.name) for folder in self._folders()), key=lambda run: run.created_at, reverse=True
-        )
+        """Every run, newest first; one whose folder is damaged is left out."""
+        found = []
+        for folder in self._folders():
+            with suppress(StorageError, NotFoundError):
+                found.append(self.state(folder.path.name))
+        return sorted(found, key=lambda run: run.created_at, reverse=True)
 
     def config(self, run_id: str) -> RunConfig:
         """What the run was asked to do. Raises NotFoundError."""
@@ -196,9 +199,13 @@ class Runner:
     def delete(self, run_id: str) -> None:
         """Remove a run with its checkpoints and model. Raises RefusedError while it is active."""
         with self._lock:
-            folder, status = self._folder(run_id), self.state(run_id)
-            if status.state in ("running", "stalled"):
-                raise RefusedError(f"Run {run_id} is {status.state}.", "Stop it first, then delete it.")
+            folder = self._folder(run_id)
+            try:
+                state: str = self.state(run_id).state
+            except StorageError:  # damaged: to delete it is the way out
+                state = "running" if self._process(folder) is not None else "interrupted"
+            if state in ("running", "stalled"):
+                raise RefusedError(f"Run {run_id} is {state}.", "Stop it first, then delete it.")
             folder.unqueue()
             self._settle(run_id)
             folder.delete()

@@ -86,3 +86,14 @@ def test_only_so_many_are_kept_and_other_files_are_forgotten(tmp_path: Path, mon
     file = tmp_path / pace.FILE
     file.write_text(file.read_text().replace('"format": 2', '"format": 1').replace('"format":2', '"format":1'))
     assert pace._all(tmp_path) == []
+
+
+@pytest.mark.parametrize(("known", "damage"), [('"runs"', '"ran"'), ('"start"', '"began"')])
+def test_a_damaged_file_is_learned_anew(tmp_path: Path, known: str, damage: str):
+    taught(tmp_path, 1.0)
+    file = tmp_path / pace.FILE
+    assert known in file.read_text()
+    file.write_text(file.read_text().replace(known, damage))
+    assert pace.expected(tmp_path, KIND) is None
+    taught(tmp_path, 2.0)
+    assert pace.expected(tmp_path, KIND) is not None

@@ -288,12 +288,14 @@ def test_a_damaged_config_ends_its_run_and_not_the_queue(started, make_config):
     damaged = runner.submit(make_config(options={"seed": 2}), version)
     path = runner.folder(damaged).path
     (path / "config.json").write_text("[]")
+    assert [run.id for run in runner.list()] == [first]
     runner.release()
     until(lambda: not (path / "queued.json").exists())
     third = runner.submit(make_config(options={"seed": 3}), version)
     order(runner, first, "finish")
     until(lambda: runner.state(third).state == "running")
-    (path / "config.json").unlink()  # the list of runs is whole again
+    runner.delete(damaged)
+    assert not path.exists()
 
 
 def test_waiting_for_a_run_in_a_paused_queue_ends(make_runner, make_config, toy_version):
