@@ -43,7 +43,7 @@ class FewShotOptions(LoopOptions):
         default=None,
         ge=1,
         le=200,
-        description="Pairs drawn for each text: that many with the same label, and as many with another. More "
+        description="Pairs drawn for each text with the same label, and for some losses as many with another. More "
         "separates the labels better and takes longer in proportion. Automatic: 20 for few texts, fewer for many.",
     )
     epochs: int | None = Field(
@@ -66,10 +66,11 @@ class FewShotOptions(LoopOptions):
         description="How far each step moves the encoder. Higher learns faster and forgets more of what it knew; "
         "large models (over 100 million weights) want 2e-5.",
     )
-    loss: Literal["distance", "order"] = Field(
-        default="distance",
-        description="What the pairs teach: cosines near 1 for the same label and near 0 for others (distance, as in "
-        "the paper), or only their order (order, CoSENT).",
+    loss: Literal["labels", "distance", "order"] = Field(
+        default="labels",
+        description="What the pairs teach: that a text is closer to all of its label in the batch than to any other "
+        "(labels, supervised contrast), that cosines are near 1 for the same label and near 0 for others (distance, as "
+        "SetFit does), or only the order of these (order, CoSENT).",
     )
     C: float = Field(
         default=0.0,
@@ -78,6 +79,15 @@ class FewShotOptions(LoopOptions):
         description="How closely the classifier on top follows the training examples. 0 tries 1 and 10 and keeps the "
         "best on the dev split.",
     )
+
+    def count(self, rows: int) -> int:
+        """Pairs of each kind for each of ``rows`` texts: at most 20, and at most 8,000 pairs in all."""
+        return self.pairs or min(MOST_A_TEXT, max(1, MOST_PAIRS // (self.kinds * max(1, rows))))
+
+    @property
+    def kinds(self) -> int:
+        """Kinds of pairs that are learned from: with the same label, with another."""
+        return 1 if self.loss == "labels" else 2
 
 
 class FewShot(SentenceTuning):
@@ -91,6 +101,8 @@ class FewShot(SentenceTuning):
     )
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     Options: ClassVar[type[MethodOptions]] = FewShotOptions
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"multilabel": {"loss": "distance"}}
+    """How far apart texts with some labels in common are is what that loss says, and the other leaves open."""
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Labels of whole texts are what it learns from."""
@@ -106,11 +118,15 @@ class FewShot(SentenceTuning):
         self, data: TrainingData, options: FewShotOptions, base: Path, encoder: Encoder, context: RunContext
     ) -> tuple[PairBatches, Loss]:
         """Pairs drawn from the labels."""
-        from core.training.contrastive import GradeLoss
+        from core.training.contrastive import GradeLoss, LabelLoss
 
         train = replace(data.train, texts=as_read(data.task.name, data.train.texts))
-        pairs = draw_pairs(train, options.pairs or pairs_for(len(train)), options.seed)
-        batches = PairBatches(pairs, np.arange(len(pairs.grade)), encoder.tokenizer, encoder.longest)
+        pairs = draw_pairs(train, options.count(len(train)), options.seed)
+        # With the loss on labels all others of a batch are what a text is told apart from.
+        rows = pairs.matches if options.loss == "labels" else np.arange(len(pairs.grade))
+        batches = PairBatches(pairs, rows, encoder.tokenizer, encoder.longest)
+        if options.loss == "labels":
+            return batches, LabelLoss(batches, _memberships(train.values))
         return batches, GradeLoss(batches, options.loss == "order")
 
     def dev_metrics(
@@ -155,14 +171,9 @@ class FewShot(SentenceTuning):
     def estimate(self, work: Work, options: MethodOptions, base: Path | None) -> Estimate:
         """Seconds and memory for the pairs that are drawn from this work's rows."""
         checked = FewShotOptions.model_validate(options.model_dump())
-        drawn = work.rows * 2 * (checked.pairs or pairs_for(work.rows))
+        drawn = work.rows * checked.kinds * checked.count(work.rows)
         known, other = (work.rows + work.dev) / 2, (work.dev + work.test) / 2  # two texts are a pair
         return estimate_neural(work, checked, base, 2 * work.read(checked.max_length), drawn, known, 2 * known + other)
-
-
-def pairs_for(rows: int) -> int:
-    """Pairs of each kind for each of ``rows`` texts: 20, or fewer where that would be more than 8,000 in all."""
-    return min(MOST_A_TEXT, max(1, MOST_PAIRS // (2 * max(1, rows))))
 
 
 def draw_pairs(rows: Rows, count: int, seed: int) -> Pairs:

@@ -16,6 +16,8 @@ from core.methods.embeddings import pooled
 from core.methods.pairs import PairBatches
 from core.training.loop import Loop, Tensors
 
+TEMPERATURE = 0.07
+"""Divides cosines before the softmax of ``LabelLoss``; the value of its paper."""
 SCALE = 20.0
 """Factor on cosines before the softmax; the value of sentence-transformers, a temperature of 0.05."""
 
@@ -157,3 +159,36 @@ class GradeLoss:
         wrong = self.scale * (cosines[None, :] - cosines[:, None])  # (B, B): positive where j lies above i
         wrong = wrong[grade[:, None] > grade[None, :]]
         return torch.logsumexp(torch.cat([wrong.new_zeros(1), wrong]), 0)
+
+
+@dataclass
+class LabelLoss:
+    """Supervised contrast: each text of a batch has to find those that share its labels among all the others.
+
+    Khosla et al. 2020, "Supervised Contrastive Learning", the loss with the sum outside of the logarithm; a text counts
+    by the share of labels that both have (Jaccard), which is 1 or 0 where a text has one label.
+    """
+
+    batches: PairBatches
+    has: np.ndarray
+    """(texts, labels) bool; first and second texts of the pairs are the same list."""
+    temperature: float = TEMPERATURE
+    joint = True
+    """The rows of a batch cannot be learned from by themselves."""
+
+    def __call__(self, vectors: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Mean over the texts of ``rows`` (B,); ``vectors`` (B + candidates, d) are of unit length."""
+        numbers = rows.cpu().numpy()
+        texts = np.concatenate([self.batches.pairs.first[self.batches.rows[numbers]], self.batches.candidates(numbers)])
+        has = torch.from_numpy(self.has[texts].astype(np.float32)).to(vectors.device)
+        common = has @ has.T
+        alike = common / (has.sum(1)[:, None] + has.sum(1)[None, :] - common)
+        number = torch.from_numpy(texts).to(vectors.device)
+        itself = number[:, None] == number[None, :]
+        alike = alike.masked_fill(itself, 0.0)
+        said = (vectors @ vectors.T / self.temperature).masked_fill(itself, float("-inf")).log_softmax(1)
+        found = alike.sum(1) > 0
+        if not found.any():  # nothing to find; still a loss that gradients can be asked of
+            return vectors.sum() * 0.0
+        each = (alike * said.masked_fill(itself, 0.0)).sum(1)[found] / alike.sum(1)[found]
+        return -each.mean()

@@ -12,7 +12,7 @@ import pytest
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, Stopped, TrainingData, Work
-from core.methods.few_shot import FewShotOptions, FewShotPredictor, draw_pairs, pairs_for
+from core.methods.few_shot import FewShotOptions, FewShotPredictor, draw_pairs
 
 TEXTS = ["money back please", "hello there", "where is the parcel it arrives very late today", "", "unheard words"]
 QUICK = {"pairs": 3, "batch_size": 16, "learning_rate": 5e-3, "max_length": 16, "dropout": 0.0}
@@ -49,10 +49,11 @@ def test_texts_with_several_labels_are_as_alike_as_their_labels() -> None:
 
 
 def test_many_texts_get_fewer_pairs() -> None:
-    assert [pairs_for(rows) for rows in (0, 30, 400, 100_000)] == [20, 20, 10, 1]
+    assert [FewShotOptions(loss="distance").count(rows) for rows in (0, 30, 400, 100_000)] == [20, 20, 10, 1]
+    assert FewShotOptions().count(600) == 13 and FewShotOptions(pairs=3).count(600) == 3
 
 
-@pytest.mark.parametrize("loss", ["distance", "order"])
+@pytest.mark.parametrize("loss", ["labels", "distance", "order"])
 def test_learns_and_comes_back_the_same(tune: Any, context: Any, tmp_path: Path, loss: str) -> None:
     model = tune(train=24, loss=loss, epochs=2, pairs=15)
     epochs = [note["dev"] for note in context.notes if note["kind"] == "epoch"]
@@ -109,3 +110,34 @@ def test_the_estimate_counts_the_pairs(tiny: Path) -> None:
     method, work = get_method("few_shot"), Work(rows=50, lengths=np.full((1, 1), 10.0))
     few, many = (method.estimate(work, FewShotOptions(pairs=n), tiny).seconds for n in (1, 200))
     assert many > few
+
+
+def test_the_loss_on_labels_is_that_of_the_paper() -> None:
+    import torch
+
+    from core.methods.pairs import Pairs
+    from core.training.contrastive import LabelLoss
+
+    class Batches:
+        """First texts 0 and 1, second texts 1 and 2; text 1 stands on both sides."""
+
+        pairs = Pairs(list("abc"), list("abc"), np.array([0, 1]), np.array([2, 1]), np.ones(2), np.zeros(2, bool))
+        rows = np.arange(2)
+
+        def candidates(self, rows: np.ndarray) -> np.ndarray:
+            return np.array([1, 2])
+
+    vectors = torch.nn.functional.normalize(torch.tensor([[1.0, 2.0], [2.0, 1.0], [2.0, 1.5], [0.5, 2.0]]), dim=1)
+    texts, has = [0, 1, 1, 2], np.array([[True, False], [True, True], [False, True]])
+    alike = {(0, 1): 0.5, (1, 2): 0.5, (0, 2): 0.0}
+    total = []
+    for i, text in enumerate(texts):
+        others = [j for j in range(4) if texts[j] != text]
+        whole = sum(np.exp(float(vectors[i] @ vectors[j]) / 0.5) for j in others)
+        weights = [alike[tuple(sorted((text, texts[j])))] for j in others]  # type: ignore[index]
+        said = [np.log(np.exp(float(vectors[i] @ vectors[j]) / 0.5) / whole) for j in others]
+        total.append(-np.dot(weights, said) / sum(weights))
+    loss = LabelLoss(Batches(), has, temperature=0.5)  # type: ignore[arg-type]
+    assert float(loss(vectors, torch.arange(2))) == pytest.approx(np.mean(total), abs=1e-5)
+    alone = LabelLoss(Batches(), np.eye(3, dtype=bool))  # type: ignore[arg-type]
+    assert alone(vectors.requires_grad_(), torch.arange(2)).item() == 0.0, "nobody shares a label: nothing to find"

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import TrainingError
 from core.methods import get_method
-from core.methods.base import Rows, TrainingData, answers_of
+from core.methods.base import Rows, TrainingData, answers_of, options_for
 from core.methods.linear_kinds import load_linear
 from core.methods.multilabel_linear import OWN_CURVE, MultilabelPredictor, fit_independent
 from core.tasks import get_task
@@ -45,7 +45,7 @@ def fit(context: Any, tiny: Path) -> Any:
     def run(name: str, data: TrainingData, **options: Any) -> Any:
         method = get_method(name)
         chosen = {name: value for name, value in QUICK.items() if name in method.Options.model_fields}
-        return method.fit(data, method.Options.model_validate({**chosen, **options}), tiny, context)
+        return method.fit(data, options_for(method, "multilabel").model_validate({**chosen, **options}), tiny, context)
 
     return run
 
