@@ -2,6 +2,8 @@
 
 SetFit (Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts"): texts of one label are brought together
 and texts of two apart, which makes many training pairs of few labels; then a logistic regression on the new vectors.
+How they are brought together is by default not the distance of SetFit but supervised contrast (``LabelLoss``), which
+has all other texts of a batch to tell a text apart from.
 """
 
 from __future__ import annotations
