@@ -20,7 +20,8 @@ from studio import session
 from studio.address import remember
 from studio.current import annotator
 from studio.guard import guard
-from studio.i18n import _, percent
+from studio.headline import headline
+from studio.i18n import _
 from studio.services import get_workspace
 from studio.text import line, told_apart
 from studio.widgets.basics import inline_error
@@ -184,8 +185,8 @@ def _played(project: Project) -> str:
     name = line(project.name, 50)
     if model is None:
         return _("{project}, no model yet").format(project=name)
-    accuracy = model.info.metrics.get("accuracy")
-    return name if accuracy is None else _("{project}, {share} right").format(project=name, share=percent(accuracy))
+    good = headline(model.info.metrics)
+    return f"{name}, {good}" if good else name
 
 
 def _group(field: FieldInfo) -> str:
