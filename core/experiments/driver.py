@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.durable import FULL_DISK, clear_leftovers, write_json
@@ -131,7 +132,11 @@ class Experiments:
     def delete(self, experiment: Experiment) -> None:
         """Forget an experiment. Raises RefusedError while it is running."""
         with self._lock:
-            if experiment.state == "running":
+            try:
+                running = experiment.state == "running"
+            except StorageError:  # damaged: to delete it is the way out
+                running = experiment.id in self._running
+            if running:
                 raise RefusedError("This experiment is running.", "Stop it first.")
             self._searches.pop(experiment.id, None)
             experiment.remove()
@@ -139,10 +144,13 @@ class Experiments:
     def forget(self, project_id: int) -> None:
         """Remove the experiments of a project that is gone."""
         with self._lock:
-            for experiment in self.list(project_id):
-                self._running.discard(experiment.id)
-                self._searches.pop(experiment.id, None)
-                experiment.remove()
+            for path in self.folder.glob("[!.]*/plan.json"):
+                experiment = Experiment(self.workspace, path.parent)
+                with suppress(StorageError):  # of a damaged one the plan may be readable
+                    if experiment.plan.project_id == project_id:
+                        self._running.discard(experiment.id)
+                        self._searches.pop(experiment.id, None)
+                        experiment.remove()
 
     def close(self) -> None:
         """Stop driving. Runs go on; the next start goes on with the experiments."""
@@ -201,7 +209,7 @@ class Experiments:
             busy = busy or not seen.ended
             progress = progress.with_trial(seen)
         if experiment.plan.kind == "search" and progress != before:
-            self._tidy(experiment, progress)
+            self._tidy(experiment, before, progress)
         while not busy and (following := self._next(experiment, progress)) is not None:
             begun = self._begin(experiment, following)
             busy = not begun.ended
@@ -216,21 +224,24 @@ class Experiments:
         if progress != before:
             experiment.write(progress)
 
-    def _tidy(self, experiment: Experiment, progress: Progress) -> None:
+    def _tidy(self, experiment: Experiment, before: Progress, progress: Progress) -> None:
         """Remove the weights of trials that are not among the best: a search would fill the disk with them.
 
-        Comes before what became of a trial is noted, so that a kill in between leaves nobody out.
+        Comes before what became of a trial is noted (``before`` is what is), so that a kill in between leaves nobody
+        out.
         """
         ended = [trial for trial in progress.trials if trial.ended]
         ranked = sorted((t for t in ended if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
+        known = {trial.number for trial in before.trials if trial.ended}
         others = [one for one in self.list(experiment.plan.project_id) if one.id != experiment.id]
         elsewhere = {trial.run_id for other in others for trial in other.trials}
         for trial in ended:
             run = experiment.run_of(trial)
             if run is None or trial.reused or run.id in elsewhere or not run.has_weights:
                 continue
-            # One that was left out may be trained to its end by a person: then its model is theirs.
-            if trial in ranked[KEPT_MODELS:] or (trial.left_out and run.status.resumable):
+            # One that was left out may be resumed by a person: what it learns from then on is theirs.
+            left_now = trial.left_out is not None and trial.number not in known
+            if trial in ranked[KEPT_MODELS:] or (left_now and run.status.resumable):
                 self.workspace.remove_weights(run.id)
 
     def _look(self, experiment: Experiment, trial: Trial) -> Trial:

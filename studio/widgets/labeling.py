@@ -379,5 +379,6 @@ def flag_form(project: Project, item: Item) -> None:
         )
         if st.form_submit_button(_("Save the flag"), type="primary"):
             project.flag(item.id, note.strip() or _("flagged"), user=annotator())
+            st.session_state[session.FINISHED] = None
             st.session_state[session.SAVED] = ":material/flag: " + _("Flagged.")
             st.rerun()

@@ -155,9 +155,12 @@ def confirm(project_id: int, item_id: int, nothing: bool = False) -> None:
 
 def save_confirmed() -> None:
     """Save what was confirmed: the labels chosen, else the suggestion on screen. Called before anything is drawn."""
+    asked: tuple[int, int, bool] | None = st.session_state.get(session.CONFIRMED)
+    if asked is not None and unheard(asked[1]):  # a newer run, or a disk that was full, came in between
+        hear_words(*asked[:2])
     related = save_relations()
-    asked: tuple[int, int, bool] | None = st.session_state.pop(session.CONFIRMED, None)
-    if asked is None:
+    st.session_state[session.CONFIRMED] = None
+    if asked is None or unheard(asked[1]):  # else what is on screen would be saved without its last mark
         return
     project_id, item_id, nothing = asked
     names, suggestion = chosen(item_id), shown_suggestion(item_id)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.errors import InputError, StudioError
+from core.errors import InputError, StorageError, StudioError
 from core.project import Project
 from core.records import Item
 from core.tasks.base import Forming
 from core.tasks.spans import Span
 from studio import session
 from studio.current import annotator
-from studio.guard import guarded
+from studio.guard import guarded, show_error
 from studio.i18n import _
 from studio.phrases import phrase
 from studio.services import get_workspace
@@ -86,6 +86,10 @@ def save_relations() -> bool:
             relation, spans = queue.pop(0)
             try:
                 made.append(_made(workspace.project(relation.project_id), relation, spans, user, took))
+            except StorageError as error:  # nothing is wrong with the relation: the next run tries again
+                queue.insert(0, (relation, spans))
+                show_error(error)
+                return False
             except StudioError as error:
                 refused.append((error.message, relation.item_id, spans))
     for message, item_id, spans in refused:

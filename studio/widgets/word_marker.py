@@ -175,7 +175,7 @@ def heard(
         if after != spans:
             before.append(spans)
             spans = after
-    st.session_state[session.MARKED] = {item_id: replace(held, done=done, before=before, asked=asked)}
+    _keep(item_id, replace(held, done=done, before=before, asked=asked))
     return spans
 
 
@@ -241,20 +241,27 @@ def chosen_words(item_id: int, text: str) -> tuple[int, int] | None:
 def ask(relation: Relation, spans: list[Span]) -> None:
     """Ask for a relation between the marks by something that is no stroke."""
     held = marking(relation.item_id)
-    st.session_state[session.MARKED] = {relation.item_id: replace(held, asked=[*held.asked, (relation, spans)])}
+    _keep(relation.item_id, replace(held, asked=[*held.asked, (relation, spans)]))
 
 
 def begin(item_id: int) -> None:
     """A text comes on screen: there is nothing to undo yet, and nothing is chosen. Strokes are numbered on."""
-    held = list((st.session_state.get(session.MARKED) or {}).values())
-    done = max((one.done for one in held), default=0)
-    st.session_state[session.MARKED] = {item_id: Marking(done, visit=1 + max((one.visit for one in held), default=0))}
+    held: dict[int, Marking] = st.session_state.get(session.MARKED) or {}
+    done = max((one.done for one in held.values()), default=0)
+    visit = 1 + max((one.visit for one in held.values()), default=0)
+    _keep(item_id, Marking(done, asked=marking(item_id).asked, visit=visit))
 
 
 def remember(item_id: int, spans: list[Span]) -> None:
     """Keep the marks as they are, before a change that is no stroke."""
     held = marking(item_id)
-    st.session_state[session.MARKED] = {item_id: replace(held, before=[*held.before, spans])}
+    _keep(item_id, replace(held, before=[*held.before, spans]))
+
+
+def _keep(item_id: int, marks: Marking) -> None:
+    """Hold the marks of one text, and relations of others that still wait: for room on the disk, say."""
+    held: dict[int, Marking] = st.session_state.get(session.MARKED) or {}
+    st.session_state[session.MARKED] = {one: other for one, other in held.items() if other.asked} | {item_id: marks}
 
 
 def marking(item_id: int) -> Marking:

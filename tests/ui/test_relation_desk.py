@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.errors import StorageError
 from core.project import Project
 from core.records import ItemFilter
 from core.workspace import Workspace
@@ -107,6 +108,26 @@ def test_a_relation_that_cannot_be_made_leaves_its_marks(open_page: Open, senten
     say(app, *ready)
     assert not app.exception and not any("Saved" in one.value for one in app.caption)
     assert len(drawn(app)["spans"]) == 2 and drawn(app)["item"] == first
+
+
+def test_a_relation_waits_for_room_on_the_disk(
+    open_page: Open, sentences: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, boss = (sentences.label_named(name).id for name in ("job", "boss"))
+    app = open_page("annotate")
+    with monkeypatch.context() as full:
+        full.setattr(Project, "mark_relation", fails)
+        marks = [("mark", 0, 0, -1), ("mark", 6, 6, -1)]
+        say(app, *marks, ("relate", 0, 0, job), *reversed(marks), ("relate", 0, 0, boss))
+        assert any("disk is full" in one.value for one in app.error) and not pairs(sentences)
+    app.run()
+    assert sorted(pairs(sentences).values()) == ["boss", "job"] and not app.error
+    app.run()
+    assert len(pairs(sentences)) == 2
+
+
+def fails(*_args: object, **_named: object) -> None:
+    raise StorageError("The disk is full.", "Free some space.")
 
 
 def test_a_relation_that_is_marked_already_is_labelled_as_ever(open_page: Open, sentences: Project) -> None:

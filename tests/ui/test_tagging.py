@@ -10,10 +10,13 @@ import pytest
 from fastapi.testclient import TestClient as Client
 from streamlit.testing.v1 import AppTest
 
+from core.errors import StorageError
 from core.project import Project
+from core.records import ItemFilter
 from core.workspace import Workspace
 from studio import services
 from studio.api import create_api
+from studio.widgets import labeling_actions
 from tests.ui.conftest import button, open_on, plain, project_of, trained_on
 from tests.ui.marking import drawn, say, words_of
 
@@ -50,6 +53,25 @@ def waiting(workspace: Workspace) -> Project:
 def mark(app: AppTest, project: Project, first: int, last: int, name: str) -> AppTest:
     """Mark words by their place, as a label's key does it."""
     return say(app, ("mark", first, last, project.label_named(name).id))
+
+
+def test_enter_saves_nothing_without_a_stroke_that_was_not_heard(
+    open_page: Open, waiting: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _second = waiting.item_ids()
+    app = open_page("annotate")
+    mark(app, waiting, 0, 1, "who")
+    with monkeypatch.context() as full:
+        full.setattr(labeling_actions, "marked", fails)
+        mark(app, waiting, 6, 6, "where")
+        button(app, f"accept_{first}").click().run()
+        assert app.error and not waiting.count(ItemFilter(labelled=True))
+    button(app, f"accept_{first}").click().run()
+    assert [name for _start, _end, name in waiting.item(first).label] == ["who", "where"]
+
+
+def fails(*_args: object) -> None:
+    raise StorageError("The disk is full.", "Free some space.")
 
 
 def test_words_side_by_side_become_one_span_and_enter_saves(open_page: Open, waiting: Project) -> None:

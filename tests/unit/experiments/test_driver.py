@@ -420,12 +420,22 @@ def test_a_left_out_trial_that_a_person_trained_to_its_end_keeps_its_model(quiet
     folder = quiet.workspace.runner.folder(run.id)
     experiment, progress = a_search(quiet, version, run_id=run.id, ended=True, left_out=Message(key="Slow."))
     run.stop()
-    quiet.workspace.experiments._tidy(experiment, progress)
+    quiet.workspace.experiments._tidy(experiment, progress, progress)
     folder.unqueue()
     folder.model.mkdir()
     folder.write_result({"metrics": {"test": {"accuracy": 1.0}}})
-    quiet.workspace.experiments._tidy(experiment, progress)
+    quiet.workspace.experiments._tidy(experiment, progress, progress)
     assert run.has_weights and folder.model.is_dir()
+
+
+def test_a_left_out_trial_that_a_person_resumed_keeps_its_checkpoints(quiet: Project, version: Version) -> None:
+    run = quiet.train(version, "baseline")
+    run.stop()
+    experiment, progress = a_search(quiet, version, run_id=run.id, ended=True, left_out=Message(key="Slow."))
+    checkpoints = quiet.workspace.runner.folder(run.id).checkpoints
+    checkpoints.mkdir()
+    quiet.workspace.experiments._tidy(experiment, progress, progress)
+    assert checkpoints.is_dir(), "what was written after the trial had ended"
 
 
 def test_nothing_is_written_for_a_trial_that_left_nothing(quiet: Project, version: Version) -> None:
@@ -433,7 +443,27 @@ def test_nothing_is_written_for_a_trial_that_left_nothing(quiet: Project, versio
     run.stop()
     experiment, progress = a_search(quiet, version, run_id=run.id, ended=True, left_out=Message(key="Slow."))
     RunFolder(quiet.workspace.path / "runs" / run.id).checkpoints.mkdir()
-    before = quiet.revision
+    before, noted = quiet.revision, progress.with_trial(progress.trials[0].model_copy(update={"ended": False}))
     for _ in range(3):
-        quiet.workspace.experiments._tidy(experiment, progress)
+        quiet.workspace.experiments._tidy(experiment, noted, progress)
     assert quiet.revision == before + 1 and not quiet.workspace.runner.folder(run.id).checkpoints.exists()
+
+
+def test_a_damaged_experiment_can_be_deleted_and_goes_with_its_project(quiet: Project, version: Version) -> None:
+    experiments = quiet.workspace.experiments
+    one, _ = a_search(quiet, version, ended=True)
+    (one.folder / "state.json").write_text("[]")
+    with pytest.raises(StorageError, match=r"no readable state\.json"):
+        _ = one.progress
+    experiments._running.add(one.id)
+    with pytest.raises(RefusedError, match="is running"):
+        one.delete()
+    experiments._running.discard(one.id)
+    one.delete()
+    assert not one.folder.exists()
+    other, _ = a_search(quiet, version, ended=True)
+    (other.folder / "state.json").write_text("[]")
+    experiments.forget(quiet.id + 1)
+    assert other.folder.exists()
+    experiments.forget(quiet.id)
+    assert not other.folder.exists()
