@@ -17,7 +17,7 @@ from core.methods.pairs import PairBatches
 from core.training.loop import Loop, Tensors
 
 TEMPERATURE = 0.07
-"""Divides cosines before the softmax of ``LabelLoss``; the value of its paper."""
+"""Divides cosines before the softmax of ``LabelLoss``; the value of its authors' code."""
 SCALE = 20.0
 """Factor on cosines before the softmax; the value of sentence-transformers, a temperature of 0.05."""
 
