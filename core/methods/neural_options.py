@@ -14,7 +14,7 @@ SMALL_DATA_STEPS = 1_000
 """With automatic epochs, small data is repeated until about this many steps are done ..."""
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 20
 """... but within these bounds."""
-WRITING_DEFAULTS: dict[str, Any] = {"max_length": 512, "batch_size": 8, "epochs": 3, "dropout": 0.0}
+WRITING_DEFAULTS: dict[str, Any] = {"max_length": 512, "batch_size": 8, "dropout": 0.0}
 """Of tasks that write: prompt and response together are long, and language models of today learn without dropout."""
 READING_DEFAULTS: dict[str, Any] = {"max_length": 384, "batch_size": 16}
 """Of tasks that read a long text: windows as long as those of BERT's own script for SQuAD."""
