@@ -42,6 +42,8 @@ def text_on_card(page: Page) -> Locator:
 def ready(page: Page, item_id: int) -> None:
     """Until the keys of this item are live."""
     expect(page.locator(f"[class*=st-key-label_{item_id}_]")).to_have_count(3)
+    # React listens to a button's key after it has painted the button.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
 def open_desk(page: Page, server: Server) -> int:
