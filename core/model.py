@@ -185,8 +185,8 @@ class Model:
         Without ``candidates`` among ``second_texts``, whose vectors are kept in the workspace's cache. Candidates are
         taken in once and stay in memory for the next search. A model that makes vectors compares all of them; one that
         reads two texts together reads its ``rerank`` (or ``top``) with the most words in common. ``rerank_with``, a
-        model of pairs of this workspace, then reads its own number of them and puts
-        them into the order of its probabilities.
+        model of pairs of this workspace, then reads its own number of them and puts them into the order of its
+        probabilities.
 
         Raises InputError, RefusedError for a model of another task, ModelError.
         """

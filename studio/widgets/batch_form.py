@@ -12,8 +12,9 @@ from core.project import Project
 from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.services import get_model
-from studio.text import escape, line, told_apart
+from studio.text import escape
 from studio.uploads import keep_upload, preview_once, scratch, upload_label
+from studio.widgets.column_names import column_names
 from studio.widgets.import_result import form_key, import_job, rejected_rows, start_import
 
 
@@ -34,7 +35,7 @@ def batch_form(project: Project, model: Model) -> None:
             _("Text column"),
             columns,
             index=columns.index(preview.guess.text) if preview.guess.text in columns else 0,
-            format_func=told_apart(columns, lambda name: line(name, 60)),
+            format_func=column_names(columns),
             key=f"{key}_column",
             width=320,
         )
@@ -43,7 +44,7 @@ def batch_form(project: Project, model: Model) -> None:
                 _("Second text column"),
                 columns,
                 index=columns.index(preview.guess.text_b) if preview.guess.text_b in columns else None,
-                format_func=told_apart(columns, lambda name: line(name, 60)),
+                format_func=column_names(columns),
                 key=f"{key}_column_b",
                 width=320,
             )

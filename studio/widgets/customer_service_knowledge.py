@@ -22,9 +22,10 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, date_time, ngettext, number
 from studio.phrases import phrase
-from studio.text import escape, line, told_apart
+from studio.text import escape, line
 from studio.uploads import keep_upload
 from studio.widgets.basics import inline_error
+from studio.widgets.column_names import column_names
 from studio.widgets.import_result import form_key, import_job, start_import
 
 SHOWN = 500
@@ -168,7 +169,7 @@ def _mapping(knowledge: Knowledge, path: Path, name: str, key: str) -> Knowledge
                     label,
                     options,
                     index=options.index(guess),
-                    format_func=told_apart(options, lambda column: line(column, 60) if column else _("none")),
+                    format_func=column_names(options),
                     key=f"{key}_{part}",
                 )
                 or None

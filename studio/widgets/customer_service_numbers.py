@@ -16,9 +16,10 @@ from studio.current import annotator
 from studio.guard import guard
 from studio.i18n import _, date_time, ngettext, number, percent, translator
 from studio.services import get_jobs, get_workspace
-from studio.text import line, told_apart
+from studio.text import line
 from studio.theme import palette
 from studio.uploads import keep_upload
+from studio.widgets.column_names import column_names
 from studio.widgets.figure import show_figure
 from studio.widgets.job_line import show_job
 
@@ -71,7 +72,7 @@ def _from_file(scenario: CustomerService, key: str) -> None:
         _("Column with the messages"),
         columns,
         index=columns.index(guess),
-        format_func=told_apart(columns, lambda name: line(name, 60)),
+        format_func=column_names(columns),
         key=f"{key}_column",
     )
     if st.button(_("Run"), type="primary", key=f"{key}_file_go"):

@@ -15,8 +15,9 @@ from studio import session
 from studio.guard import guard
 from studio.i18n import _, translator
 from studio.services import get_jobs, get_workspace
-from studio.text import escape, line, told_apart
+from studio.text import escape
 from studio.uploads import keep_upload
+from studio.widgets.column_names import column_names
 from studio.widgets.import_result import form_key, import_counts, import_job, start_import
 from studio.widgets.job_line import show_job
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
@@ -92,7 +93,7 @@ def _mapping(columns: list[str], guess: FeedMapping, key: str) -> FeedMapping:
                     _(title),
                     options,
                     index=options.index(now) if now in options else 0,
-                    format_func=told_apart(options, lambda name: line(name, 60) if name else _("none")),
+                    format_func=column_names(options),
                     key=f"{key}_{part}",
                 )
                 or None

@@ -20,8 +20,9 @@ from studio import session
 from studio.i18n import _, ngettext, number
 from studio.jobs import Report
 from studio.phrases import phrase
-from studio.text import escape, line, told_apart
+from studio.text import escape, line
 from studio.uploads import keep_upload, preview_once, upload_label
+from studio.widgets.column_names import column_names
 from studio.widgets.import_result import form_key, import_job, import_result, start_import
 
 Store = Callable[[ColumnMapping, OnDuplicate | None, Report], ImportReport]
@@ -179,7 +180,7 @@ def _columns(preview: ImportPreview, key: str, task: Task) -> ColumnMapping:
                 title,
                 options,
                 index=options.index(guess) if guess in options else 0,
-                format_func=told_apart(options, lambda column: _("none") if column is None else line(column, 60)),
+                format_func=column_names(options),
                 key=f"{key}_column_{meaning}_{'|'.join(preview.columns)[:80]}",
             )
     rest = [column for column in preview.columns if column not in chosen.values()]

@@ -20,8 +20,9 @@ from studio.i18n import N_, _, ngettext, number
 from studio.jobs import Report
 from studio.phrases import phrase
 from studio.services import get_workspace
-from studio.text import escape, line, told_apart
+from studio.text import escape, line
 from studio.uploads import keep_upload
+from studio.widgets.column_names import column_names
 from studio.widgets.import_result import form_key, import_job, rejected_rows, start_import
 from studio.widgets.options_form import field_title
 from studio.widgets.scenario_setup import delete_setup, new_setup, setup_file, setup_form
@@ -162,7 +163,7 @@ def _mapping(columns: list[str], record: type[Any], key: str) -> Any:
                 _(TITLES[name]),
                 options,
                 index=options.index(now) if now in options else 0,
-                format_func=told_apart(options, lambda column: line(column, 60) if column else _("none")),
+                format_func=column_names(options),
                 help=_(field.description or ""),
                 key=f"{key}_{name}_{'|'.join(columns)[:80]}",
             )
