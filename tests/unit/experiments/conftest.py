@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,11 @@ def project(workspace: Workspace) -> Project:
 @pytest.fixture
 def version(project: Project) -> Version:
     return project.freeze(test=0.2, dev=0.2, seed=0)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, which the driver sees to."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
