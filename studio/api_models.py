@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from core.base_models import BaseModelInfo
+from core.project.versions import MOST_UNLABELLED
 from core.records import Found, Item, ItemFilter, ModelInfo, Prediction, Record, VersionInfo, Writing
 from core.training.run_folder import RunStatus
 
@@ -161,6 +162,13 @@ class NewVersion(Record):
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Same items, labels and seed give the same split.")
     split: Literal["imported"] | None = Field(default=None, description="'imported' takes the split of the import.")
     labels: list[str] | None = Field(default=None, max_length=2000, description="Only these labels; none given: all.")
+    unlabelled: int = Field(
+        default=MOST_UNLABELLED,
+        ge=0,
+        le=100_000,
+        description="How many texts without a label are frozen along at most, for methods that learn from them too. "
+        "None beside chosen labels.",
+    )
     user: User = "api"
 
 

@@ -1,9 +1,10 @@
-"""A frozen dataset version on disk: three Parquet files, a record, and a hash over what was frozen.
+"""A frozen dataset version on disk: Parquet files, a record, and a hash over what was frozen.
 
-    versions/7/train.parquet dev.parquet test.parquet version.json
+    versions/7/train.parquet dev.parquet test.parquet [unlabelled.parquet] version.json
 
-Columns: item_id int64, text, text_b (NULL unless the task has pairs), value (JSON of the task's value). Rows are in
-the order of their ids, so that equal content gives equal files.
+Columns: item_id int64, text, text_b (NULL unless the task has pairs), value (JSON of the task's value, null where there
+is none). Rows are in the order of their ids, so that equal content gives equal files. Texts without a label are there
+for methods that learn from them too; a version that froze none has no such file.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from core.records import LabelHelp
 from core.tasks import get_task
 
 SPLITS = ("train", "dev", "test")
+UNLABELLED = "unlabelled"
 SCHEMA = pa.schema([("item_id", pa.int64()), ("text", pa.string()), ("text_b", pa.string()), ("value", pa.string())])
 
 
@@ -54,11 +56,13 @@ def write_version(
     texts_b: Sequence[str | None] | None = None,
     options: dict[str, Any] | None = None,
     label_help: Mapping[str, LabelHelp] | None = None,
+    unlabelled: Sequence[tuple[int, str]] = (),
 ) -> tuple[str, dict[str, dict[str, int]]]:
     """Freeze rows into a new folder; all sequences have one entry a row. The folder appears whole or not at all.
 
-    ``label_help`` is what the schema says about labels, by name. Returns the sha256 over ids, texts, values, splits,
-    labels with their help, and task, and the rows by split, then by label.
+    ``label_help`` is what the schema says about labels, by name; ``unlabelled`` are ids and texts without a label.
+    Returns the sha256 over ids, texts, values, splits, labels with their help, and task, and the rows by split, then by
+    label.
     Raises RefusedError when the folder exists, StorageError when the disk fails.
     """
     if folder.exists():
@@ -75,6 +79,10 @@ def write_version(
         columns[part]["value"].append(json.dumps(values[row], ensure_ascii=False))
         counts[part].update(names(values[row]))
     tables = {name: pa.table(columns[name], schema=SCHEMA) for name in SPLITS}
+    if unlabelled:
+        ids, others = zip(*sorted(unlabelled), strict=True)
+        nothing = [None] * len(ids)
+        tables[UNLABELLED] = pa.table([ids, others, nothing, ["null"] * len(ids)], schema=SCHEMA)
     said = {name: one.model_dump() for name, one in (label_help or {}).items()}
     digest = _digest(tables, task, labels, said)
     by_split = {name: dict(sorted(counts[name].items())) for name in SPLITS}
@@ -85,7 +93,7 @@ def write_version(
         "labels": list(labels),
         "label_help": said,
         "counts": by_split,
-        "rows": {name: tables[name].num_rows for name in SPLITS},
+        "rows": {name: table.num_rows for name, table in tables.items()},
         "options": options or {},
         "normalisation": NORMALISATION,
     }
@@ -113,7 +121,10 @@ def read_version(folder: Path) -> dict[str, Any]:
 
 
 def read_split(folder: Path, split: str) -> SplitRows:
-    """The rows of ``train``, ``dev`` or ``test``. Raises NotFoundError, StorageError for a damaged file."""
+    """The rows of ``train``, ``dev``, ``test`` or ``unlabelled``; there, the values are None.
+
+    Raises NotFoundError, StorageError for a damaged file.
+    """
     columns = _table(folder, split).to_pydict()
     texts_b = columns["text_b"]
     return SplitRows(
@@ -122,6 +133,17 @@ def read_split(folder: Path, split: str) -> SplitRows:
         values=[json.loads(value) for value in columns["value"]],
         texts_b=None if all(text is None for text in texts_b) else [text or "" for text in texts_b],
     )
+
+
+def files_of(folder: Path) -> list[str]:
+    """Names of the splits that have a file in a version or in the folder of a run: the three, and what else there is.
+
+    Raises NotFoundError when one of the three is missing.
+    """
+    missing = [name for name in SPLITS if not (folder / f"{name}.parquet").is_file()]
+    if missing:
+        raise NotFoundError(f"The dataset version has no {', '.join(missing)} file.", "Freeze a new version.")
+    return [*SPLITS, *([UNLABELLED] if (folder / f"{UNLABELLED}.parquet").is_file() else [])]
 
 
 def read_label_help(folder: Path) -> dict[str, LabelHelp]:
@@ -133,7 +155,7 @@ def read_label_help(folder: Path) -> dict[str, LabelHelp]:
 def verify(folder: Path) -> dict[str, Any]:
     """Recompute the hash from the Parquet files and return the record; raises StorageError when they differ."""
     record = read_version(folder)
-    tables = {name: _table(folder, name) for name in SPLITS}
+    tables = {name: _table(folder, name) for name in record["rows"]}
     if _digest(tables, record["task"], record["labels"], record.get("label_help", {})) != record["hash"]:
         raise StorageError(
             f"The files of dataset version '{folder.name}' are not the ones that were frozen.",
@@ -143,7 +165,7 @@ def verify(folder: Path) -> dict[str, Any]:
 
 
 def _table(folder: Path, split: str) -> pa.Table:
-    if split not in SPLITS:
+    if split not in (*SPLITS, UNLABELLED):
         raise NotFoundError(f"There is no split '{split}'.", f"Splits: {', '.join(SPLITS)}.")
     path = folder / f"{split}.parquet"
     if not path.is_file():
@@ -163,8 +185,8 @@ def _digest(tables: dict[str, pa.Table], task: str, labels: Sequence[str], said:
     """sha256 over a canonical form, independent of the Parquet writer. ``said``: help on labels, left out if empty."""
     schema = [task, list(labels), *([said] if said else [])]
     digest = hashlib.sha256(json.dumps(schema, ensure_ascii=False).encode())
-    for name in SPLITS:
-        for line in _lines(name, tables[name]):
+    for name, table in tables.items():
+        for line in _lines(name, table):
             digest.update(line)
     return digest.hexdigest()
 

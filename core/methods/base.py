@@ -72,6 +72,8 @@ class TrainingData:
     """Read by the worker at the very end only; no method may look at it."""
     label_help: Mapping[str, LabelHelp] = field(default_factory=dict, kw_only=True)
     """What the label schema says about labels beside their names; not every label has an entry."""
+    unlabelled: Sequence[str] = field(default=(), kw_only=True)
+    """Texts that were frozen along without a label; none of them is in dev or test."""
 
 
 class RunContext(Protocol):
@@ -162,6 +164,8 @@ class Work:
     dev: int = 0
     """Rows of the dev split."""
     test: int = 0
+    unlabelled: int = 0
+    """Texts without a label beside them."""
     labels: int = 10
     task: str = "classification"
     ranked: bool = False

@@ -317,11 +317,26 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:
         start += size
 
 
-def forward_all(encoder: Encoder, texts: Sequence[str], max_length: int = MAX_LENGTH) -> np.ndarray:
-    """Unit vectors (len(texts), d) float32 by an encoder in memory; nothing is looked up or kept."""
+def forward_all(
+    encoder: Encoder,
+    texts: Sequence[str],
+    max_length: int = MAX_LENGTH,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> np.ndarray:
+    """Unit vectors (len(texts), d) float32 by an encoder in memory; nothing is looked up or kept.
+
+    ``progress`` gets (texts done, texts to do). Raises Stopped when ``should_stop`` says so.
+    """
     vectors = np.zeros((len(texts), int(encoder.model.config.hidden_size)), dtype=np.float32)
+    done = 0
     for rows, found in encoder.encode(list(texts), max_length):
         vectors[rows] = found
+        done += len(rows)
+        if progress:
+            progress(done, len(texts))
+        if should_stop and should_stop():
+            raise Stopped
     return vectors
 
 

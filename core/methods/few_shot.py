@@ -3,7 +3,9 @@
 SetFit (Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts"): texts of one label are brought together
 and texts of two apart, which makes many training pairs of few labels; then a logistic regression on the new vectors.
 How they are brought together is by default not the distance of SetFit but supervised contrast (``LabelLoss``), which
-has all other texts of a batch to tell a text apart from.
+has all other texts of a batch to tell a text apart from. Two more things are not in the paper: the tuned weights are
+averaged with those from before, and the classifier learns from the version's texts without a label, too, to which
+the labels are spread (``core.methods.spreading``).
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData, Work
 from core.methods.embeddings import Encoder, forward_all, read_encoder
 from core.methods.estimates import estimate_neural
-from core.methods.linear import Fitted, dev_targets, fit_calibrated, fit_one
+from core.methods.fitted import Examples, Fitted, fit_calibrated, fit_one
+from core.methods.linear import dev_targets
 from core.methods.multilabel_linear import Independent, fit_independent, fit_labels
 from core.methods.neural_options import LoopOptions
 from core.methods.pairs import PairBatches, Pairs
@@ -74,6 +77,18 @@ class FewShotOptions(LoopOptions):
         "(labels, supervised contrast), that cosines are near 1 for the same label and near 0 for others (distance, as "
         "SetFit does), or only the order of these (order, CoSENT).",
     )
+    base_share: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="Share of the base model in the weights at the end. Tuned on few texts alone an encoder forgets; "
+        "between before and after it is best. 0 leaves it as tuned.",
+    )
+    unlabelled: bool = Field(
+        default=True,
+        description="Learn from the version's texts without a label too: they take the labels of their neighbours. "
+        "Helps most where labels are few; left out where the dev split says that it does not.",
+    )
     C: float = Field(
         default=0.0,
         ge=0,
@@ -103,8 +118,12 @@ class FewShot(SentenceTuning):
     )
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     Options: ClassVar[type[MethodOptions]] = FewShotOptions
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"multilabel": {"loss": "distance"}}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"multilabel": {"loss": "distance", "base_share": 0.0}}
     """How far apart texts with some labels in common are is what that loss says, and the other leaves open."""
+
+    def idle(self, task: str) -> frozenset[str]:
+        """Only a text with one label takes that of its neighbours."""
+        return frozenset() if task == "classification" else frozenset({"unlabelled"})
 
     def unsuited(self, task: str, kind: str) -> str | None:
         """Labels of whole texts are what it learns from."""
@@ -161,7 +180,10 @@ class FewShot(SentenceTuning):
         else:
             held = dev_targets(data)
             known = dev[held >= 0], held[held >= 0]
-            fitted = fit_calibrated(_make, choices, train, targets, known, context, options.seed)
+            others = None
+            if options.unlabelled and data.unlabelled:
+                others = forward_all(encoder, data.unlabelled, encoder.longest, context.progress, context.should_stop)
+            fitted = fit_calibrated(_make, choices, train, targets, known, context, options.seed, others)
         return FewShotPredictor(data.labels, encoder, fitted, task=data.task.name)
 
     def load(
@@ -174,7 +196,8 @@ class FewShot(SentenceTuning):
         """Seconds and memory for the pairs that are drawn from this work's rows."""
         checked = FewShotOptions.model_validate(options.model_dump())
         drawn = work.rows * checked.kinds * checked.count(work.rows)
-        known, other = (work.rows + work.dev) / 2, (work.dev + work.test) / 2  # two texts are a pair
+        beside = work.unlabelled if checked.unlabelled else 0
+        known, other = (work.rows + work.dev) / 2, (work.dev + work.test + beside) / 2  # two texts are a pair
         return estimate_neural(work, checked, base, 2 * work.read(checked.max_length), drawn, known, 2 * known + other)
 
 
@@ -236,7 +259,7 @@ def _fitted_once(train: np.ndarray, data: TrainingData, choice: float, context: 
     targets = data.task.targets(data.train.values, data.labels)
     if data.task.many:
         return fit_labels(_make, choice, train, targets, context)
-    classifier = fit_one(_make(choice), train, targets, context)
+    classifier = fit_one(_make(choice), Examples(train, targets), context)
     return Fitted(classifier, classifier.classes_)
 
 

@@ -6,7 +6,6 @@ the labels, and one temperature turns its margins into probabilities.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,12 +16,10 @@ import numpy as np
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import RunContext, Stopped, TrainingData
+from core.methods.base import RunContext, TrainingData
+from core.methods.fitted import Fitted, fit_calibrated
 from core.methods.skops_files import load_estimators, save_estimators
 
-LEAST_CALIBRATION_ROWS = 20
-"""With fewer held-out rows a temperature would follow chance; the margins are then used as they are."""
-HELD_OUT_SHARE = 0.2
 WORD = r"(?u)\b\w+\b"
 """Words of one letter count too: 'I', 'a', and every Chinese character that stands alone."""
 
@@ -112,156 +109,6 @@ def fitted_blocks(word_ngrams: int, char_ngrams: int, texts: Sequence[str]) -> l
         with suppress(ValueError):  # no text has a word, or anything at all
             blocks.append((vectorizer, vectorizer.fit_transform(texts)))
     return blocks
-
-
-@dataclass
-class Fitted:
-    """A classifier and how its margins become probabilities."""
-
-    classifier: Any
-    columns: np.ndarray
-    """(classes,) index of each class of the classifier among the labels."""
-    temperature: float = 1.0
-    choice: float = 1.0
-    """The regularisation constant that was chosen."""
-
-    def scores(self, matrix: Any, labels: int) -> np.ndarray:
-        """Probabilities (n, labels) float32; labels without training examples get 0."""
-        scores = np.zeros((matrix.shape[0], labels), dtype=np.float32)
-        if matrix.shape[0]:
-            scores[:, self.columns] = softmax(margins(self.classifier, matrix) * self.temperature)
-        return scores
-
-    def estimators(self) -> list[Any]:
-        """What goes into the skops file."""
-        return [self.classifier]
-
-    def facts(self) -> dict[str, Any]:
-        """What goes into the JSON file."""
-        columns = [int(column) for column in self.columns]
-        return {"columns": columns, "temperature": self.temperature, "choice": self.choice}
-
-    @classmethod
-    def restore(cls, estimators: list[Any], facts: dict[str, Any]) -> Fitted:
-        """From what was saved."""
-        return cls(estimators[0], np.array(facts["columns"]), float(facts["temperature"]), float(facts["choice"]))
-
-
-def margins(classifier: Any, matrix: Any) -> np.ndarray:
-    """Decision values (n, classes); the single column of a two-class model becomes two opposite halves."""
-    values = np.asarray(classifier.decision_function(matrix), dtype=np.float64)
-    return values if values.ndim == 2 else np.stack([-values / 2, values / 2], axis=1)
-
-
-def softmax(values: np.ndarray) -> np.ndarray:
-    """Rows of ``values`` (n, classes) as probabilities."""
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def fit_calibrated(
-    make: Callable[[float], Any],
-    choices: Sequence[float],
-    matrix: Any,
-    targets: np.ndarray,
-    held_out: tuple[Any, np.ndarray],
-    context: RunContext,
-    seed: int,
-) -> Fitted:
-    """Fit one classifier a choice of C, keep the best on the held-out rows, and calibrate it there.
-
-    ``make`` gives an unfitted classifier; ``matrix`` is (n, features), ``targets`` (n,) label indices, ``held_out``
-    the same for the dev split. When that is too small, a fifth of the training rows stands in for it and the
-    classifier is fitted on all of them in the end. Raises TrainingError for fewer than two classes, Stopped.
-    """
-    classes = np.unique(targets)
-    if len(classes) < 2:
-        raise TrainingError(
-            "All training examples have the same label.", "Label texts of a second class and freeze a new version."
-        )
-    held_matrix, held_targets = _known_only(*held_out, classes)
-    borrowed = len(held_targets) < LEAST_CALIBRATION_ROWS and len(targets) >= 5 * LEAST_CALIBRATION_ROWS
-    part, part_targets = matrix, targets
-    if borrowed:
-        keep = np.random.default_rng(seed).permutation(len(targets)) >= round(HELD_OUT_SHARE * len(targets))
-        part, part_targets = matrix[keep], targets[keep]
-        held_matrix, held_targets = _known_only(matrix[~keep], targets[~keep], np.unique(part_targets))
-    best = _best(make, choices, part, part_targets, held_matrix, held_targets, context)
-    if borrowed:
-        best.classifier = fit_one(make(best.choice), matrix, targets, context)
-        best.columns = best.classifier.classes_
-    return best
-
-
-def _best(
-    make: Callable[[float], Any],
-    choices: Sequence[float],
-    matrix: Any,
-    targets: np.ndarray,
-    held_matrix: Any,
-    held_targets: np.ndarray,
-    context: RunContext,
-) -> Fitted:
-    """The choice with the most right answers on the held-out rows; on a draw, the surer one."""
-    enough = len(held_targets) >= LEAST_CALIBRATION_ROWS
-    found: list[tuple[tuple[float, float], Fitted]] = []
-    for choice in choices if enough else [choices[0]]:
-        classifier = make(choice)
-        if found and getattr(classifier, "warm_start", False):
-            # The solution of one C is close to that of the next: half the iterations, the same optimum.
-            before = found[-1][1].classifier
-            classifier.coef_, classifier.intercept_ = before.coef_.copy(), before.intercept_.copy()
-        classifier = fit_one(classifier, matrix, targets, context)
-        fitted = Fitted(classifier, classifier.classes_, choice=choice)
-        if not enough:
-            return fitted
-        values = margins(classifier, held_matrix)
-        place = np.searchsorted(classifier.classes_, held_targets)
-        fitted.temperature, loss = fit_temperature(values, place)
-        accuracy = float((values.argmax(axis=1) == place).mean())
-        context.report("note", message=f"C={choice:g}: {accuracy:.1%} right on dev", accuracy=accuracy, loss=loss)
-        found.append(((accuracy, -loss), fitted))
-    return max(found, key=lambda pair: pair[0])[1]
-
-
-def _known_only(matrix: Any, targets: np.ndarray, classes: np.ndarray) -> tuple[Any, np.ndarray]:
-    """The rows whose class occurs in training."""
-    known = np.isin(targets, classes)
-    return matrix[known], targets[known]
-
-
-def fit_one(classifier: Any, matrix: Any, targets: np.ndarray, context: RunContext) -> Any:
-    """Fit a classifier on rows (n, features) and targets (n,). Raises Stopped."""
-    if context.should_stop():
-        raise Stopped
-    from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
-
-    # Measured on two shared cores: with one BLAS thread the solver is 4 times faster than with two that wait for
-    # each other, and the pages stay responsive.
-    with threadpool_limits(limits=1), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        classifier.fit(matrix, targets)
-    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
-        context.report("note", message="The solver stopped before it had settled; the model is usable.")
-    return classifier
-
-
-def fit_temperature(values: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """(temperature, log loss): the factor on margins (n, classes) that makes targets (n,) most probable.
-
-    Temperature scaling keeps every decision as it is (Guo et al. 2017, 'On Calibration of Modern Neural Networks').
-    """
-    from scipy.optimize import minimize_scalar
-
-    rows = np.arange(len(targets))
-
-    def loss(log_temperature: float) -> float:
-        probabilities = softmax(values * np.exp(log_temperature))[rows, targets]
-        return float(-np.log(np.maximum(probabilities, 1e-12)).mean())
-
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(50.0)), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
 
 
 def train_linear(

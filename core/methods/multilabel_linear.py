@@ -15,14 +15,8 @@ import numpy as np
 
 from core.errors import TrainingError
 from core.methods.base import RunContext, TrainingData
-from core.methods.linear import (
-    HELD_OUT_SHARE,
-    LEAST_CALIBRATION_ROWS,
-    LinearPredictor,
-    TextFeatures,
-    fit_one,
-    read_texts,
-)
+from core.methods.fitted import HELD_OUT_SHARE, LEAST_CALIBRATION_ROWS, Examples, fit_one
+from core.methods.linear import LinearPredictor, TextFeatures, read_texts
 
 OWN_CURVE = 10
 """Held-out rows with, and as many without a label, from which its probabilities get a curve of their own."""
@@ -153,7 +147,7 @@ def fit_labels(
     classifiers = []
     for done, column in enumerate(columns):
         context.progress(80 + 20 * done // len(columns), 100, f"label {done + 1} of {len(columns)}")
-        classifiers.append(fit_one(make(choice), matrix, targets[:, column].astype(np.int64), context))
+        classifiers.append(fit_one(make(choice), Examples(matrix, targets[:, column].astype(np.int64)), context))
     even = np.ones(len(columns)), np.zeros(len(columns))
     return Independent(classifiers, columns, (share == 1).astype(float), *even, choice=choice)
 

@@ -15,15 +15,8 @@ import numpy as np
 
 from core.errors import RefusedError, TrainingError
 from core.methods.base import RunContext, Stopped, TrainingData
-from core.methods.linear import (
-    LEAST_CALIBRATION_ROWS,
-    WORD,
-    Fitted,
-    LinearPredictor,
-    TextFeatures,
-    fit_temperature,
-    margins,
-)
+from core.methods.fitted import LEAST_CALIBRATION_ROWS, Fitted, fit_temperature, margins
+from core.methods.linear import WORD, LinearPredictor, TextFeatures
 from core.methods.pairs import Pairs, line_up
 from core.tasks.pair import HALF, MATCH
 

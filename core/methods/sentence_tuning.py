@@ -72,6 +72,8 @@ class SentenceTuning(ABC):
             context=context,
         ).run()
         encoder.model.eval()
+        if share := getattr(checked, "base_share", 0.0):
+            mix_in(encoder.model, read_encoder(base, context.device).model, share)
         return self.finish(encoder, data, checked, context)
 
 
@@ -84,6 +86,20 @@ def trainable_encoder(base: Path, options: LoopOptions, device: str) -> Encoder:
     if getattr(encoder.model, "pooler", None) is not None:
         encoder.model.pooler.requires_grad_(False)  # not part of the vector
     return encoder
+
+
+def mix_in(model: Any, base: Any, share: float) -> None:
+    """Average the weights of ``model`` with those of the model it was tuned from, which count with ``share``.
+
+    WiSE-FT (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    """
+    import torch
+
+    before = dict(base.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.requires_grad and name in before:
+                weight.lerp_(before[name].to(weight), share)
 
 
 def report_pairs(context: RunContext, batches: PairBatches, limit: int) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Answers, RunContext, TrainingData
+from core.methods.fitted import Examples, fit_one
 from core.methods.heads import TagHead
 from core.methods.heads.spans import read_off
-from core.methods.linear import fit_one
 from core.methods.skops_files import load_estimators, save_estimators
 from core.methods.word_vectors import WordReader
 from core.tasks.spans import Span, to_tags, words
@@ -99,7 +99,9 @@ def train_tagger(
     found: list[tuple[float, WordTagger]] = []
     for tried in [choice] if choice else CHOICES if len(data.dev) else CHOICES[1:2]:
         unfitted = LogisticRegression(C=tried, class_weight="balanced" if balanced else None, max_iter=200)
-        made = WordTagger(data.labels, reader, fit_one(unfitted, np.concatenate(vectors), np.array(tags), context))
+        made = WordTagger(
+            data.labels, reader, fit_one(unfitted, Examples(np.concatenate(vectors), np.array(tags)), context)
+        )
         said = made.read(data.dev.texts, dev)
         score = data.task.metrics(data.dev.values, said.values, data.labels)["entity_f1"] if len(data.dev) else 0.0
         context.report("note", message=f"C={tried:g}: entity F1 {score:.1%} on dev", entity_f1=score)

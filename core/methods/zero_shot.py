@@ -27,15 +27,9 @@ from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Predictor, RunContext, TrainingData, Work
 from core.methods.encoders import encoder_weights
 from core.methods.features import encoder_cost
+from core.methods.fitted import LEAST_CALIBRATION_ROWS, fit_temperature, softmax
 from core.methods.language_model import is_language_model
-from core.methods.linear import (
-    LEAST_CALIBRATION_ROWS,
-    dev_targets,
-    encoder_facts,
-    encoder_folder,
-    fit_temperature,
-    softmax,
-)
+from core.methods.linear import dev_targets, encoder_facts, encoder_folder
 from core.methods.multilabel_linear import logistic_curve, sigmoid
 from core.methods.prompted import TEMPLATE as WRITING_TEMPLATE
 from core.methods.prompted import PromptedWriter

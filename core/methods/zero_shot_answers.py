@@ -18,9 +18,10 @@ import numpy as np
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Answers, RunContext, Stopped, TrainingData
+from core.methods.fitted import LEAST_CALIBRATION_ROWS
 from core.methods.heads.answer import LONGEST_QUESTION
 from core.methods.language_model import LanguageModel, Nearest, fill
-from core.methods.linear import LEAST_CALIBRATION_ROWS, encoder_facts, encoder_folder
+from core.methods.linear import encoder_facts, encoder_folder
 from core.methods.multilabel_linear import logistic_curve, sigmoid
 from core.tasks.answers import Answer, answer_at, normalised, read_back
 from core.tasks.question_answering import chances

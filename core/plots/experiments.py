@@ -65,8 +65,20 @@ def pareto(
             best=plain(name(front[-1])), score=percent(front[-1].score)
         )
     figure.update_xaxes(type="log", title=translate(COSTS[cost]), showgrid=False, **_log_ticks(figure))
-    figure.update_yaxes(tickformat=".0%", gridcolor=palette.line, zeroline=False)
+    figure.update_yaxes(tickformat=".0%", gridcolor=palette.line, zeroline=False, **_room([one.score for one in shown]))
     return finish(figure, title, palette, height=380)
+
+
+def _room(values: Sequence[float]) -> dict[str, Any]:
+    """The range of an axis of shares, with room around the drawn ones and no tick above 100 %.
+
+    Left alone, an axis whose values are all 1 reaches to 2.
+    """
+    if not values:
+        return {}
+    low, high = min(values), max(values)
+    room = max(0.02, 0.08 * (high - low))
+    return {"range": [low - room, min(high + room, max(high, 1.0) + 0.004)]}
 
 
 def _log_ticks(figure: go.Figure) -> dict[str, Any]:
@@ -115,7 +127,8 @@ def seeds(
         title = translate("Another seed moves the figure by up to {points} points (standard deviation)").format(
             points=f"{100 * max(spreads):.1f}"
         )
-    figure.update_xaxes(tickformat=".1%", gridcolor=palette.line, zeroline=False)
+    drawn = [value for one in order for value in (*one.by_seed, one.test)]
+    figure.update_xaxes(tickformat=".1%", gridcolor=palette.line, zeroline=False, **_room(drawn))
     figure.update_yaxes(
         tickvals=list(range(len(order))), ticktext=[plain(name(one)) for one in order], showgrid=False, zeroline=False
     )
@@ -149,7 +162,8 @@ def search_history(trials: Sequence[Trial], palette: Palette = LIGHT, translate:
             first=percent(measured[0][1]), best=percent(best[-1])
         )
     figure.update_xaxes(title=translate("Trial"), showgrid=False, rangemode="tozero")
-    figure.update_yaxes(tickformat=".1%", gridcolor=palette.line, zeroline=False)
+    values = [value for _, value in measured]
+    figure.update_yaxes(tickformat=".1%", gridcolor=palette.line, zeroline=False, **_room(values))
     return finish(figure, title, palette, height=320)
 
 
@@ -195,7 +209,8 @@ def search_options(
         if len(positive) == len(values) and positive and max(positive) > 20 * min(positive):
             figure.update_xaxes(type="log", **apart)
     figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(tickformat=".0%", gridcolor=palette.line, zeroline=False)
+    values = [trial.value for trial in measured if trial.value is not None]
+    figure.update_yaxes(tickformat=".0%", gridcolor=palette.line, zeroline=False, **_room(values))
     title = translate("Not measured yet")
     if best is not None:
         chosen = ", ".join(f"{plain(name(one))} {best.options[one]:.3g}" for one in varied)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from core.data.versions import read_split
+from core.data.versions import files_of, read_split
 from core.methods.base import Estimate, Method, MethodOptions, Rows, Work
 from core.methods.neural_options import LoopOptions
 from core.project.versions import Version
@@ -18,8 +18,9 @@ from core.training.workload import machine_speed, on_devices, workload
 @lru_cache(maxsize=8)
 def _work(path: Path, digest: str, task: str, base: Path | None, labels: int) -> Work:
     """What there is to do on a version, which never changes."""
-    splits = {name: Rows(**vars(read_split(path, name))) for name in ("train", "dev", "test")}
-    return workload(splits["train"], get_task(task), base, len(splits["dev"]), len(splits["test"]), labels)
+    splits = {name: Rows(**vars(read_split(path, name))) for name in files_of(path)}
+    sizes = {name: len(rows) for name, rows in splits.items() if name != "train"}
+    return workload(splits["train"], get_task(task), base, labels=labels, **sizes)
 
 
 def estimate(

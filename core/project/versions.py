@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 MOST_SEED = 2**32 - 1
+MOST_UNLABELLED = 10_000
+"""Texts without a label that a version holds where nothing is said: two minutes of reading on two cores."""
 
 
 class Version:
@@ -97,9 +99,10 @@ class ProjectVersions(ProjectMarking):
         seed: int = 0,
         split: str | None = None,
         labels: Sequence[str] | None = None,
+        unlabelled: int = MOST_UNLABELLED,
         user: str = "me",
     ) -> Version:
-        """Freeze the labelled items into train, dev and test.
+        """Freeze the labelled items into train, dev and test, and texts without a label along with them.
 
         Args:
             test: Share of the test split, 0 to 1; not used with an imported split.
@@ -108,6 +111,9 @@ class ProjectVersions(ProjectMarking):
             split: "imported" takes the split column of the import.
             labels: Only items with these labels; where a text may have several, all items, with these labels only.
                 None takes all.
+            unlabelled: How many texts without a label are kept at most, drawn by the seed, for methods that learn from
+                them too. Those like a text of dev or test are left out, and all of them for tasks without such methods
+                and beside chosen ``labels``, as they may be of another.
             user: Who freezes.
 
         Raises:
@@ -136,12 +142,28 @@ class ProjectVersions(ProjectMarking):
                 # An import that commits right now may be in the one and not yet in the other (core.storage.database).
                 rows = [row for row in rows if row[0] in values]
                 schema = self.labels
+                others = [] if labels else self._without_label(unlabelled, seed)
             golds = [values[row[0]] for row in rows]
             if self.task.many and asked.labels:
                 golds = [[name for name in value if name in asked.labels] for value in golds]
             assigned = self._assign(rows, golds, test, dev, seed, split)
             options = {"test": test, "dev": dev, "seed": seed, "split": split or "random", "user": user}
-            return self._write_version(rows, golds, schema, assigned, options)
+            held_back = {
+                fold(row[1]) for row, part in zip(rows, assigned.names.tolist(), strict=True) if part != "train"
+            }
+            others = [(item_id, text) for item_id, text in others if fold(text) not in held_back]
+            return self._write_version(rows, golds, schema, assigned, others, options)
+
+    def _without_label(self, most: int, seed: int) -> list[tuple[int, str]]:
+        """(id, text) of at most so many items that nobody labelled, flagged or took out, nor an import held back."""
+        if not getattr(self.task, "learns_unlabelled", False) or most <= 0:
+            return []
+        where = ItemFilter(labelled=False, excluded=False, flagged=False)
+        found = items.find_ids(self._database, self.id, where, [])
+        if len(found) > most:
+            found = np.sort(np.random.default_rng(seed).choice(found, most, replace=False)).tolist()
+        rows = items.load_texts(self._database, self.id, ItemFilter(ids=tuple(found)), []) if found else []
+        return [(row[0], row[1]) for row in rows if row[4] not in ("dev", "test")]
 
     def _decoded(self, item_ids: Sequence[int]) -> dict[int, Any]:
         """Current values of labelled items, by id, in the task's own form."""
@@ -185,6 +207,7 @@ class ProjectVersions(ProjectMarking):
         values: Sequence[Any],
         schema: Sequence[Label],
         assigned: splitting.Split,
+        unlabelled: Sequence[tuple[int, str]],
         options: dict[str, Any],
     ) -> Version:
         used = {name for value in values for name in self.task.names(value)} | set(self.task.fixed_labels)
@@ -196,6 +219,8 @@ class ProjectVersions(ProjectMarking):
                 counts[part][name] = counts[part].get(name, 0) + 1
         parts = Counter(assigned.names.tolist())
         options |= {"rows": {part: parts[part] for part in counts}}
+        if unlabelled:
+            options["rows"]["unlabelled"] = len(unlabelled)
         warnings = [*assigned.warnings, *self.task.check_version(counts)]
         number = catalogue.next_version(self._database, self.id)
         folder = self.workspace.path / "versions" / f"{self.id}-{number}"
@@ -214,6 +239,7 @@ class ProjectVersions(ProjectMarking):
                 for label in kept
                 if label.description or label.example
             },
+            unlabelled=unlabelled,
         )
         record = {
             "project_id": self.id,

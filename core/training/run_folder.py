@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from core.data.versions import read_split
+from core.data.versions import SPLITS, UNLABELLED, files_of, read_split
 from core.durable import (
     clear_disk_errors,
     clear_leftovers,
@@ -28,12 +28,11 @@ from core.durable import (
     write_atomic,
     write_json,
 )
-from core.errors import ModelError, NotFoundError, StorageError
+from core.errors import ModelError, StorageError
 from core.methods.base import Rows, TrainingData
 from core.records import LabelHelp, Record, RunState
 from core.tasks import get_task
 
-SPLITS = ("train", "dev", "test")
 REMOVED = "weights_removed.json"
 
 
@@ -125,12 +124,10 @@ class RunFolder:
     @classmethod
     def create(cls, runs: Path, config: RunConfig, version: Path) -> RunFolder:
         """Make the folder of a new, queued run with the snapshot of ``version``. Raises NotFoundError, StorageError."""
-        missing = [split for split in SPLITS if not (version / f"{split}.parquet").is_file()]
-        if missing:
-            raise NotFoundError(f"The dataset version has no {', '.join(missing)} file.", "Freeze a new version.")
+        splits = files_of(version)
         with new_folder(runs / config.id) as folder:
             snapshot = {}
-            for split in SPLITS:
+            for split in splits:
                 source, target = version / f"{split}.parquet", folder / f"{split}.parquet"
                 try:
                     os.link(source, target)
@@ -159,13 +156,15 @@ class RunFolder:
             write_atomic(self.path / "config.json", here.model_dump_json(indent=2).encode())
 
     def data(self) -> TrainingData:
-        """The three splits of the snapshot. Raises StorageError when a file is not the one that was frozen."""
+        """The splits of the snapshot. Raises StorageError when a file is not the one that was frozen."""
         config = self.config()
         for split, digest in config.snapshot.items():
             path = self.path / f"{split}.parquet"
             if not path.is_file() or sha256(path) != digest:
                 raise StorageError(f"The {split} data of run {config.id} was altered or lost.", "Start a new run.")
-        splits = {split: Rows(**vars(read_split(self.path, split))) for split in SPLITS}
+        splits: dict[str, Any] = {split: Rows(**vars(read_split(self.path, split))) for split in SPLITS}
+        if UNLABELLED in config.snapshot:
+            splits[UNLABELLED] = read_split(self.path, UNLABELLED).texts
         return TrainingData(
             task=get_task(config.task), labels=list(config.labels), label_help=config.label_help, **splits
         )

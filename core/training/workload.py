@@ -24,7 +24,9 @@ _fastest = 0.0
 """The best matrix speed that this process measured."""
 
 
-def workload(rows: Rows, task: Task, base: Path | None, dev: int = 0, test: int = 0, labels: int = 10) -> Work:
+def workload(
+    rows: Rows, task: Task, base: Path | None, dev: int = 0, test: int = 0, unlabelled: int = 0, labels: int = 10
+) -> Work:
     """What training on these rows has to do, as told by a sample of them; nothing of a machine yet."""
     places = list(range(0, len(rows), max(1, len(rows) * (2 if task.paired else 1) // SAMPLE)))[:SAMPLE]
     columns = [[rows.texts[place] for place in places]]
@@ -40,6 +42,7 @@ def workload(rows: Rows, task: Task, base: Path | None, dev: int = 0, test: int 
         lengths=np.stack([token_counts(texts, base) for texts in columns], axis=1),
         dev=dev,
         test=test,
+        unlabelled=unlabelled,
         labels=labels,
         task=task.name,
         ranked=task.name == Pair.name and not is_graded(rows.values),

@@ -95,14 +95,13 @@ def _freeze(project: Project, user: str, labelled: int, first: bool) -> None:
 
 def version_card(info: VersionInfo, newest: bool) -> None:
     """One version: sizes, counts by label, hash, warnings, and the way to training."""
+    sizes = [_("train {train} · dev {dev} · test {test}").format(**{s: number(info.rows(s)) for s in SPLITS})]
+    if more := info.rows("unlabelled"):
+        sizes.append(_("without a label {n}").format(n=number(more)))
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(_("Version {n}").format(n=info.number), anchor=False, width="content")
-            st.caption(
-                _("train {train} · dev {dev} · test {test}").format(**{s: number(info.rows(s)) for s in SPLITS})
-                + f" · {date_time(info.created_at)}",
-                width="stretch",
-            )
+            st.caption(" · ".join([*sizes, date_time(info.created_at)]), width="stretch")
             if st.button(_("Train on it"), key=f"train_on_{info.id}", type="primary" if newest else "secondary"):
                 open_page("train", version=str(info.id))
         for warning in info.warnings[:5]:

@@ -124,3 +124,10 @@ def test_a_search_shows_the_best_so_far():
     figure = experiments.search_history(TRIALS)
     assert list(figure.data[1].y) == [0.5, 0.7, 0.7]
     assert "From 50.0 %" in figure.layout.title.text and "70.0 %" in figure.layout.title.text
+
+
+def test_the_axis_of_a_search_ends_where_shares_end():
+    flawless = [trial.model_copy(update={"value": 1.0}) for trial in TRIALS if trial.value is not None]
+    for figure in (experiments.search_history(flawless), experiments.search_options(flawless, ["C"], str)):
+        low, high = figure.layout.yaxis.range
+        assert low < 1.0 < high < 1.02

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, Stopped, Work
-from core.methods.linear import fit_temperature, softmax
+from core.methods.fitted import fit_temperature, softmax
 
 NAMES = ["baseline", "features", "hybrid"]
 
@@ -127,7 +127,7 @@ def test_temperature_keeps_decisions_and_lowers_the_loss():
 
 
 def test_two_classes_give_the_probabilities_of_scikit_learn():
-    from core.methods.linear import margins
+    from core.methods.fitted import margins
 
     random = np.random.default_rng(0)
     matrix, targets = random.normal(size=(60, 4)), random.integers(0, 2, 60)
