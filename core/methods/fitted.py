@@ -100,8 +100,12 @@ def fit_calibrated(
     if unlabelled is not None and len(unlabelled):
         wide = _best(make, [best.choice], part.widened(unlabelled), held_matrix, held_targets, context)
         widen = best.accuracy is None or wide.accuracy is None or wide.accuracy >= best.accuracy
-        best = wide if widen else best
-        _tell_spread(context, len(unlabelled), widen, wide.accuracy)
+        count = len(unlabelled)
+        if widen:
+            best = wide
+            context.report("note", message=f"{count:,} texts without a label were learned from too")
+        else:
+            context.report("note", message=f"{count:,} texts without a label were left out: fewer right with them")
     if borrowed:
         part = Examples(matrix, targets)
         best.classifier = fit_one(make(best.choice), part.widened(unlabelled) if widen else part, context)
@@ -129,13 +133,6 @@ class Examples:
             np.concatenate([self.targets, found]),
             np.concatenate([np.ones(len(self.targets)), sureness]),
         )
-
-
-def _tell_spread(context: RunContext, count: int, used: bool, accuracy: float | None) -> None:
-    """Whether texts without a label were of use."""
-    measured = "" if accuracy is None else f": {accuracy:.1%} right on held-out texts"
-    fate = "were learned from too" if used else "were left out, without them more is right"
-    context.report("note", message=f"{count:,} texts without a label {fate}{measured}")
 
 
 def _best(

@@ -18,6 +18,8 @@ SHARPNESS = 8
 CLAMPING = 0.9
 """How much a text takes on from its neighbours; 0.8 and 0.95 are alike, 0.99 forgets who was labelled."""
 ROUNDS = 30
+MEGABYTES = 64
+"""Of the distances that are worked out at a time; scikit-learn would take a gigabyte, and is no faster for it."""
 
 
 def spread(vectors: np.ndarray, targets: np.ndarray, unlabelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,9 +43,11 @@ def spread(vectors: np.ndarray, targets: np.ndarray, unlabelled: np.ndarray) -> 
 
 def _ties(vectors: np.ndarray, others: Any = None) -> Any:
     """Weights of the graph (n, n) as a sparse matrix: cosines of neighbours, in both directions alike."""
+    from sklearn import config_context
     from sklearn.neighbors import kneighbors_graph
 
     count = min(NEIGHBOURS, len(vectors) - 1)
-    ties = kneighbors_graph(vectors, count, mode="distance", metric="cosine")
+    with config_context(working_memory=MEGABYTES):
+        ties = kneighbors_graph(vectors, count, mode="distance", metric="cosine")
     ties.data = np.maximum(1.0 - ties.data, 0.0) ** SHARPNESS
     return ties.maximum(ties.T)

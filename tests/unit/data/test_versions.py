@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.versions import read_label_help, read_split, read_version, verify, write_version
+from core.data.versions import files_of, read_label_help, read_split, read_version, verify, write_version
 from core.errors import NotFoundError, RefusedError, StorageError
 from core.records import LabelHelp
 
@@ -83,6 +83,19 @@ def test_altered_and_missing_files_are_found(tmp_path: Path) -> None:
         read_version(folder)
     with pytest.raises(NotFoundError):
         read_split(folder, "../../x")
+
+
+def test_texts_without_a_label_are_frozen_along_and_part_of_the_hash(tmp_path: Path) -> None:
+    bare, _ = write_version(tmp_path / "1", **ROWS)
+    digest, counts = write_version(tmp_path / "2", **ROWS, unlabelled=[(9, "nine"), (8, "eight")])
+    assert digest != bare and set(counts) == {"train", "dev", "test"}
+    others = read_split(tmp_path / "2", "unlabelled")
+    assert (others.ids, others.texts, others.values) == ([8, 9], ["eight", "nine"], [None, None])
+    assert files_of(tmp_path / "1") == ["train", "dev", "test"] and files_of(tmp_path / "2")[-1] == "unlabelled"
+    assert verify(tmp_path / "2")["rows"]["unlabelled"] == 2
+    (tmp_path / "2" / "unlabelled.parquet").unlink()
+    with pytest.raises(NotFoundError, match="is missing"):
+        verify(tmp_path / "2")
 
 
 def test_a_full_disk_leaves_no_half_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

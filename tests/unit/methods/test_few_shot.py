@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,32 @@ def test_learns_and_comes_back_the_same(tune: Any, context: Any, tmp_path: Path,
         FewShotPredictor.load(folder, ["a", "b", "c"])
 
 
+def test_half_of_the_base_model_stays(tune: Any, tiny: Path) -> None:
+    from core.methods.embeddings import read_encoder
+
+    models = [tune(base_share=share, dropout=0.0).encoder.model for share in (0.0, 0.25)]
+    tuned, mixed, base = (dict(model.named_parameters()) for model in (*models, read_encoder(tiny).model))
+    moved = [name for name in tuned if not np.array_equal(tuned[name].detach(), base[name].detach())]
+    assert len(moved) > 5
+    for name in moved:
+        expected = 0.75 * tuned[name] + 0.25 * base[name]
+        assert np.allclose(mixed[name].detach(), expected.detach(), atol=1e-6), name
+
+
+def test_texts_without_a_label_are_read_unless_told_otherwise(
+    tiny: Path, context: Any, toy_data: Callable[..., TrainingData]
+) -> None:
+    method = get_method("few_shot")
+    data = replace(toy_data(18, 0), unlabelled=toy_data(120, 0).train.texts)
+    scores = [
+        method.fit(rows, method.Options.model_validate({**QUICK, **options}), tiny, context).scores(TEXTS)
+        for rows, options in ((data, {}), (data, {"unlabelled": False}), (toy_data(18, 0), {}))
+    ]
+    said = [note["message"] for note in context.notes if "without a label" in note.get("message", "")]
+    assert said == ["120 texts without a label were learned from too"]
+    assert not np.array_equal(scores[0], scores[1]) and np.array_equal(scores[1], scores[2])
+
+
 def test_sentence_transformers_loads_the_encoder(tune: Any, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
@@ -110,6 +137,9 @@ def test_the_estimate_counts_the_pairs(tiny: Path) -> None:
     method, work = get_method("few_shot"), Work(rows=50, lengths=np.full((1, 1), 10.0))
     few, many = (method.estimate(work, FewShotOptions(pairs=n), tiny).seconds for n in (1, 200))
     assert many > few
+    beside = replace(work, unlabelled=5000)
+    wide, told = (method.estimate(beside, FewShotOptions(unlabelled=on), tiny).seconds for on in (True, False))
+    assert wide > told
 
 
 def test_the_loss_on_labels_is_that_of_the_paper() -> None:

@@ -7,12 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from core.errors import ModelError, TrainingError
 from core.methods import get_method
 from core.methods.base import Rows, Stopped, Work
-from core.methods.fitted import fit_temperature, softmax
 
 NAMES = ["baseline", "features", "hybrid"]
 
@@ -114,25 +112,6 @@ def test_chinese_is_read_by_its_characters(toy_data, context):
     data = dataclasses.replace(toy_data(1, 0), train=rows, dev=Rows([], [], []), labels=["good", "bad"])
     model = get_method("baseline").fit(data, get_method("baseline").Options(), None, context)
     assert model.scores(["这家好吃", "实在难吃"]).argmax(axis=1).tolist() == [0, 1]
-
-
-def test_temperature_keeps_decisions_and_lowers_the_loss():
-    random = np.random.default_rng(0)
-    targets = random.integers(0, 3, 500)
-    values = np.eye(3)[targets] * 0.3 + random.normal(0, 0.3, (500, 3))  # far too timid margins
-    temperature, loss = fit_temperature(values, targets)
-    before = -np.log(softmax(values)[np.arange(500), targets]).mean()
-    assert temperature > 1.5 and loss < before
-    assert np.array_equal(softmax(values * temperature).argmax(1), values.argmax(1))
-
-
-def test_two_classes_give_the_probabilities_of_scikit_learn():
-    from core.methods.fitted import margins
-
-    random = np.random.default_rng(0)
-    matrix, targets = random.normal(size=(60, 4)), random.integers(0, 2, 60)
-    classifier = LogisticRegression().fit(matrix, targets)
-    assert softmax(margins(classifier, matrix)) == pytest.approx(classifier.predict_proba(matrix))
 
 
 def test_other_labels_and_a_changed_encoder_are_refused(trained, tmp_path, tiny, monkeypatch):

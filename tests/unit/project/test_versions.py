@@ -11,6 +11,7 @@ import pytest
 from core.data import versions as files
 from core.errors import InputError, RefusedError
 from core.project import Project
+from core.training.run_folder import RunFolder
 from core.workspace import Workspace
 
 
@@ -95,6 +96,32 @@ def test_excluded_items_are_left_out(project: Project) -> None:
     fill(project)
     project.exclude(project.item_ids()[:10])
     assert sum(project.freeze().rows(split) for split in ("train", "dev", "test")) == 30
+
+
+def test_texts_without_a_label_are_frozen_along(project: Project) -> None:
+    fill(project)
+    held_back = files.read_split(project.freeze().path, "test").texts[0]
+    project.add_items([{"text": text} for text in ("open one", "open two", "junk", f" {held_back.upper()}!", "three")])
+    project.add_items([{"text": "kept for the test", "split": "test"}])
+    open_ids = project.item_ids()[40:]
+    project.exclude([open_ids[2]])
+    project.flag(open_ids[4], "what is this?", user="ann")
+    version = project.freeze()
+    assert files.read_split(version.path, "unlabelled").texts == ["open one", "open two"]
+    assert version.rows("unlabelled") == 2 and version.rows("train") == 28
+    run = project.configure(version, "baseline", None, "auto", {})
+    folder = RunFolder.create(project.workspace.path / "elsewhere", run.model_copy(update={"id": "r1"}), version.path)
+    assert list(folder.data().unlabelled) == ["open one", "open two"]
+
+
+def test_of_many_texts_without_a_label_some_are_drawn_by_the_seed(project: Project) -> None:
+    fill(project)
+    project.add_items([{"text": f"open {i}"} for i in range(50)])
+    first, again, other = (project.freeze(unlabelled=10, seed=seed) for seed in (0, 0, 1))
+    drawn = [files.read_split(version.path, "unlabelled").texts for version in (first, again, other)]
+    assert len(drawn[0]) == 10 and drawn[0] == drawn[1] != drawn[2] and first.hash == again.hash
+    assert project.freeze(unlabelled=0).rows("unlabelled") == 0
+    assert project.freeze(labels=["refund", "delivery"]).rows("unlabelled") == 0
 
 
 def test_snapshot_says_what_it_is(project: Project) -> None:
