@@ -28,8 +28,8 @@ class Fitted:
     temperature: float = 1.0
     choice: float = 1.0
     """The regularisation constant that was chosen."""
-    accuracy: float | None = None
-    """Share of right answers on the rows it was chosen by; None where there were too few."""
+    right: np.ndarray | None = None
+    """(rows,) which of the rows that it was chosen by it answers right; None where there were too few."""
 
     def scores(self, matrix: Any, labels: int) -> np.ndarray:
         """Probabilities (n, labels) float32; labels without training examples get 0."""
@@ -80,8 +80,8 @@ def fit_calibrated(
     ``make`` gives an unfitted classifier; ``matrix`` is (n, features), ``targets`` (n,) label indices, ``held_out``
     the same for the dev split. When that is too small, a fifth of the training rows stands in for it and the
     classifier is fitted on all of them in the end. Labels are also spread to the unit vectors ``unlabelled`` (m,
-    features), which are learned from too unless more is wrong with them. Raises TrainingError for fewer than two
-    classes, Stopped.
+    features), which are learned from too unless clearly more of the dev split is wrong with them. Raises TrainingError
+    for fewer than two classes, Stopped.
     """
     classes = np.unique(targets)
     if len(classes) < 2:
@@ -99,7 +99,8 @@ def fit_calibrated(
     widen = False
     if unlabelled is not None and len(unlabelled):
         wide = _best(make, [best.choice], part.widened(unlabelled), held_matrix, held_targets, context)
-        widen = best.accuracy is None or wide.accuracy is None or wide.accuracy >= best.accuracy
+        # What stands in for dev is no judge: the features may have been tuned on it.
+        widen = borrowed or not clearly_worse(wide.right, best.right)
         count = len(unlabelled)
         if widen:
             best = wide
@@ -126,7 +127,6 @@ class Examples:
 
     def widened(self, unlabelled: Any) -> Examples:
         """With unit vectors (m, features) that take the labels of their neighbours, and count as much as those are."""
-
         found, sureness = spread(self.matrix, self.targets, unlabelled)
         return Examples(
             np.concatenate([self.matrix, unlabelled]),
@@ -159,10 +159,22 @@ def _best(
         values = margins(classifier, held_matrix)
         place = np.searchsorted(classifier.classes_, held_targets)
         fitted.temperature, loss = fit_temperature(values, place)
-        fitted.accuracy = accuracy = float((values.argmax(axis=1) == place).mean())
+        fitted.right = values.argmax(axis=1) == place
+        accuracy = float(fitted.right.mean())
         context.report("note", message=f"C={choice:g}: {accuracy:.1%} right on dev", accuracy=accuracy, loss=loss)
         found.append(((accuracy, -loss), fitted))
     return max(found, key=lambda pair: pair[0])[1]
+
+
+def clearly_worse(right: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Whether rows that only the other answers right outnumber the opposite ones by more than chance would.
+
+    One standard deviation of McNemar's test (1947): what is dear to leave out is not left out for a row or two.
+    """
+    if right is None or other is None:
+        return False
+    lost, won = int((other & ~right).sum()), int((right & ~other).sum())
+    return lost - won > (lost + won) ** 0.5
 
 
 def _known_only(matrix: Any, targets: np.ndarray, classes: np.ndarray) -> tuple[Any, np.ndarray]:

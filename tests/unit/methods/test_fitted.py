@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from core.methods.fitted import Fitted, fit_calibrated, fit_temperature, margins, softmax
+from core.methods.fitted import Fitted, clearly_worse, fit_calibrated, fit_temperature, margins, softmax
 
 
 def test_temperature_keeps_decisions_and_lowers_the_loss():
@@ -62,5 +62,14 @@ def test_without_a_dev_split_a_part_of_the_training_texts_judges_and_is_learned_
     nothing = np.zeros((0, 3)), np.zeros(0, np.int64)
     matrix, targets = clusters(60, 2)
     model = learned(context, clusters(60, 3)[0], nothing, per_label=40)
-    assert model.accuracy is not None and model.temperature != 1.0
+    assert model.right is not None and model.temperature != 1.0
     assert (model.scores(matrix, 3).argmax(axis=1) == targets).mean() > 0.97
+
+
+def test_a_row_or_two_do_not_decide_against_texts_without_a_label():
+    plain = np.arange(100) < 90  # 90 of 100 right
+    for lost, won, worse in ((1, 0, False), (2, 1, False), (4, 1, True), (10, 9, False), (20, 5, True)):
+        right = plain.copy()
+        right[:lost], right[90 : 90 + won] = False, True
+        assert clearly_worse(right, plain) is worse, (lost, won)
+    assert not clearly_worse(None, None)
