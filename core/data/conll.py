@@ -16,13 +16,11 @@ from core.data.encoding import Encoding, bad_bytes, detect_encoding, open_text
 from core.data.table import BATCH_ROWS, PREVIEW_BYTES, Batch
 from core.errors import InputError
 from core.records import RejectedRow
-from core.tasks.spans import Span, split_up, to_bioes, to_tags, words
+from core.tasks.spans import SCHEMES, Span, split_up, to_bioes, to_tags, words
 
 _LINE = re.compile(r"\S+([ \t]+\S+)*[ \t]+(O|[BIESLUM][-_]\S+)")
 _DOCUMENT = "-DOCSTART-"
 _COLUMNS = "# global.columns ="
-SCHEMES = ("iob2", "bioes")
-"""How tags are written. All known ones are read."""
 _SIGNS = {" ": "s", "\t": "t", "\n": "n", "\r": "r", "|": "p", "\\": "\\"}
 _MEANT = {sign: character for character, sign in _SIGNS.items()}
 _ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")

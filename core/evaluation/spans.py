@@ -13,7 +13,7 @@ from core.evaluation.judged import Judged
 from core.evaluation.messages import Message
 from core.evaluation.parts import per_class
 from core.evaluation.records import ClassScore, ConfusedPair, Evaluation, Mistake
-from core.tasks.spans import OUTSIDE, Span, iob2, to_tags, words
+from core.tasks.spans import OUTSIDE, Span, tag_names, to_tags, words
 from core.tasks.tagging import same, tag_pairs
 
 MISTAKES = 500
@@ -34,8 +34,8 @@ def evaluate_spans(judged: Judged) -> Evaluation:
     report = classification_report(*tags, output_dict=True, zero_division=0) if any(map(any, tags[0] + tags[1])) else {}
     names = [*judged.labels, *sorted({name for row in gold for *_, name in row} - set(judged.labels))]
     columns = [OUTSIDE, *names]
-    tag_names = iob2(names)
-    word_tags = _by_word(judged.texts, gold, predicted, tag_names)
+    tags_of_words = tag_names(names)
+    word_tags = _by_word(judged.texts, gold, predicted, tags_of_words)
     # O, B-1, I-1, B-2, I-2 ... -> O, 1, 1, 2, 2 ...
     word_names = (word_tags[0] + 1) // 2, (word_tags[1] + 1) // 2
     by_word = per_class(*word_names, columns)
@@ -62,7 +62,7 @@ def evaluate_spans(judged: Judged) -> Evaluation:
         intervals={"entity_f1": _interval(counts, judged.seed)},
         per_class={name: _class(report.get(name, {})) for name in names},
         per_word=by_word,
-        per_tag=per_class(*word_tags, tag_names),
+        per_tag=per_class(*word_tags, tags_of_words),
         confusion=confusion.reshape(len(columns), len(columns)).tolist(),
         confused_pairs=_confused(confusion.reshape(len(columns), len(columns)), columns),
         mistakes=_mistakes(judged, gold, predicted),

@@ -101,6 +101,7 @@ class AdapterPredictor(EncoderPredictor):
 
         copy_base(self.base, directory / BASE, self.model)
         self.tokenizer.save_pretrained(directory)
+        self.head.remember(directory)
         learned = {name: p.detach().to("cpu").contiguous() for name, p in _learned(self.model, self.head)}
         save_file(learned, directory / WEIGHTS, metadata={"format": "pt"})
         width = next(len(p) for name, p in learned.items() if name.endswith("bottleneck.down.weight"))
@@ -112,6 +113,7 @@ class AdapterPredictor(EncoderPredictor):
         import torch
         from safetensors.torch import load_file
 
+        head = head.recall(directory)
         model = new_model(directory / BASE, head, 0.0)
         try:
             insert(model, int((read_json(directory / FACTS) or {})["width"]))

@@ -61,12 +61,14 @@ class EncoderPredictor:
         """Write weights (safetensors), config and tokenizer as plain transformers reads them."""
         self.model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
+        self.head.remember(directory)
         if self.adapter is not None:
             self.adapter.save_pretrained(directory / "adapter")
 
 
 def load_encoder(directory: Path, head: Head, device: str = "cpu") -> EncoderPredictor:
     """Load what ``EncoderPredictor.save`` wrote."""
+    head = head.recall(directory)
     return EncoderPredictor(saved_model(directory, head), load_tokenizer(directory), head, device)
 
 
@@ -93,6 +95,7 @@ def fine_tune(
     context.progress(0, 1, "reading texts")
     torch.manual_seed(options.seed)
     head = head_for(data.task.name, list(data.labels))
+    head.heed(options)
     tokenizer = load_tokenizer(base)
     model = new_model(base, head, options.dropout)
     limit = length_limit(model, options, reserved)

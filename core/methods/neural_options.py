@@ -169,6 +169,11 @@ class NeuralOptions(LoopOptions):
     adversarial_size: float = Field(
         default=0.5, gt=0, le=10, description="How far the word vectors of a text are moved, where they are."
     )
+    tag_scheme: Literal["iob2", "bioes"] = Field(
+        default="iob2",
+        description="How the words of a span are told apart: its first and the others (IOB2), or also its last and "
+        "those that stand alone (BIOES), which knows more about ends and needs more examples.",
+    )
     layer_decay: float = Field(
         default=1.0,
         gt=0,

@@ -94,6 +94,7 @@ class AdaptedPredictor(EncoderPredictor):
         """Write the base model as it is, the adapter as peft reads it, and the tokenizer."""
         copy_base(self.base, directory / BASE, self.model)
         self.tokenizer.save_pretrained(directory)
+        self.head.remember(directory)
         self.model.save_pretrained(directory / ADAPTER, save_embedding_layers=False)
         (directory / ADAPTER / "README.md").unlink(missing_ok=True)  # peft's empty card; ours comes with the download
 
@@ -103,6 +104,7 @@ class AdaptedPredictor(EncoderPredictor):
         from peft import PeftModel, get_peft_model_state_dict
         from safetensors import safe_open
 
+        head = head.recall(directory)
         model = PeftModel.from_pretrained(new_model(directory / BASE, head, 0.0), directory / ADAPTER)
         try:
             with safe_open(directory / ADAPTER / "adapter_model.safetensors", "pt") as tensors:

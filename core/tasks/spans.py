@@ -25,6 +25,8 @@ _TAG = re.compile(r"([BIESLUM])[-_](.+)")
 _BEGIN, _END = frozenset("BSU"), frozenset("ESLU")
 _STOP = re.compile(r"[.!?。！？；\n]")
 OUTSIDE = "O"
+SCHEMES = {"iob2": "BI", "bioes": "BIES"}
+"""Prefixes of the tags of a label, in their order; B- begins a span, E- ends one of several words, S- is one of one."""
 
 
 def words(text: str) -> list[tuple[int, int]]:
@@ -142,9 +144,9 @@ def to_tags(pieces: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[st
     return tags
 
 
-def iob2(labels: Iterable[str]) -> list[str]:
-    """The tags there are for these labels: O, then B- and I- of each."""
-    return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+def tag_names(labels: Iterable[str], scheme: str = "iob2") -> list[str]:
+    """The tags there are for these labels: O, then those of each, B- and I-, in ``bioes`` E- and S- as well."""
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in SCHEMES[scheme])]
 
 
 def to_bioes(tags: Sequence[str]) -> list[str]:

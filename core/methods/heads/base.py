@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -129,7 +129,7 @@ class Head(ABC):
 
     fresh: ClassVar[tuple[str, ...]] = HEAD_NAMES
     """Parts of the names of parameters that are new on the base; those learn faster."""
-    unheard: ClassVar[frozenset[str]] = frozenset()
+    unheard: ClassVar[frozenset[str]] = frozenset({"tag_scheme"})
     """Options of training that would do nothing for the task."""
 
     def __init__(self, task: Task, labels: list[str]) -> None:
@@ -149,6 +149,18 @@ class Head(ABC):
     def extended(self, data: TrainingData, options: Any, context: RunContext) -> tuple[TrainingData, Any]:
         """(data, options) with the rows that the task makes beside those of the data; most make none."""
         return data, options
+
+    def heed(self, options: Any) -> None:
+        """Take from the options of training what the head itself depends on; most depend on none."""
+        return
+
+    def remember(self, directory: Path) -> None:
+        """Write beside the model what ``recall`` needs; most need nothing."""
+        return
+
+    def recall(self, directory: Path) -> Self:
+        """This head as it was when it wrote there. Raises ModelError."""
+        return self
 
     def architecture_of(self, folder: Path) -> str:
         """The class of transformers for the model in ``folder``. Raises ModelError for one that cannot do the task."""

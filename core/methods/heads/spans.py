@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from core.durable import read_json, write_json
+from core.errors import ModelError
 from core.methods.base import Answers, Rows, Work
 from core.methods.heads.base import Head, Loss, Reading, Targets, Weighting, window_tokens
 from core.methods.heads.labels import class_weights, cross_entropy
 from core.methods.tokens import CHUNK, Encoded
-from core.tasks.spans import Span, from_tags, iob2, to_tags, words
+from core.tasks.spans import SCHEMES, Span, from_tags, tag_names, to_bioes, to_tags, words
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 OVERLAP = 4
 """A window shares one part in so many with the one before."""
 IGNORED = -100
+FACTS = "tags.json"
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,35 @@ class Words(Reading):
 
 
 class TagHead(Head):
-    """A tag for each word, IOB2 (Ramshaw and Marcus 1995)."""
+    """A tag for each word: IOB2 (Ramshaw and Marcus 1995), or BIOES (Ratinov and Roth 2009, there BILOU)."""
 
     architecture: ClassVar[str] = "AutoModelForTokenClassification"
     peft_task: ClassVar[str] = "TOKEN_CLS"
     by_token: ClassVar[bool] = True
+    unheard: ClassVar[frozenset[str]] = frozenset()
+    scheme = "iob2"
 
     @property
     def outputs(self) -> list[str]:
-        """O, then B- and I- of every label."""
-        return iob2(self.labels)
+        """O, then the tags of every label."""
+        return tag_names(self.labels, self.scheme)
+
+    def heed(self, options: Any) -> None:
+        """Which tags there are is an option."""
+        self.scheme = options.tag_scheme
+
+    def remember(self, directory: Path) -> None:
+        """The scheme, where it is another than usual."""
+        if self.scheme != TagHead.scheme:
+            write_json(directory / FACTS, {"scheme": self.scheme})
+
+    def recall(self, directory: Path) -> Self:
+        """With the scheme that it was trained with. Raises ModelError for one that nobody knows."""
+        if (directory / FACTS).exists():
+            self.scheme = str((read_json(directory / FACTS) or {}).get("scheme"))
+            if self.scheme not in SCHEMES:
+                raise ModelError(f"{FACTS} of {directory.name} cannot be read.", "Train it again.")
+        return self
 
     def tokens_read(self, work: Work, limit: int) -> np.ndarray:
         """(windows,) tokens of the windows."""
@@ -116,7 +139,8 @@ class TagHead(Head):
         flat = np.full(int(read.encoded.offsets[-1]), IGNORED, np.int64)
         for row, spans in enumerate(rows.values):
             units, places = read.units(row)
-            flat[places] = [index.get(tag, 0) for tag in to_tags(units, spans)]
+            tags = to_tags(units, spans)
+            flat[places] = [index.get(tag, 0) for tag in (to_bioes(tags) if self.scheme == "bioes" else tags)]
         return Targets(torch.from_numpy(flat), read.encoded.offsets, IGNORED)
 
     def loss(self, targets: Targets, weighting: Weighting, device: str) -> Loss:
@@ -146,30 +170,36 @@ def read_off(scores: np.ndarray, pieces: Sequence[tuple[int, int]], outputs: Seq
 
     ``scores`` is (words, tags) log-probabilities, ``outputs`` the names of the tags.
     """
-    path = best_path(scores)
+    path = best_path(scores, sum(name[2:] == outputs[1][2:] for name in outputs[1:]) if len(outputs) > 1 else 2)
     sure = float(np.exp(scores[np.arange(len(path)), path]).min())
     return from_tags(pieces, [outputs[tag] for tag in path]), sure
 
 
-def best_path(scores: np.ndarray) -> np.ndarray:
-    """The most probable sequence of tags, (words,) int64, in which I- follows only B- or I- of its label (Viterbi).
+def best_path(scores: np.ndarray, prefixes: int = 2) -> np.ndarray:
+    """The most probable sequence of tags that is one, (words,) int64 (Viterbi).
 
-    ``scores`` is (words, 1 + 2 labels) log-probabilities in the order of ``TagHead.outputs``.
+    ``scores`` is (words, 1 + prefixes * labels) log-probabilities in the order of ``TagHead.outputs``. I- and E- follow
+    only B- or I- of their label; with four prefixes, BIES, these two are followed by nothing else.
     """
     count, width = scores.shape
-    inner = np.arange(2, width, 2)
+    begun = np.arange(1, width, prefixes)  # B- of each label, I- stands next to it
+    inner = [begun + 1, begun + 2] if prefixes == 4 else [begun + 1]
+    over = np.ones(width, bool)  # tags after which a span may begin
+    if prefixes == 4:
+        over[begun] = over[begun + 1] = False
     total = scores[0].copy()
-    total[inner] = -np.inf
+    total[np.concatenate(inner)] = -np.inf
     back = np.zeros((count, width), np.int64)
     for word in range(1, count):
-        best = int(total.argmax())
+        best = int(np.where(over, total, -np.inf).argmax())
         back[word] = best
         reach = np.full(width, total[best])
-        before = np.where(total[inner - 1] >= total[inner], inner - 1, inner)
-        back[word, inner], reach[inner] = before, total[before]
+        before = np.where(total[begun] >= total[begun + 1], begun, begun + 1)
+        for tags in inner:
+            back[word, tags], reach[tags] = before, total[before]
         total = reach + scores[word]
     path = np.zeros(count, np.int64)
-    path[-1] = int(total.argmax())
+    path[-1] = int(np.where(over, total, -np.inf).argmax())
     for word in range(count - 1, 0, -1):
         path[word - 1] = back[word, path[word]]
     return path

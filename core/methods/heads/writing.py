@@ -63,7 +63,7 @@ class WritingHead(Head):
     """The language model as it is: nothing new is put on it."""
 
     fresh: ClassVar[tuple[str, ...]] = ()
-    unheard: ClassVar[frozenset[str]] = frozenset({"class_weights", "oversampling", "head_factor"})
+    unheard: ClassVar[frozenset[str]] = Head.unheard | {"class_weights", "oversampling", "head_factor"}
     """There are no classes, and nothing new is put on the base."""
 
     def architecture_of(self, folder: Path) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from core.errors import ModelError
 from core.methods import get_method
 from core.methods.base import Rows, TrainingData, answers_of
 from core.methods.encoders import load_tokenizer
@@ -15,6 +17,7 @@ from core.methods.full import FullOptions
 from core.methods.heads import head_for
 from core.methods.heads.spans import IGNORED, best_path
 from core.tasks import get_task
+from core.tasks.spans import SCHEMES, from_tags, tag_names, to_bioes, to_tags
 
 LABELS = ["item", "greeting"]
 TEXTS = (
@@ -74,6 +77,51 @@ def test_the_best_path_never_continues_what_did_not_begin() -> None:
     for before, tag in zip(["O", *tags], tags, strict=False):
         assert not tag.startswith("I-") or before[2:] == tag[2:]
     assert best_path(np.log(np.array([[0.2, 0.5, 0.1, 0.1, 0.1], [0.3, 0.1, 0.4, 0.1, 0.1]]))).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_best_path_is_the_best_of_all_that_are_one(scheme: str) -> None:
+    tags = tag_names(["x", "y"], scheme)
+
+    def is_one(path: tuple[int, ...]) -> bool:
+        spoken = [tags[place] for place in path]
+        pieces = [(word, word + 1) for word in range(len(spoken))]
+        again = to_tags(pieces, from_tags(pieces, spoken))
+        return spoken == (to_bioes(again) if scheme == "bioes" else again)
+
+    legal = [path for path in itertools.product(range(len(tags)), repeat=3) if is_one(path)]
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        scores = np.log(random.dirichlet(np.full(len(tags), 0.3), 3) + 1e-12)
+        best = max(legal, key=lambda path: scores[range(3), path].sum())
+        assert tuple(best_path(scores, len(SCHEMES[scheme]))) == best
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapter", "prompt_tuning"])
+def test_models_learn_bioes_and_come_back_with_it(tiny_bases: Path, context: Any, tmp_path: Path, method: str) -> None:
+    rows = Rows([0, 1], ["my parcel is very late", "hello there"], [[(3, 9, LABELS[0]), (13, 22, LABELS[1])], []])
+    data = TrainingData(get_task("tagging"), LABELS, rows, rows, rows)
+    kind: Any = get_method(method)
+    options = kind.Options.model_validate({"tag_scheme": "bioes", "epochs": 1, "max_length": 16})
+    model = kind.fit(data, options, tiny_bases / "tiny", context)
+    assert model.head.outputs[:5] == ["O", *(f"{prefix}-{LABELS[0]}" for prefix in "BIES")]
+    (folder := tmp_path / "model").mkdir()
+    model.save(folder)
+    loaded = kind.load(folder, LABELS, task="tagging")
+    assert loaded.head.scheme == "bioes" and loaded.answers(rows.texts).values == model.answers(rows.texts).values
+    (folder / "tags.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"tags\.json"):
+        kind.load(folder, LABELS, task="tagging")
+
+
+def test_words_learn_the_tags_of_their_scheme(tiny_bases: Path) -> None:
+    text, spans = "my parcel is very late", [(3, 9, LABELS[0]), (13, 22, LABELS[1])]
+    for scheme, expected in (("iob2", "O B O B I"), ("bioes", "O S O B E")):
+        head: Any = head_for("tagging", LABELS)
+        head.scheme = scheme
+        reading = head.read(load_tokenizer(tiny_bases / "tiny"), [text], None, 16)
+        targets = head.targets(Rows([0], [text], [spans]), reading).every.numpy()
+        assert " ".join(head.outputs[i][0] for i in targets[targets != IGNORED]) == expected
 
 
 @pytest.mark.parametrize(
