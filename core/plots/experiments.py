@@ -161,7 +161,9 @@ def search_history(trials: Sequence[Trial], palette: Palette = LIGHT, translate:
         title = translate("From {first} with the options as given to {best}").format(
             first=percent(measured[0][1]), best=percent(best[-1])
         )
-    figure.update_xaxes(title=translate("Trial"), showgrid=False, rangemode="tozero")
+    last = max((number for number, _ in measured), default=1)
+    step = math.ceil(last / 10)  # there is no half trial
+    figure.update_xaxes(title=translate("Trial"), showgrid=False, range=[0.5, last + 0.5], tick0=step, dtick=step)
     values = [value for _, value in measured]
     figure.update_yaxes(tickformat=".1%", gridcolor=palette.line, zeroline=False, **_room(values))
     return finish(figure, title, palette, height=320)

@@ -124,6 +124,7 @@ def test_a_search_shows_the_best_so_far():
     figure = experiments.search_history(TRIALS)
     assert list(figure.data[1].y) == [0.5, 0.7, 0.7]
     assert "From 50.0 %" in figure.layout.title.text and "70.0 %" in figure.layout.title.text
+    assert figure.layout.xaxis.dtick == 1, "there is no half trial"
 
 
 def test_the_axis_of_a_search_ends_where_shares_end():
