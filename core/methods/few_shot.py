@@ -20,7 +20,7 @@ from pydantic import Field
 
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
-from core.methods.base import Estimate, MethodOptions, Rows, RunContext, TrainingData, Work
+from core.methods.base import Estimate, MethodOptions, Range, Rows, RunContext, TrainingData, Work
 from core.methods.embeddings import Encoder, forward_all, read_encoder
 from core.methods.estimates import estimate_neural
 from core.methods.fitted import Examples, Fitted, fit_calibrated, fit_one
@@ -43,6 +43,8 @@ MOST_A_TEXT = 20
 
 class FewShotOptions(LoopOptions):
     """Options of few-shot learning."""
+
+    SEARCHED: ClassVar[dict[str, Range]] = {**LoopOptions.SEARCHED, "base_share": Range(0.0, 0.8)}
 
     pairs: int | None = Field(
         default=None,
@@ -113,8 +115,8 @@ class FewShot(SentenceTuning):
     name: ClassVar[str] = "few_shot"
     title: ClassVar[str] = "Few-shot (SetFit)"
     summary: ClassVar[str] = (
-        "Learns which texts share a label before it learns the labels: the method for 5 to 50 examples a class, where "
-        "full fine-tuning has too little to go on."
+        "Learns which texts share a label before it learns the labels, and lets texts without a label help: the method "
+        "for 5 to 50 examples a class, where full fine-tuning has too little to go on."
     )
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     Options: ClassVar[type[MethodOptions]] = FewShotOptions
