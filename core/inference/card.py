@@ -64,6 +64,7 @@ def card(facts: dict[str, Any], result: dict[str, Any], name: str) -> str:
         f"| Base weights, sha256 | `{facts.get('base_sha256') or 'none'}` |",
         f"| Data version, sha256 | `{facts['version_hash']}` |",
         f"| Rows | {rows.get('train', 0):,} train, {rows.get('dev', 0):,} dev, {rows.get('test', 0):,} test |",
+        *([f"| Texts without a label, learned from too | {more:,} |"] if (more := rows.get("unlabelled", 0)) else []),
         f"| Trained | {facts['created_at'][:19]}Z, {result.get('seconds', 0):,.0f} s on {result.get('device', '')} |",
         f"| Texts cut off at the longest length | {100 * result.get('truncated', 0.0):.1f} % |",
         "",

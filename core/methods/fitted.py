@@ -104,7 +104,7 @@ def fit_calibrated(
         count = len(unlabelled)
         if widen:
             best = wide
-            context.report("note", message=f"{count:,} texts without a label were learned from too")
+            context.report("note", message=f"{count:,} texts without a label were learned from too", unlabelled=count)
         else:
             context.report("note", message=f"{count:,} texts without a label were left out: fewer right with them")
     if borrowed:

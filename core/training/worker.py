@@ -210,7 +210,8 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
         "trainable_weights": next((e["trainable"] for e in folder.events() if e.get("kind") == "weights"), None),
         **costs,
         "device": context.device,
-        "rows": {split: len(getattr(data, split)) for split in ("train", "dev", "test")},
+        "rows": {split: len(getattr(data, split)) for split in ("train", "dev", "test")}
+        | {"unlabelled": event["unlabelled"] for event in folder.events() if "unlabelled" in event},
         "size_bytes": sum(path.stat().st_size for path in folder.model.rglob("*") if path.is_file()),
         "versions": versions(),
         "truncated": next((event["truncated"] for event in folder.events() if "truncated" in event), 0.0),

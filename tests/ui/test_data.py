@@ -222,11 +222,13 @@ def test_freezing_makes_a_version_from_the_imported_split(open_page: Open, works
     project = workspace.create_project("Split")
     rows = [line.split(",") for line in CSV.splitlines()[1:]]
     project.add_items([{"text": text, "label": label, "split": part} for text, label, part in rows])
+    project.add_items([{"text": "nobody has labelled this"}, {"text": "nor this"}])
     app = open_page("data", view="versions")
     app.button(key=f"freeze_{project.id}").click().run()
     info = project.versions()[0].info
     assert info.rows("test") == 6 and info.options["split"] == "imported"
     assert any(b.key == f"train_on_{info.id}" for b in app.button)
+    assert any("without a label 2" in caption.value for caption in app.caption)
 
 
 def test_everything_shown_is_labelled_at_once_and_that_is_undone(open_page: Open, project: Project) -> None:

@@ -78,3 +78,9 @@ def test_names_of_users_stay_inside_the_block(name: str) -> None:
 
 def test_a_result_without_figures_is_no_error() -> None:
     assert "0 train" in card(FACTS, {}, "Support")
+
+
+def test_texts_without_a_label_are_owned_up_to() -> None:
+    told = "Texts without a label, learned from too | 9,233 |"
+    assert told in card(FACTS, {**RESULT, "rows": {**RESULT["rows"], "unlabelled": 9233}}, "Support")
+    assert "without a label" not in card(FACTS, RESULT, "Support")
