@@ -197,6 +197,7 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
     base = None if folder.model_is_complete() else _train(folder, config, context, data)
     metrics, costs = measure(folder, config, context, data)
     before = measure_before(folder, config, context, data, lambda: _base(config, context)[0]) if writes(data) else {}
+    unlabelled = [event["unlabelled"] for event in folder.events() if "unlabelled" in event]
     others = [event["others"] for event in folder.events() if event.get("kind") == "memory"]
     memory = peak_memory() + sum(others[-1:])
     if base is not None:
@@ -210,8 +211,10 @@ def _work(folder: RunFolder, config: RunConfig, context: WorkerContext) -> dict[
         "trainable_weights": next((e["trainable"] for e in folder.events() if e.get("kind") == "weights"), None),
         **costs,
         "device": context.device,
-        "rows": {split: len(getattr(data, split)) for split in ("train", "dev", "test")}
-        | {"unlabelled": event["unlabelled"] for event in folder.events() if "unlabelled" in event},
+        "rows": {
+            **{split: len(getattr(data, split)) for split in ("train", "dev", "test")},
+            **({"unlabelled": unlabelled[-1]} if unlabelled else {}),
+        },
         "size_bytes": sum(path.stat().st_size for path in folder.model.rglob("*") if path.is_file()),
         "versions": versions(),
         "truncated": next((event["truncated"] for event in folder.events() if "truncated" in event), 0.0),
