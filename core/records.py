@@ -229,7 +229,9 @@ class VersionInfo(Record):
         default_factory=dict, description="How the split was made: shares, seed, source; rows by split."
     )
     warnings: list[str] = Field(default_factory=list)
-    path: str = Field(description="Folder with train.parquet, dev.parquet, test.parquet and version.json.")
+    path: str = Field(
+        description="Folder with a Parquet file of each split, perhaps one of unlabelled texts, and version.json."
+    )
     created_at: datetime
 
     def rows(self, split: str) -> int:

@@ -165,7 +165,7 @@ class NewVersion(Record):
     unlabelled: int = Field(
         default=MOST_UNLABELLED,
         ge=0,
-        le=100_000,
+        le=20_000,
         description="How many texts without a label are frozen along at most, for methods that learn from them too. "
         "None beside chosen labels.",
     )

@@ -21,7 +21,7 @@ from pydantic import Field
 from core.durable import read_json, write_json
 from core.errors import ModelError, TrainingError
 from core.methods.base import Estimate, MethodOptions, Range, Rows, RunContext, TrainingData, Work
-from core.methods.embeddings import Encoder, forward_all, read_encoder
+from core.methods.embeddings import Encoder, encode, forward_all, missing_share, read_encoder
 from core.methods.estimates import estimate_neural
 from core.methods.fitted import Examples, Fitted, fit_calibrated, fit_one
 from core.methods.linear import dev_targets
@@ -31,12 +31,17 @@ from core.methods.pairs import PairBatches, Pairs
 from core.methods.sentence_encoder import SentenceEncoder
 from core.methods.sentence_tuning import Loss, SentenceTuning
 from core.methods.skops_files import load_estimators, save_estimators
+from core.methods.spreading import helps
 from core.tasks import get_task
 from core.tasks.relation import as_read
 
 HEAD, CLASSIFIER = "few_shot.json", "head.skops"
 MOST_PAIRS = 8_000
 """Pairs that are drawn where the options leave the number open: some minutes with a small encoder on two cores."""
+MOST_SPREAD = 20_000
+"""Texts with and without a label among which labels are spread; the time grows with the square, 13 s for so many."""
+SECONDS_PER_PAIR = 4e-8
+"""Of spreading, for each pair of such texts."""
 MOST_A_TEXT = 20
 """Of each kind for each text; the number of the paper."""
 
@@ -80,7 +85,7 @@ class FewShotOptions(LoopOptions):
         "SetFit does), or only the order of these (order, CoSENT).",
     )
     base_share: float = Field(
-        default=0.5,
+        default=0.0,
         ge=0,
         lt=1,
         description="Share of the base model in the weights at the end. Tuned on few texts alone an encoder forgets; "
@@ -89,7 +94,7 @@ class FewShotOptions(LoopOptions):
     unlabelled: bool = Field(
         default=True,
         description="Learn from the version's texts without a label too: they take the labels of their neighbours. "
-        "Helps most where labels are few; left out where the dev split says that it does not.",
+        "Helps most where labels are few; left out where neighbours tell the labelled texts no better.",
     )
     C: float = Field(
         default=0.0,
@@ -120,7 +125,11 @@ class FewShot(SentenceTuning):
     )
     tasks: ClassVar[frozenset[str]] = frozenset({"classification", "multilabel", "relation"})
     Options: ClassVar[type[MethodOptions]] = FewShotOptions
-    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {"multilabel": {"loss": "distance", "base_share": 0.0}}
+    task_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "classification": {"base_share": 0.5},
+        "relation": {"base_share": 0.5},
+        "multilabel": {"loss": "distance"},
+    }
     """How far apart texts with some labels in common are is what that loss says, and the other leaves open."""
 
     def idle(self, task: str) -> frozenset[str]:
@@ -182,11 +191,33 @@ class FewShot(SentenceTuning):
         else:
             held = dev_targets(data)
             known = dev[held >= 0], held[held >= 0]
-            others = None
-            if options.unlabelled and data.unlabelled:
-                others = forward_all(encoder, data.unlabelled, encoder.longest, context.progress, context.should_stop)
+            told = _telling(context, "reading texts without a label")
+            others = forward_all(encoder, data.unlabelled, encoder.longest, told, context.should_stop)
+            context.progress(0, 1, "fitting the classifier")
             fitted = fit_calibrated(_make, choices, train, targets, known, context, options.seed, others)
         return FewShotPredictor(data.labels, encoder, fitted, task=data.task.name)
+
+    def suited(self, data: TrainingData, options: FewShotOptions, base: Path, context: RunContext) -> TrainingData:
+        """With those texts without a label whose neighbours say what they are, as the untuned base sees them."""
+        count = self._count_unlabelled(data.task.name, options, len(data.train), len(data.unlabelled))
+        others = list(data.unlabelled[:count])
+        if not others:
+            return replace(data, unlabelled=())
+        texts = [*data.train.texts, *others]
+        told = _telling(context, "reading texts without a label")
+        vectors = encode(texts, base, context.cache, context.device, progress=told, should_stop=context.should_stop)
+        rows, targets = len(data.train), data.task.targets(data.train.values, data.labels)
+        if helps(vectors[:rows], targets, vectors[rows:], options.seed, context.should_stop):
+            context.report("note", message=f"{count:,} texts without a label are learned from too", unlabelled=count)
+            return replace(data, unlabelled=others)
+        context.report("note", message=f"{count:,} texts without a label are left out: their neighbours are no guide")
+        return replace(data, unlabelled=())
+
+    def _count_unlabelled(self, task: str, options: FewShotOptions, rows: int, unlabelled: int) -> int:
+        """How many texts without a label may be learned from, beside so many with one."""
+        if not options.unlabelled or "unlabelled" in self.idle(task):
+            return 0
+        return max(0, min(unlabelled, MOST_SPREAD - rows))
 
     def load(
         self, directory: Path, labels: list[str], device: str = "cpu", task: str = "classification"
@@ -198,9 +229,18 @@ class FewShot(SentenceTuning):
         """Seconds and memory for the pairs that are drawn from this work's rows."""
         checked = FewShotOptions.model_validate(options.model_dump())
         drawn = work.rows * checked.kinds * checked.count(work.rows)
-        beside = work.unlabelled if checked.unlabelled else 0
-        known, other = (work.rows + work.dev) / 2, (work.dev + work.test + beside) / 2  # two texts are a pair
-        return estimate_neural(work, checked, base, 2 * work.read(checked.max_length), drawn, known, 2 * known + other)
+        beside = self._count_unlabelled(work.task, checked, work.rows, work.unlabelled)
+        new = missing_share(work.texts, base, work.cache) if beside and base else 1.0
+        first = new * (work.rows + beside) if beside else 0.0  # as the untuned base sees them
+        known, other = (work.rows + work.dev) / 2, (work.dev + work.test + beside + first) / 2  # two texts are a pair
+        spreading = 2 * SECONDS_PER_PAIR * (work.rows + beside) ** 2 if beside else 0.0
+        cost = estimate_neural(work, checked, base, 2 * work.read(checked.max_length), drawn, known, 2 * known + other)
+        return replace(cost, seconds=cost.seconds + spreading)
+
+
+def _telling(context: RunContext, words: str) -> Callable[[int, int], None]:
+    """Progress of a reading, in these words."""
+    return lambda done, total: context.progress(done, total, words)
 
 
 def draw_pairs(rows: Rows, count: int, seed: int) -> Pairs:

@@ -28,8 +28,6 @@ class Fitted:
     temperature: float = 1.0
     choice: float = 1.0
     """The regularisation constant that was chosen."""
-    right: np.ndarray | None = None
-    """(rows,) which of the rows that it was chosen by it answers right; None where there were too few."""
 
     def scores(self, matrix: Any, labels: int) -> np.ndarray:
         """Probabilities (n, labels) float32; labels without training examples get 0."""
@@ -80,8 +78,7 @@ def fit_calibrated(
     ``make`` gives an unfitted classifier; ``matrix`` is (n, features), ``targets`` (n,) label indices, ``held_out``
     the same for the dev split. When that is too small, a fifth of the training rows stands in for it and the
     classifier is fitted on all of them in the end. Labels are also spread to the unit vectors ``unlabelled`` (m,
-    features), which are learned from too unless clearly more of the dev split is wrong with them. Raises TrainingError
-    for fewer than two classes, Stopped.
+    features), and they are learned from too. Raises TrainingError for fewer than two classes, Stopped.
     """
     classes = np.unique(targets)
     if len(classes) < 2:
@@ -95,21 +92,10 @@ def fit_calibrated(
         keep = np.random.default_rng(seed).permutation(len(targets)) >= round(HELD_OUT_SHARE * len(targets))
         part = Examples(matrix[keep], targets[keep])
         held_matrix, held_targets = _known_only(matrix[~keep], targets[~keep], np.unique(part.targets))
-    best = _best(make, choices, part, held_matrix, held_targets, context)
-    widen = False
-    if unlabelled is not None and len(unlabelled):
-        wide = _best(make, [best.choice], part.widened(unlabelled), held_matrix, held_targets, context)
-        # What stands in for dev is no judge: the features may have been tuned on it.
-        widen = borrowed or not clearly_worse(wide.right, best.right)
-        count = len(unlabelled)
-        if widen:
-            best = wide
-            context.report("note", message=f"{count:,} texts without a label were learned from too", unlabelled=count)
-        else:
-            context.report("note", message=f"{count:,} texts without a label were left out: fewer right with them")
+    beside = unlabelled if unlabelled is not None and len(unlabelled) else None
+    best = _best(make, choices, part.widened(beside), held_matrix, held_targets, context)
     if borrowed:
-        part = Examples(matrix, targets)
-        best.classifier = fit_one(make(best.choice), part.widened(unlabelled) if widen else part, context)
+        best.classifier = fit_one(make(best.choice), Examples(matrix, targets).widened(beside), context)
         best.columns = best.classifier.classes_
     return best
 
@@ -125,8 +111,10 @@ class Examples:
     weights: np.ndarray | None = None
     """(n,) how much each counts; None: all alike."""
 
-    def widened(self, unlabelled: Any) -> Examples:
+    def widened(self, unlabelled: np.ndarray | None) -> Examples:
         """With unit vectors (m, features) that take the labels of their neighbours, and count as much as those are."""
+        if unlabelled is None:
+            return self
         found, sureness = spread(self.matrix, self.targets, unlabelled)
         return Examples(
             np.concatenate([self.matrix, unlabelled]),
@@ -159,22 +147,10 @@ def _best(
         values = margins(classifier, held_matrix)
         place = np.searchsorted(classifier.classes_, held_targets)
         fitted.temperature, loss = fit_temperature(values, place)
-        fitted.right = values.argmax(axis=1) == place
-        accuracy = float(fitted.right.mean())
+        accuracy = float((values.argmax(axis=1) == place).mean())
         context.report("note", message=f"C={choice:g}: {accuracy:.1%} right on dev", accuracy=accuracy, loss=loss)
         found.append(((accuracy, -loss), fitted))
     return max(found, key=lambda pair: pair[0])[1]
-
-
-def clearly_worse(right: np.ndarray | None, other: np.ndarray | None) -> bool:
-    """Whether rows that only the other answers right outnumber the opposite ones by more than chance would.
-
-    One standard deviation of McNemar's test (1947): what is dear to leave out is not left out for a row or two.
-    """
-    if right is None or other is None:
-        return False
-    lost, won = int((other & ~right).sum()), int((right & ~other).sum())
-    return lost - won > (lost + won) ** 0.5
 
 
 def _known_only(matrix: Any, targets: np.ndarray, classes: np.ndarray) -> tuple[Any, np.ndarray]:

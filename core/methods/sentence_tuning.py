@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,6 +46,10 @@ class SentenceTuning(ABC):
     def finish(self, encoder: Encoder, data: TrainingData, options: Any, context: RunContext) -> Predictor:
         """The model, from the tuned encoder."""
 
+    def suited(self, data: TrainingData, options: Any, base: Path, context: RunContext) -> TrainingData:
+        """The data as far as they are learned from, which are none without a label for most. Raises Stopped."""
+        return replace(data, unlabelled=())
+
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Any:
         """Tune on data.train, keep the best epoch on data.dev, calibrate there. Raises TrainingError, Stopped."""
         import torch
@@ -55,12 +60,13 @@ class SentenceTuning(ABC):
         if base is None:
             raise TrainingError("This method needs a base model.", "Choose a base model.")
         context.progress(0, 1, "reading texts")
+        data = self.suited(data, checked, base, context)
         torch.manual_seed(checked.seed)
         encoder = trainable_encoder(base, checked, context.device)
         batches, loss = self.supervision(data, checked, base, encoder, context)
         report_pairs(context, batches, encoder.longest)
         model: Any = TwoTexts(encoder.model, encoder.pooling)
-        PairLoop(
+        loop = PairLoop(
             model=model,
             data=batches,
             targets=Targets(torch.arange(len(batches))),
@@ -70,8 +76,11 @@ class SentenceTuning(ABC):
             else None,
             options=checked,
             context=context,
-        ).run()
+        )
+        loop.run()
         encoder.model.eval()
+        if data.unlabelled:  # they are read now: a stop there must not cost the training
+            loop.keep()
         if share := getattr(checked, "base_share", 0.0):
             mix_in(encoder.model, read_encoder(base, context.device).model, share)
         return self.finish(encoder, data, checked, context)

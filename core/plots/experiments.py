@@ -108,6 +108,7 @@ def seeds(
         y=[row for row, one in enumerate(order) for _ in one.by_seed],
         mode="markers",
         marker={"size": 9, "color": palette.accent, "opacity": 0.6},
+        cliponaxis=False,
         hovertext=[percent(value) for one in order for value in one.by_seed],
         hoverinfo="text",
         showlegend=False,
@@ -147,6 +148,7 @@ def search_history(trials: Sequence[Trial], palette: Palette = LIGHT, translate:
         y=[value for _, value in measured],
         mode="markers",
         marker={"size": 9, "color": palette.muted},
+        cliponaxis=False,
         name=translate("Trial"),
     )
     figure.add_scatter(
@@ -204,6 +206,7 @@ def search_options(
                 f"{value:g}: {percent(trial.value or 0.0)}" for value, trial in zip(values, measured, strict=True)
             ],
             hoverinfo="text",
+            cliponaxis=False,
             showlegend=False,
             **apart,
         )

@@ -148,9 +148,8 @@ class ProjectVersions(ProjectMarking):
                 golds = [[name for name in value if name in asked.labels] for value in golds]
             assigned = self._assign(rows, golds, test, dev, seed, split)
             options = {"test": test, "dev": dev, "seed": seed, "split": split or "random", "user": user}
-            held_back = {
-                fold(row[1]) for row, part in zip(rows, assigned.names.tolist(), strict=True) if part != "train"
-            }
+            parts = assigned.names.tolist()
+            held_back = {fold(text) for text, part in zip(self._plain(rows), parts, strict=True) if part != "train"}
             others = [(item_id, text) for item_id, text in others if fold(text) not in held_back]
             return self._write_version(rows, golds, schema, assigned, others, options)
 
@@ -159,11 +158,13 @@ class ProjectVersions(ProjectMarking):
         if not getattr(self.task, "learns_unlabelled", False) or most <= 0:
             return []
         where = ItemFilter(labelled=False, excluded=False, flagged=False)
-        found = items.find_ids(self._database, self.id, where, [])
+        apart = where.model_copy(update={"splits": ("dev", "test")})
+        every, kept_back = (items.find_ids(self._database, self.id, one, []) for one in (where, apart))
+        found = np.setdiff1d(np.array(every, np.int64), np.array(kept_back, np.int64))
         if len(found) > most:
-            found = np.sort(np.random.default_rng(seed).choice(found, most, replace=False)).tolist()
-        rows = items.load_texts(self._database, self.id, ItemFilter(ids=tuple(found)), []) if found else []
-        return [(row[0], row[1]) for row in rows if row[4] not in ("dev", "test")]
+            found = np.sort(np.random.default_rng(seed).choice(found, most, replace=False))
+        rows = items.load_texts(self._database, self.id, ItemFilter(ids=tuple(found.tolist())), [])
+        return [(row[0], row[1]) for row in rows]
 
     def _decoded(self, item_ids: Sequence[int]) -> dict[int, Any]:
         """Current values of labelled items, by id, in the task's own form."""

@@ -26,7 +26,7 @@ class Classification:
     minimum_per_class = 3
     """Fewest labelled examples a class needs before a version is frozen: one for each split."""
     learns_unlabelled = True
-    """There are methods that learn from texts without a label too: a version holds them."""
+    """Methods may learn from texts without a label too: a version holds some."""
 
     def parse(self, cell: Any) -> str | None:
         """A label name without surrounding white space; None for an empty cell."""

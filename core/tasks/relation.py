@@ -28,6 +28,8 @@ class Relation(Classification):
         "[E1] Ann [/E1] works for [E2] Acme [/E2]. In plain texts the two are marked at the labeling desk."
     )
     example = "[E1] Ann [/E1] works for [E2] Acme [/E2]."
+    learns_unlabelled = False
+    """Nobody knows which two things an open sentence would be asked about."""
     beside: tuple[str, ...] = ("head", "tail")
     """Columns of an import that a text without markers is marked by."""
 

@@ -163,7 +163,7 @@ class Loop:
         if not self._restore():
             self._measure()
         saved, pause = time.monotonic(), self.options.checkpoint_seconds
-        while self.state.epoch < self.epochs:
+        while self.state.epoch < self.epochs and not self._exhausted:
             batches = shuffled_buckets(
                 self.data.lengths, self.options.batch_size, (self.options.seed, self.state.epoch)
             )
@@ -184,9 +184,17 @@ class Loop:
             self.state.batch = 0
             self._measure()
             self.state.loss_sum = 0.0
-            if self.options.patience and self.state.stale >= self.options.patience:
-                self.context.report("note", message=f"Stopped early: no gain for {self.state.stale} epochs")
-                break
+        if self._exhausted:
+            self.context.report("note", message=f"Stopped early: no gain for {self.state.stale} epochs")
+
+    @property
+    def _exhausted(self) -> bool:
+        """Whether so many epochs brought nothing that no more are tried."""
+        return 0 < self.options.patience <= self.state.stale
+
+    def keep(self) -> None:
+        """Save what ``run`` came to, where the work that follows is long and may be stopped."""
+        self._save()
 
     # -------------------------------------------------------------- one step
 

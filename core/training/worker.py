@@ -270,7 +270,8 @@ def _remember_pace(
     if not isinstance(options, LoopOptions) or not done:
         return
     devices = devices_for(config.device, config.options, context.device)
-    work = workload(data.train, data.task, base, len(data.dev), len(data.test), len(data.labels))
+    sizes = {"dev": len(data.dev), "test": len(data.test), "unlabelled": len(data.unlabelled)}
+    work = workload(data.train, data.task, base, labels=len(data.labels), **sizes)
     work = on_devices(work, devices, context.cache, pace.REFERENCE)
     counted = method.estimate(work, options.model_copy(update={"epochs": done}), base)
     kind = pace.kind_of(work, config.method, options, base)

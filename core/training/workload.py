@@ -25,7 +25,7 @@ _fastest = 0.0
 
 
 def workload(
-    rows: Rows, task: Task, base: Path | None, dev: int = 0, test: int = 0, unlabelled: int = 0, labels: int = 10
+    rows: Rows, task: Task, base: Path | None, *, dev: int = 0, test: int = 0, unlabelled: int = 0, labels: int = 10
 ) -> Work:
     """What training on these rows has to do, as told by a sample of them; nothing of a machine yet."""
     places = list(range(0, len(rows), max(1, len(rows) * (2 if task.paired else 1) // SAMPLE)))[:SAMPLE]

@@ -86,17 +86,51 @@ def test_half_of_the_base_model_stays(tune: Any, tiny: Path) -> None:
 
 
 def test_texts_without_a_label_are_read_unless_told_otherwise(
-    tiny: Path, context: Any, toy_data: Callable[..., TrainingData]
+    tiny: Path, context: Any, toy_data: Callable[..., TrainingData], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = get_method("few_shot")
+    monkeypatch.setattr("core.methods.few_shot.helps", lambda *_: True)
     data = replace(toy_data(18, 0), unlabelled=toy_data(120, 0).train.texts)
     scores = [
         method.fit(rows, method.Options.model_validate({**QUICK, **options}), tiny, context).scores(TEXTS)
         for rows, options in ((data, {}), (data, {"unlabelled": False}), (toy_data(18, 0), {}))
     ]
     said = [note["message"] for note in context.notes if "without a label" in note.get("message", "")]
-    assert said == ["120 texts without a label were learned from too"]
+    assert said == ["120 texts without a label are learned from too"]
     assert not np.array_equal(scores[0], scores[1]) and np.array_equal(scores[1], scores[2])
+    monkeypatch.setattr("core.methods.few_shot.helps", lambda *_: False)
+    left_out = method.fit(data, method.Options.model_validate(QUICK), tiny, context)
+    assert any("are left out" in note.get("message", "") for note in context.notes)
+    assert np.array_equal(left_out.scores(TEXTS), scores[2])
+
+
+def test_a_stop_while_they_are_read_costs_no_training(
+    tiny: Path, context: Any, tmp_path: Path, toy_data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = get_method("few_shot")
+    monkeypatch.setattr("core.methods.few_shot.helps", lambda *_: True)
+    options = method.Options.model_validate({**QUICK, "epochs": 3, "patience": 1, "dropout": 0.1})
+    data = replace(toy_data(18, 12), unlabelled=toy_data(120, 0).train.texts)
+    whole: Any = method.fit(data, options, tiny, context)
+    context.directory = tmp_path / "other"
+    context.should_stop = lambda: context.marks[-1][1] == 120  # so many texts are being read
+    with pytest.raises(Stopped):
+        method.fit(data, options, tiny, context)
+    context.should_stop = lambda: False
+    context.notes.clear()
+    resumed: Any = method.fit(data, options, tiny, context)
+    kinds = [note["kind"] for note in context.notes]
+    assert "resumed" in kinds and "step" not in kinds and "epoch" not in kinds
+    assert np.array_equal(resumed.scores(TEXTS), whole.scores(TEXTS))
+
+
+def test_among_very_many_texts_no_labels_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = get_method("few_shot")
+    monkeypatch.setattr("core.methods.few_shot.MOST_SPREAD", 100)
+    work = Work(rows=90, lengths=np.full((1, 1), 10.0), unlabelled=5000)
+    some = method.estimate(work, FewShotOptions(), None).seconds
+    assert some == method.estimate(replace(work, unlabelled=10), FewShotOptions(), None).seconds
+    assert some > method.estimate(replace(work, unlabelled=0), FewShotOptions(), None).seconds
 
 
 def test_sentence_transformers_loads_the_encoder(tune: Any, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from core.methods.fitted import Fitted, clearly_worse, fit_calibrated, fit_temperature, margins, softmax
+from core.methods.fitted import Fitted, fit_calibrated, fit_temperature, margins, softmax
 
 
 def test_temperature_keeps_decisions_and_lowers_the_loss():
@@ -47,29 +47,11 @@ def test_texts_without_a_label_show_how_far_each_label_reaches(context):
         for unlabelled in (None, clusters(60, 3)[0])
     ]
     assert right[0] < 0.9 < 0.97 < right[1]
-    assert context.notes[-1]["message"] == "180 texts without a label were learned from too"
-
-
-def test_they_are_left_out_where_more_is_wrong_with_them(context, monkeypatch):
-    held, (astray, truth) = clusters(20, 4), clusters(60, 3)
-    monkeypatch.setattr("core.methods.fitted.spread", lambda *_: ((truth + 1) % 3, np.ones(len(truth))))
-    plain, told = learned(context, None, held), learned(context, astray, held)
-    assert np.array_equal(told.scores(held[0], 3), plain.scores(held[0], 3))
-    assert "were left out" in context.notes[-1]["message"]
 
 
 def test_without_a_dev_split_a_part_of_the_training_texts_judges_and_is_learned_in_the_end(context):
     nothing = np.zeros((0, 3)), np.zeros(0, np.int64)
     matrix, targets = clusters(60, 2)
     model = learned(context, clusters(60, 3)[0], nothing, per_label=40)
-    assert model.right is not None and model.temperature != 1.0
+    assert model.temperature != 1.0
     assert (model.scores(matrix, 3).argmax(axis=1) == targets).mean() > 0.97
-
-
-def test_a_row_or_two_do_not_decide_against_texts_without_a_label():
-    plain = np.arange(100) < 90  # 90 of 100 right
-    for lost, won, worse in ((1, 0, False), (2, 1, False), (4, 1, True), (10, 9, False), (20, 5, True)):
-        right = plain.copy()
-        right[:lost], right[90 : 90 + won] = False, True
-        assert clearly_worse(right, plain) is worse, (lost, won)
-    assert not clearly_worse(None, None)

@@ -135,7 +135,8 @@ def test_options_that_do_nothing_for_a_task_are_not_in_its_record() -> None:
             method.Options.model_validate(record().model_dump())
     assert "focal" in options_for(get_method("full"), "generation").model_fields
     assert {"class_weights", "head_factor"} <= idle_options(get_method("lora"), "generation")
-    assert options_for(get_method("full"), "classification") is FullOptions
+    assert options_for(get_method("full"), "tagging").model_fields.keys() == FullOptions.model_fields.keys()
+    assert "tag_scheme" not in options_for(get_method("full"), "classification").model_fields
 
 
 def test_two_answers_need_dropout_to_differ(learned: Callable[..., list[float]]) -> None:

@@ -78,3 +78,11 @@ def test_an_encoder_is_tuned_on_relations(relations: Project, workspace: Workspa
     result = run.model.evaluate()
     assert result.baseline is not None and set(result.per_class) == set(VERBS)
     assert run.model.predict([rows()[0]["text"]])[0].label in VERBS
+
+
+def test_open_sentences_are_not_learned_from(relations: Project) -> None:
+    relations.add_items(rows())
+    relations.add_items([{"text": relations.task.plain(row["text"])} for row in rows()])  # type: ignore[attr-defined]
+    assert relations.freeze().rows("unlabelled") == 0
+    with pytest.raises(InputError, match="unlabelled"):
+        relations.configure(relations.versions()[0], "few_shot", None, "auto", {"unlabelled": False})

@@ -121,6 +121,8 @@ def test_of_many_texts_without_a_label_some_are_drawn_by_the_seed(project: Proje
     drawn = [files.read_split(version.path, "unlabelled").texts for version in (first, again, other)]
     assert len(drawn[0]) == 10 and drawn[0] == drawn[1] != drawn[2] and first.hash == again.hash
     assert project.freeze(unlabelled=0).rows("unlabelled") == 0
+    project.add_items([{"text": f"held back {i}", "split": "test"} for i in range(200)])
+    assert project.freeze(unlabelled=50).rows("unlabelled") == 50, "what an import holds back is not drawn first"
     assert project.freeze(labels=["refund", "delivery"]).rows("unlabelled") == 0
 
 
