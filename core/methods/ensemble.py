@@ -28,11 +28,12 @@ LEAST_ROWS = 20
 """With fewer dev rows all members count the same."""
 FLOOR = 1e-6
 """A member that is certain and wrong must not outvote all others."""
-START_SECONDS, LIBRARY_BYTES = 4.0, 500_000_000
-SECONDS_PER_MEMBER, MEMBER_BYTES = 1.5, 100_000_000
+START_SECONDS, LIBRARY_BYTES = 2.0, 500_000_000
+SECONDS_PER_MEMBER, MEMBER_BYTES = 0.8, 100_000_000
 """Loading a member."""
-OPERATIONS_A_TOKEN, MOST_TOKENS = 5e7, 128
-"""Of a member that is an encoder as small as MiniLM: what the members are is not known here."""
+OPERATIONS_A_TOKEN, MOST_TOKENS = 2.5e7, 128
+"""Half of what an encoder as small as MiniLM takes: what the members are is not known here, and some count words or
+find their vectors in the cache."""
 
 
 class EnsembleOptions(MethodOptions):
