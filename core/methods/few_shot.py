@@ -214,6 +214,11 @@ class FewShot(SentenceTuning):
         context.report("note", message=f"{count:,} texts without a label are left out: their neighbours are no guide")
         return replace(data, unlabelled=())
 
+    def tuned(self, encoder: Encoder, options: FewShotOptions, base: Path, context: RunContext) -> None:
+        """Averaged with those of the base."""
+        if options.base_share:
+            mix_in(encoder.model, read_encoder(base, context.device).model, options.base_share)
+
     def _count_unlabelled(self, task: str, options: FewShotOptions, rows: int, unlabelled: int) -> int:
         """How many texts without a label may be learned from, beside so many with one."""
         if not options.unlabelled or "unlabelled" in self.idle(task):
@@ -242,6 +247,20 @@ class FewShot(SentenceTuning):
 def _telling(context: RunContext, words: str) -> Callable[[int, int], None]:
     """Progress of a reading, in these words."""
     return lambda done, total: context.progress(done, total, words)
+
+
+def mix_in(model: Any, base: Any, share: float) -> None:
+    """Average the weights of ``model`` with those of the model it was tuned from, which count with ``share``.
+
+    WiSE-FT (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    """
+    import torch
+
+    before = dict(base.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.requires_grad and name in before:
+                weight.lerp_(before[name].to(weight), share)
 
 
 def draw_pairs(rows: Rows, count: int, seed: int) -> Pairs:

@@ -86,18 +86,27 @@ def fit_calibrated(
             "All training examples have the same label.", "Label texts of a second class and freeze a new version."
         )
     held_matrix, held_targets = _known_only(*held_out, classes)
-    borrowed = len(held_targets) < LEAST_CALIBRATION_ROWS and len(targets) >= 5 * LEAST_CALIBRATION_ROWS
+    keep = stand_in(len(targets), len(held_targets), seed)
     part = Examples(matrix, targets)
-    if borrowed:
-        keep = np.random.default_rng(seed).permutation(len(targets)) >= round(HELD_OUT_SHARE * len(targets))
+    if keep is not None:
         part = Examples(matrix[keep], targets[keep])
         held_matrix, held_targets = _known_only(matrix[~keep], targets[~keep], np.unique(part.targets))
     beside = unlabelled if unlabelled is not None and len(unlabelled) else None
     best = _best(make, choices, part.widened(beside), held_matrix, held_targets, context)
-    if borrowed:
+    if keep is not None:
         best.classifier = fit_one(make(best.choice), Examples(matrix, targets).widened(beside), context)
         best.columns = best.classifier.classes_
     return best
+
+
+def stand_in(rows: int, held: int, seed: int) -> np.ndarray | None:
+    """Which training rows stay, (rows,) bool, where the others have to stand in for a dev split of ``held`` rows.
+
+    None where that is large enough, or where there are too few rows to take any away.
+    """
+    if held >= LEAST_CALIBRATION_ROWS or rows < 5 * LEAST_CALIBRATION_ROWS:
+        return None
+    return np.asarray(np.random.default_rng(seed).permutation(rows) >= round(HELD_OUT_SHARE * rows))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.errors import TrainingError
 from core.methods.base import RunContext, TrainingData
-from core.methods.fitted import HELD_OUT_SHARE, LEAST_CALIBRATION_ROWS, Examples, fit_one
+from core.methods.fitted import LEAST_CALIBRATION_ROWS, Examples, fit_one, stand_in
 from core.methods.linear import LinearPredictor, TextFeatures, read_texts
 
 OWN_CURVE = 10
@@ -108,10 +108,9 @@ def fit_independent(
     same for the dev split. When that is too small, a fifth of the training rows stands in for it and the classifiers
     are fitted on all of them in the end. Raises TrainingError when no label tells texts apart, Stopped.
     """
-    borrowed = len(held_out[1]) < LEAST_CALIBRATION_ROWS and len(targets) >= 5 * LEAST_CALIBRATION_ROWS
+    keep = stand_in(len(targets), len(held_out[1]), seed)
     part, part_targets = matrix, targets
-    if borrowed:
-        keep = np.random.default_rng(seed).permutation(len(targets)) >= round(HELD_OUT_SHARE * len(targets))
+    if keep is not None:
         part, part_targets = matrix[keep], targets[keep]
         held_out = matrix[~keep], targets[~keep]
     enough = len(held_out[1]) >= LEAST_CALIBRATION_ROWS
@@ -124,7 +123,7 @@ def fit_independent(
             context.report("note", message=f"C={choice:g}: log loss {loss:.4f} on dev", loss=loss)
         found.append((loss, fitted))
     best = min(found, key=lambda pair: pair[0])[1]
-    if borrowed:
+    if keep is not None:
         whole = fit_labels(make, best.choice, matrix, targets, context)
         curves = dict(zip(best.columns.tolist(), zip(best.slopes, best.offsets, strict=True), strict=True))
         pairs = np.array([curves.get(column, (1.0, 0.0)) for column in whole.columns.tolist()])

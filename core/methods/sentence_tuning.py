@@ -50,6 +50,10 @@ class SentenceTuning(ABC):
         """The data as far as they are learned from, which are none without a label for most. Raises Stopped."""
         return replace(data, unlabelled=())
 
+    def tuned(self, encoder: Encoder, options: Any, base: Path, context: RunContext) -> None:
+        """What is done to the weights before they are used: nothing for most."""
+        return
+
     def fit(self, data: TrainingData, options: MethodOptions, base: Path | None, context: RunContext) -> Any:
         """Tune on data.train, keep the best epoch on data.dev, calibrate there. Raises TrainingError, Stopped."""
         import torch
@@ -81,8 +85,7 @@ class SentenceTuning(ABC):
         encoder.model.eval()
         if data.unlabelled:  # they are read now: a stop there must not cost the training
             loop.keep()
-        if share := getattr(checked, "base_share", 0.0):
-            mix_in(encoder.model, read_encoder(base, context.device).model, share)
+        self.tuned(encoder, checked, base, context)
         return self.finish(encoder, data, checked, context)
 
 
@@ -95,20 +98,6 @@ def trainable_encoder(base: Path, options: LoopOptions, device: str) -> Encoder:
     if getattr(encoder.model, "pooler", None) is not None:
         encoder.model.pooler.requires_grad_(False)  # not part of the vector
     return encoder
-
-
-def mix_in(model: Any, base: Any, share: float) -> None:
-    """Average the weights of ``model`` with those of the model it was tuned from, which count with ``share``.
-
-    WiSE-FT (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    """
-    import torch
-
-    before = dict(base.named_parameters())
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.requires_grad and name in before:
-                weight.lerp_(before[name].to(weight), share)
 
 
 def report_pairs(context: RunContext, batches: PairBatches, limit: int) -> None:

@@ -170,7 +170,8 @@ def read_off(scores: np.ndarray, pieces: Sequence[tuple[int, int]], outputs: Seq
 
     ``scores`` is (words, tags) log-probabilities, ``outputs`` the names of the tags.
     """
-    path = best_path(scores, sum(name[2:] == outputs[1][2:] for name in outputs[1:]) if len(outputs) > 1 else 2)
+    prefixes = {name[0] for name in outputs[1:]}
+    path = best_path(scores, len(prefixes) or 2)
     sure = float(np.exp(scores[np.arange(len(path)), path]).min())
     return from_tags(pieces, [outputs[tag] for tag in path]), sure
 
